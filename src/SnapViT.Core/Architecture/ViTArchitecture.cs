@@ -1,0 +1,128 @@
+namespace SnapViT.Core.Architecture;
+
+/// <summary>
+/// What a Vision Transformer is, apart from its weights: every fact a model is built from. One row of facts, not a class per family.
+/// </summary>
+/// <remarks>
+/// Letters used everywhere: L blocks, A heads per block, H hidden neurons per MLP, D embedding width, d head width, N tokens, B images.
+/// The widths given here are those of the unpruned model; a pruned model is the same architecture with smaller <see cref="SubnetWidths"/>.
+/// </remarks>
+public sealed record ViTArchitecture
+{
+    /// <summary>Number of transformer blocks, L.</summary>
+    public required int Depth { get; init; }
+
+    /// <summary>Embedding width, D: the length of every token.</summary>
+    public required int Width { get; init; }
+
+    /// <summary>Attention heads per block of the unpruned model, A.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>Width of one head, d. In most models D / A.</summary>
+    public required int HeadWidth { get; init; }
+
+    /// <summary>Hidden neurons per MLP of the unpruned model, H.</summary>
+    public required int Hidden { get; init; }
+
+    /// <summary>Side of a square patch in pixels.</summary>
+    public required int PatchSize { get; init; }
+
+    /// <summary>Side of the square input image in pixels; a multiple of <see cref="PatchSize"/>.</summary>
+    public required int ImageSize { get; init; }
+
+    /// <summary>Colour channels of the input.</summary>
+    public int Channels { get; init; } = 3;
+
+    /// <summary>Classes of the model's own classifier; 0 when it has none.</summary>
+    public int Classes { get; init; }
+
+    /// <summary>Whether token 0 is a class token.</summary>
+    public bool HasClassToken { get; init; } = true;
+
+    /// <summary>Whether a distillation token (and a second classifier) follows the class token, as in distilled DeiT.</summary>
+    public bool HasDistillationToken { get; init; }
+
+    /// <summary>Register (DINOv2) or storage (DINOv3) tokens after the class token.</summary>
+    public int RegisterTokens { get; init; }
+
+    /// <summary>How the MLP of a block is built.</summary>
+    public MlpKind Mlp { get; init; } = MlpKind.Standard;
+
+    /// <summary>Activation of a standard MLP; SwiGLU always uses SiLU.</summary>
+    public Activation Activation { get; init; } = Activation.GeluErf;
+
+    /// <summary>How positions reach the tokens.</summary>
+    public PositionEmbedding Position { get; init; } = PositionEmbedding.AllTokens;
+
+    /// <summary>How one feature vector [B, D] is made of the tokens.</summary>
+    public Pooling Pooling { get; init; } = Pooling.ClassToken;
+
+    /// <summary>Epsilon of every LayerNorm.</summary>
+    public double LayerNormEpsilon { get; init; } = 1e-6;
+
+    /// <summary>Whether attention and MLP outputs are scaled per channel before they are added (LayerScale).</summary>
+    public bool HasLayerScale { get; init; }
+
+    /// <summary>Whether a LayerNorm stands before the first block (CLIP).</summary>
+    public bool HasPreNorm { get; init; }
+
+    /// <summary>Whether the patch embedding has a bias (CLIP's has none).</summary>
+    public bool HasPatchBias { get; init; } = true;
+
+    /// <summary>Whether the fused qkv layer has a bias.</summary>
+    public bool HasQkvBias { get; init; } = true;
+
+    /// <summary>Width of a final linear projection of the pooled feature (CLIP); 0 when there is none.</summary>
+    public int ProjectionWidth { get; init; }
+
+    /// <summary>Base of the rotary periods; used with <see cref="PositionEmbedding.Rotary"/> only.</summary>
+    public double RotaryBase { get; init; } = 100;
+
+    /// <summary>Patches per side of the image.</summary>
+    public int Grid => ImageSize / PatchSize;
+
+    /// <summary>Patch tokens of one image.</summary>
+    public int Patches => Grid * Grid;
+
+    /// <summary>Tokens before the patch tokens: class, distillation and register tokens.</summary>
+    public int PrefixTokens => (HasClassToken ? 1 : 0) + (HasDistillationToken ? 1 : 0) + RegisterTokens;
+
+    /// <summary>Tokens of one image in every block, N.</summary>
+    public int Tokens => PrefixTokens + Patches;
+
+    /// <summary>Widths of the unpruned model: every block with all heads and neurons.</summary>
+    public SubnetWidths FullWidths => SubnetWidths.Uniform(Depth, new BlockWidths(Heads, Hidden));
+
+    /// <summary>Checks the facts against each other.</summary>
+    /// <returns>This architecture.</returns>
+    /// <exception cref="ArgumentException">A size is not positive, the image is no multiple of the patch, or facts contradict each other; the message lists all violations.</exception>
+    public ViTArchitecture Validated()
+    {
+        List<string> faults = [];
+        foreach ((string name, int value) in new[]
+        {
+            (nameof(Depth), Depth), (nameof(Width), Width), (nameof(Heads), Heads), (nameof(HeadWidth), HeadWidth),
+            (nameof(Hidden), Hidden), (nameof(PatchSize), PatchSize), (nameof(ImageSize), ImageSize), (nameof(Channels), Channels),
+        })
+        {
+            Require(value > 0, $"{name} must be positive, found {value}");
+        }
+
+        Require(Classes >= 0, $"{nameof(Classes)} must not be negative, found {Classes}");
+        Require(RegisterTokens >= 0, $"{nameof(RegisterTokens)} must not be negative, found {RegisterTokens}");
+        Require(PatchSize <= 0 || ImageSize % PatchSize == 0, $"image size {ImageSize} is no multiple of the patch size {PatchSize}");
+        Require(LayerNormEpsilon > 0, $"{nameof(LayerNormEpsilon)} must be positive, found {LayerNormEpsilon}");
+        Require(HasClassToken || Pooling is Pooling.Attention or Pooling.AveragePatches, $"pooling {Pooling} needs a class token");
+        Require(HasDistillationToken == (Pooling is Pooling.ClassAndDistillation), "a distillation token goes with ClassAndDistillation pooling");
+        Require(Position != PositionEmbedding.Rotary || HeadWidth % 4 == 0, $"rotary positions need a head width divisible by 4, found {HeadWidth}");
+        return faults.Count == 0 ? this : throw new ArgumentException($"impossible architecture: {string.Join("; ", faults)}");
+
+        void Require(bool holds, string fault)
+        {
+            if (!holds)
+            {
+                faults.Add(fault);
+            }
+        }
+    }
+}
