@@ -1,0 +1,140 @@
+using SnapViT.Core.Architecture;
+using static TorchSharp.torch;
+
+namespace SnapViT.Models;
+
+/// <summary>
+/// The learned tensors of one model by canonical name (<see cref="ParameterTable"/>). Owns them: disposing disposes every handle, while
+/// storage that other weights view lives on with them.
+/// </summary>
+/// <remarks>
+/// Shapes are those of the table, but for qkv, which is kept head-major (<see cref="QkvLayout"/>): weight [A, 3, d, D] and bias [A, 3, d],
+/// so that a prefix of heads is one contiguous piece of memory.
+/// </remarks>
+public sealed class ViTWeights : IDisposable
+{
+    private readonly Dictionary<string, Tensor> _tensors;
+
+    /// <summary>Takes ownership of the tensors and checks that they are exactly those that the architecture and widths ask for.</summary>
+    /// <param name="architecture">The unpruned architecture.</param>
+    /// <param name="widths">Widths of every block.</param>
+    /// <param name="tensors">Tensors in model layout by canonical name; disposed here when they do not fit.</param>
+    /// <exception cref="ArgumentException">A tensor is missing, unexpected or has another shape; the message names it.</exception>
+    public ViTWeights(ViTArchitecture architecture, SubnetWidths widths, IEnumerable<KeyValuePair<string, Tensor>> tensors)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        Architecture = architecture;
+        Widths = widths;
+        _tensors = new(tensors, StringComparer.Ordinal);
+        try
+        {
+            RequireExactly(ParameterTable.For(architecture, widths));
+            Blocks = [.. Enumerable.Range(0, architecture.Depth).Select(block => BlockWeights.Find(this, block))];
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The unpruned architecture.</summary>
+    public ViTArchitecture Architecture { get; }
+
+    /// <summary>Widths of every block.</summary>
+    public SubnetWidths Widths { get; }
+
+    /// <summary>All tensors, in the order they were given.</summary>
+    public IReadOnlyDictionary<string, Tensor> Tensors => _tensors;
+
+    internal BlockWeights[] Blocks { get; } = [];
+
+    /// <summary>The tensor of that canonical name.</summary>
+    /// <exception cref="KeyNotFoundException">The architecture has no such tensor.</exception>
+    public Tensor this[string name] => _tensors[name];
+
+    /// <summary>The tensor of that canonical name, or null when the architecture has none.</summary>
+    public Tensor? Find(string name) => _tensors.GetValueOrDefault(name);
+
+    /// <summary>New weights, every tensor of which is made from one of these.</summary>
+    /// <param name="widths">Widths of the new weights.</param>
+    /// <param name="make">Canonical name and tensor in model layout to a new tensor; a view is fine, the same handle is not.</param>
+    public ViTWeights Map(SubnetWidths widths, Func<string, Tensor, Tensor> make)
+    {
+        ArgumentNullException.ThrowIfNull(make);
+        Dictionary<string, Tensor> made = [];
+        try
+        {
+            foreach ((string name, Tensor tensor) in _tensors)
+            {
+                made.Add(name, make(name, tensor).DetachFromDisposeScope());
+            }
+        }
+        catch
+        {
+            DisposeAll(made.Values);
+            throw;
+        }
+
+        return new ViTWeights(Architecture, widths, made);
+    }
+
+    /// <summary>
+    /// A copy in the given precision. Matrix weights and their biases take it; tokens, positions, norms, layer scales and classifiers stay in
+    /// float32, in which the residual stream and every LayerNorm are computed.
+    /// </summary>
+    /// <param name="precision">float32 or bfloat16.</param>
+    /// <param name="device">Where the copy lives; null for where these weights are.</param>
+    public ViTWeights To(ScalarType precision, Device? device = null)
+    {
+        using IDisposable frozen = no_grad();
+        return Map(Widths, (name, tensor) =>
+            tensor.to(IsMatrix(name) ? precision : ScalarType.Float32, device ?? tensor.device, copy: true));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        DisposeAll(_tensors.Values);
+        _tensors.Clear();
+    }
+
+    private static bool IsMatrix(string name) =>
+        name.StartsWith("patch_embed.", StringComparison.Ordinal)
+        || ((name.StartsWith("blocks.", StringComparison.Ordinal) || name.StartsWith("attn_pool.", StringComparison.Ordinal))
+            && !name.Contains("norm", StringComparison.Ordinal)
+            && !name.EndsWith(".gamma", StringComparison.Ordinal)
+            && !name.EndsWith(".latent", StringComparison.Ordinal));
+
+    private static void DisposeAll(IEnumerable<Tensor> tensors)
+    {
+        foreach (Tensor tensor in tensors)
+        {
+            tensor.Dispose();
+        }
+    }
+
+    private void RequireExactly(IReadOnlyList<ParameterShape> table)
+    {
+        foreach (ParameterShape expected in table)
+        {
+            if (!_tensors.TryGetValue(expected.Name, out Tensor? found))
+            {
+                throw new ArgumentException($"{expected.Name}: expected a tensor of shape [{string.Join(", ", expected.Shape)}], found none");
+            }
+
+            long[] shape = QkvLayout.ModelShape(expected, Architecture);
+            if (!found.shape.AsSpan().SequenceEqual(shape))
+            {
+                throw new ArgumentException(
+                    $"{expected.Name}: expected shape [{string.Join(", ", shape)}], found [{string.Join(", ", found.shape)}]");
+            }
+        }
+
+        if (_tensors.Count != table.Count)
+        {
+            string unexpected = _tensors.Keys.Except(table.Select(parameter => parameter.Name), StringComparer.Ordinal).First();
+            throw new ArgumentException($"{unexpected}: this architecture has no such tensor");
+        }
+    }
+}
