@@ -1,0 +1,103 @@
+using SnapViT.Core.Randomness;
+
+namespace SnapViT.Cli.Demo;
+
+/// <summary>
+/// Images drawn by arithmetic from a seed: one shape filled with one texture, on a cluttered background, at a random place, size, angle and
+/// colour. Four shapes times three textures are twelve classes; neither shape nor texture alone tells them apart.
+/// </summary>
+internal static class ShapeTextureImages
+{
+    /// <summary>Side of an image in pixels.</summary>
+    public const int Side = 64;
+
+    /// <summary>Number of classes.</summary>
+    public static int Classes => Shapes.Length * Textures.Length;
+
+    private static readonly (string Name, Func<double, double, double> Distance)[] Shapes =
+    [
+        ("disc", (x, y) => Math.Sqrt((x * x) + (y * y)) - 0.9),
+        ("square", (x, y) => Math.Max(Math.Abs(x), Math.Abs(y)) - 0.8),
+        ("triangle", (x, y) => Math.Max((Math.Abs(x) * 0.866) + (y * 0.5), -y) - 0.55),
+        ("cross", (x, y) => Math.Max(Math.Min(Math.Abs(x), Math.Abs(y)) - 0.3, Math.Max(Math.Abs(x), Math.Abs(y)) - 0.95)),
+    ];
+
+    private static readonly (string Name, Func<double, double, double> Value)[] Textures =
+    [
+        ("stripes", (u, _) => Math.Sin(u) > 0 ? 1 : 0),
+        ("checks", (u, v) => Math.Sin(u) * Math.Sin(v) > 0 ? 1 : 0),
+        ("dots", (u, v) => Math.Cos(u) + Math.Cos(v) > 0.7 ? 1 : 0),
+    ];
+
+    /// <summary>What a class shows, such as "striped disc".</summary>
+    public static string Name(int label) => $"{Shapes[label / Textures.Length].Name}, {Textures[label % Textures.Length].Name}";
+
+    /// <summary>Draws one image.</summary>
+    /// <param name="label">Its class, 0..<see cref="Classes"/>-1.</param>
+    /// <param name="random">Everything else of it.</param>
+    /// <returns>RGB bytes, row by row, [Side, Side, 3].</returns>
+    public static byte[] Draw(int label, SeededRandom random)
+    {
+        Func<double, double, double> distance = Shapes[label / Textures.Length].Distance;
+        Func<double, double, double> texture = Textures[label % Textures.Length].Value;
+        Placement shape = Placement.Draw(random);
+        Pattern pattern = Pattern.Draw(random);
+        Pattern clutter = Pattern.Draw(random);
+        Func<double, double, double> clutterTexture = Textures[random.NextInt(Textures.Length)].Value;
+        double noise = 0.03 + (0.09 * random.NextDouble());
+        byte[] pixels = new byte[Side * Side * 3];
+        for (int y = 0; y < Side; y++)
+        {
+            for (int x = 0; x < Side; x++)
+            {
+                double inside = Math.Clamp(0.5 - (distance(shape.X(x, y), shape.Y(x, y)) * shape.Radius), 0, 1);
+                double filled = texture(pattern.U(x, y), pattern.V(x, y));
+                double behind = 0.5 + (0.35 * (clutterTexture(clutter.U(x, y), clutter.V(x, y)) - 0.5));
+                for (int channel = 0; channel < 3; channel++)
+                {
+                    double front = pattern.Dark[channel] + ((pattern.Light[channel] - pattern.Dark[channel]) * filled);
+                    double back = clutter.Dark[channel] + ((clutter.Light[channel] - clutter.Dark[channel]) * behind);
+                    double value = (inside * front) + ((1 - inside) * back) + (noise * random.NextNormal());
+                    pixels[(((y * Side) + x) * 3) + channel] = (byte)Math.Clamp((value * 255) + 0.5, 0, 255);
+                }
+            }
+        }
+
+        return pixels;
+    }
+
+    /// <summary>Where a shape stands: pixel to shape coordinates, in which a shape is about 1 in radius.</summary>
+    private sealed record Placement(double CentreX, double CentreY, double Radius, double Cos, double Sin)
+    {
+        public static Placement Draw(SeededRandom random)
+        {
+            double radius = Side * (0.16 + (0.16 * random.NextDouble()));
+            double angle = Math.PI * ((random.NextDouble() * 0.5) - 0.25);
+            return new Placement(Within(random, radius), Within(random, radius), radius, Math.Cos(angle), Math.Sin(angle));
+        }
+
+        public double X(int x, int y) => (((x - CentreX) * Cos) + ((y - CentreY) * Sin)) / Radius;
+
+        public double Y(int x, int y) => (((y - CentreY) * Cos) - ((x - CentreX) * Sin)) / Radius;
+
+        private static double Within(SeededRandom random, double radius) => radius + ((Side - (2 * radius)) * random.NextDouble());
+    }
+
+    /// <summary>How a texture is laid: its frequency, angle, phase and two colours.</summary>
+    private sealed record Pattern(double Frequency, double Cos, double Sin, double Phase, double[] Dark, double[] Light)
+    {
+        public static Pattern Draw(SeededRandom random)
+        {
+            double angle = Math.PI * random.NextDouble();
+            double frequency = 2 * Math.PI / (5 + (5 * random.NextDouble()));
+            double phase = 2 * Math.PI * random.NextDouble();
+            double[] dark = [0.45 * random.NextDouble(), 0.45 * random.NextDouble(), 0.45 * random.NextDouble()];
+            double[] light = [.. dark.Select(value => Math.Min(1, value + 0.3 + (0.35 * random.NextDouble())))];
+            return new Pattern(frequency, Math.Cos(angle), Math.Sin(angle), phase, dark, light);
+        }
+
+        public double U(int x, int y) => (Frequency * ((x * Cos) + (y * Sin))) + Phase;
+
+        public double V(int x, int y) => (Frequency * ((y * Cos) - (x * Sin))) + Phase;
+    }
+}

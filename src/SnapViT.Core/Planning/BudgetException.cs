@@ -1,0 +1,11 @@
+namespace SnapViT.Core.Planning;
+
+/// <summary>A budget that is not well formed, or that the floors make impossible. The message is one line with the numbers.</summary>
+public sealed class BudgetException : Exception
+{
+    /// <summary>States what was asked and what is possible.</summary>
+    public BudgetException(string message)
+        : base(message)
+    {
+    }
+}

@@ -1,0 +1,32 @@
+using SnapViT.Core.Architecture;
+
+namespace SnapViT.Core.Planning;
+
+/// <summary>A sub-network that was decided but not cut: how many heads and neurons every block keeps, and what that costs.</summary>
+public sealed record SubnetPlan
+{
+    internal SubnetPlan(ViTArchitecture architecture, SubnetWidths widths)
+    {
+        Architecture = architecture;
+        Widths = widths;
+        Parameters = CostModel.Parameters(architecture, widths);
+        Flops = CostModel.Flops(architecture, widths);
+    }
+
+    /// <summary>The unpruned architecture.</summary>
+    public ViTArchitecture Architecture { get; }
+
+    /// <summary>What every block keeps: the first so many heads and neurons in importance order.</summary>
+    public SubnetWidths Widths { get; }
+
+    /// <summary>Learned parameters of the sub-network.</summary>
+    public long Parameters { get; }
+
+    /// <summary>FLOPs of one image (<see cref="CostModel"/>).</summary>
+    public long Flops { get; }
+
+    /// <summary>The shares of neurons and heads that are in fact removed.</summary>
+    public PruningRatios Removed => new(
+        1 - (Widths.TotalNeurons / ((double)Architecture.Depth * Architecture.Hidden)),
+        1 - (Widths.TotalHeads / ((double)Architecture.Depth * Architecture.Heads)));
+}

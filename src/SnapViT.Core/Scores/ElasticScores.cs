@@ -1,0 +1,106 @@
+using System.Globalization;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Planning;
+
+namespace SnapViT.Core.Scores;
+
+/// <summary>
+/// Everything that makes one model elastic: local scores, global factors and floors, with the options, seeds and hashes they came from. One
+/// safetensors file of a few hundred kilobytes.
+/// </summary>
+/// <param name="Local">Local scores s, without factors.</param>
+/// <param name="Coefficients">Global factors c.</param>
+/// <param name="Floors">What every block keeps whatever the budget.</param>
+/// <param name="Provenance">Options, seeds and hashes, as text.</param>
+public sealed record ElasticScores(
+    ImportanceScores Local, ScoreCoefficients Coefficients, KeepFloors Floors, IReadOnlyDictionary<string, string> Provenance)
+{
+    /// <summary>The provenance key of the model file's SHA-256.</summary>
+    public const string ModelHash = "model_sha256";
+
+    private const string Kind = "snapvit.scores";
+    private const string Version = "1";
+    private const string NeuronFloor = "floor.neurons";
+    private const string HeadFloor = "floor.heads";
+
+    /// <summary>The ranking that budgets are cut by, <c>P = s |c|</c>.</summary>
+    public ImportanceScores Scaled => Local.Scaled(Coefficients);
+
+    /// <summary>Whether an open file is a scores file of this kind.</summary>
+    public static bool IsScores(ITensorArchive archive)
+    {
+        ArgumentNullException.ThrowIfNull(archive);
+        return archive.Metadata.ContainsKey(Kind);
+    }
+
+    /// <summary>Writes the file, atomically; the same content gives the same bytes.</summary>
+    /// <exception cref="IOException">It cannot be written; nothing is left of it.</exception>
+    public void Save(string path)
+    {
+        Dictionary<string, string> metadata = new(Provenance)
+        {
+            [Kind] = Version,
+            [NeuronFloor] = Floors.NeuronFraction.ToString("R", CultureInfo.InvariantCulture),
+            [HeadFloor] = Floors.HeadFraction.ToString("R", CultureInfo.InvariantCulture),
+        };
+        int depth = Local.Depth;
+        SafetensorsWriter.Write(
+            path,
+            [
+                TensorToWrite.From("mlp_scores", Flat(depth, Local.Neurons), depth, Local.NeuronsPerBlock),
+                TensorToWrite.From("head_scores", Flat(depth, Local.Heads), depth, Local.HeadsPerBlock),
+                TensorToWrite.From("coefficients", Coefficients.Vector.ToArray(), Coefficients.Vector.Length),
+            ],
+            metadata);
+    }
+
+    /// <summary>Reads a file back.</summary>
+    /// <exception cref="CheckpointFormatException">It is damaged, or no scores file.</exception>
+    public static ElasticScores Load(string path)
+    {
+        using SafetensorsReader archive = SafetensorsReader.Open(path);
+        if (!archive.Metadata.TryGetValue(Kind, out string? version) || version != Version)
+        {
+            throw new CheckpointFormatException(path, version is null ? "expected a scores file made by 'snapvit build', found another safetensors file" : $"expected a scores file of version {Version}, found version {version}");
+        }
+
+        try
+        {
+            ImportanceScores local = new(Matrix(archive, "mlp_scores"), Matrix(archive, "head_scores"));
+            ScoreCoefficients coefficients = new(archive.ReadDoubles("coefficients"), local.Depth, local.HeadsPerBlock);
+            KeepFloors floors = new KeepFloors(Fraction(archive, NeuronFloor), Fraction(archive, HeadFloor)).Validated();
+            Dictionary<string, string> provenance = archive.Metadata.Where(pair => pair.Key is not (Kind or NeuronFloor or HeadFloor)).ToDictionary();
+            return new ElasticScores(local, coefficients, floors, provenance);
+        }
+        catch (Exception exception) when (exception is ArgumentException or KeyNotFoundException)
+        {
+            throw new CheckpointFormatException(path, exception.Message, innerException: exception);
+        }
+    }
+
+    private static double[,] Matrix(SafetensorsReader archive, string name)
+    {
+        TensorEntry entry = archive.Tensors.TryGetValue(name, out TensorEntry? found) && found.Shape.Count == 2
+            ? found
+            : throw new CheckpointFormatException(archive.Path, "expected a matrix of scores", name);
+        double[,] matrix = new double[entry.Shape[0], entry.Shape[1]];
+        Buffer.BlockCopy(archive.ReadDoubles(name), 0, matrix, 0, matrix.Length * sizeof(double));
+        return matrix;
+    }
+
+    private static double Fraction(SafetensorsReader archive, string key) =>
+        archive.Metadata.TryGetValue(key, out string? text) && double.TryParse(text, CultureInfo.InvariantCulture, out double fraction)
+            ? fraction
+            : throw new CheckpointFormatException(archive.Path, $"metadata '{key}': expected a fraction, found '{text}'");
+
+    private static double[] Flat(int depth, Func<int, ReadOnlySpan<double>> row)
+    {
+        List<double> values = [];
+        for (int block = 0; block < depth; block++)
+        {
+            values.AddRange(row(block));
+        }
+
+        return [.. values];
+    }
+}

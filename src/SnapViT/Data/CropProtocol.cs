@@ -1,0 +1,18 @@
+namespace SnapViT.Data;
+
+/// <summary>Which crops of an image the self-supervised loss compares (paper, section 3.1).</summary>
+public enum CropProtocol
+{
+    /// <summary>One global and one local crop: what the reference's twelve crops amount to, since it draws one rectangle for all of a kind.</summary>
+    Reference,
+
+    /// <summary>Two global and ten local crops, all independent, as the paper means it.</summary>
+    Independent,
+}
+
+/// <summary>A rectangle of an image in pixels.</summary>
+/// <param name="Left">First column.</param>
+/// <param name="Top">First row.</param>
+/// <param name="Width">Columns.</param>
+/// <param name="Height">Rows.</param>
+public readonly record struct CropRectangle(int Left, int Top, int Width, int Height);

@@ -1,0 +1,65 @@
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Models;
+using static TorchSharp.torch;
+
+namespace SnapViT.Elastic;
+
+/// <summary>
+/// One pretrained model that is every size: its weights once, in importance order, and any number of sub-networks as views of them
+/// (Simoncini et al., NeurIPS 2025, section 3.3).
+/// </summary>
+/// <remarks>
+/// <see cref="At(Budget)"/> copies nothing, and its sub-networks may live side by side and run on several threads; they stay valid after this
+/// object is disposed, for they hold the storage they view.
+/// </remarks>
+public sealed class ElasticViT : IDisposable
+{
+    private readonly ViTWeights _ordered;
+
+    /// <summary>Orders a copy of a model's weights by importance. The model stays the caller's.</summary>
+    /// <param name="model">The unpruned model.</param>
+    /// <param name="scores">Scores of its heads and neurons, factors included.</param>
+    /// <param name="floors">What every block keeps whatever the budget.</param>
+    /// <exception cref="ArgumentException">The model is pruned already, or the scores are of another architecture.</exception>
+    public ElasticViT(VisionTransformer model, ImportanceScores scores, KeepFloors floors)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (!model.Widths.Equals(model.Architecture.FullWidths))
+        {
+            throw new ArgumentException($"model: expected an unpruned one, found widths {model.Widths}", nameof(model));
+        }
+
+        Planner = new SubnetPlanner(model.Architecture, scores, floors);
+        _ordered = WeightOrder.Sort(model.Weights, Planner.Order);
+    }
+
+    /// <summary>Turns budgets into plans for this model.</summary>
+    public SubnetPlanner Planner { get; }
+
+    /// <summary>The largest sub-network within a budget, as views: no weight is copied.</summary>
+    /// <param name="budget">What the sub-network may cost.</param>
+    /// <exception cref="BudgetException">The floors make the budget impossible.</exception>
+    public Subnet At(Budget budget) => At(Planner.Plan(budget));
+
+    /// <summary>The sub-network of a plan, as views: no weight is copied.</summary>
+    /// <param name="plan">A plan of this model's <see cref="Planner"/>.</param>
+    public Subnet At(SubnetPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return new Subnet(new VisionTransformer(WeightOrder.Prefix(_ordered, plan.Widths)), plan);
+    }
+
+    /// <summary>The sub-network of a plan with its own copy of the weights it keeps, contiguous in memory.</summary>
+    /// <param name="plan">A plan of this model's <see cref="Planner"/>.</param>
+    public Subnet Materialize(SubnetPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        using IDisposable frozen = no_grad();
+        using ViTWeights views = WeightOrder.Prefix(_ordered, plan.Widths);
+        return new Subnet(new VisionTransformer(views.Map(plan.Widths, (_, tensor) => tensor.contiguous().clone())), plan);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _ordered.Dispose();
+}

@@ -1,0 +1,106 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace SnapViT.Evaluation;
+
+/// <summary>
+/// The paper's quality measure of a backbone without labels in training: exact k-nearest-neighbour classification of L2-normalised features by
+/// Euclidean distance, every neighbour with one vote, ties to the smallest label.
+/// </summary>
+public sealed class NearestNeighbours : IDisposable
+{
+    /// <summary>Neighbours of the paper and the reference, k.</summary>
+    public const int PaperNeighbours = 20;
+
+    private const long BatchElements = 1L << 24;
+
+    private readonly Tensor _train;
+    private readonly Tensor _labels;
+    private readonly int _neighbours;
+    private readonly long _classes;
+
+    /// <summary>Remembers the training features.</summary>
+    /// <param name="features">Training features, [n, D].</param>
+    /// <param name="labels">Their labels, n values of 0 or more.</param>
+    /// <param name="neighbours">k, 1..n.</param>
+    /// <exception cref="ArgumentException">Features and labels differ in number, a label is negative, or there are fewer rows than neighbours.</exception>
+    public NearestNeighbours(Tensor features, IReadOnlyList<int> labels, int neighbours = PaperNeighbours)
+    {
+        ArgumentNullException.ThrowIfNull(features);
+        ArgumentNullException.ThrowIfNull(labels);
+        if (labels.Count != features.shape[0] || labels.Any(label => label < 0))
+        {
+            throw new ArgumentException($"k-NN: expected {features.shape[0]} labels of 0 or more, found {labels.Count}", nameof(labels));
+        }
+
+        if (neighbours < 1 || neighbours > labels.Count)
+        {
+            throw new ArgumentException($"k-NN: expected 1 to {labels.Count} neighbours (training images), found {neighbours}", nameof(neighbours));
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        _neighbours = neighbours;
+        _train = F.normalize(features.to(ScalarType.Float32), dim: 1).DetachFromDisposeScope();
+        _labels = tensor(labels.Select(label => (long)label).ToArray(), device: features.device).DetachFromDisposeScope();
+        _classes = labels.Max() + 1L;
+    }
+
+    /// <summary>Indices of the nearest training rows of every query, nearest first.</summary>
+    /// <param name="queries">Features to classify, [m, D].</param>
+    /// <returns>int64 [m, k].</returns>
+    public Tensor Nearest(Tensor queries)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        Tensor normalised = F.normalize(queries.to(ScalarType.Float32), dim: 1);
+        long rows = Math.Max(1, BatchElements / _train.shape[0]);
+        List<Tensor> parts = [];
+        for (long start = 0; start < normalised.shape[0]; start += rows)
+        {
+            using DisposeScope batch = NewDisposeScope();
+
+            // On the unit sphere |a - b|^2 = 2 - 2 a.b: the nearest are those of largest inner product.
+            Tensor similarity = normalised.narrow(0, start, Math.Min(rows, normalised.shape[0] - start)).mm(_train.t());
+            parts.Add(similarity.topk(_neighbours, 1).indexes.MoveToOuterDisposeScope());
+        }
+
+        return cat(parts, 0).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The predicted label of every query.</summary>
+    /// <param name="queries">Features to classify, [m, D].</param>
+    /// <returns>m labels.</returns>
+    public int[] Predict(Tensor queries)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        Tensor nearest = Nearest(queries);
+        Tensor labels = _labels.index_select(0, nearest.flatten()).view(nearest.shape);
+        Tensor votes = zeros([nearest.shape[0], _classes], ScalarType.Float64, nearest.device)
+            .scatter_add(1, labels, ones_like(labels, ScalarType.Float64));
+
+        // A tie goes to the smallest label: every label loses less than a vote, the larger the more.
+        Tensor handicap = arange(_classes, ScalarType.Float64, votes.device) / (_classes + 1);
+        return [.. (votes - handicap).argmax(1).cpu().data<long>().Select(label => (int)label)];
+    }
+
+    /// <summary>Share of queries whose predicted label is the given one, 0..1.</summary>
+    /// <param name="queries">Features to classify, [m, D].</param>
+    /// <param name="labels">Their labels.</param>
+    public double Accuracy(Tensor queries, IReadOnlyList<int> labels)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        int[] predicted = Predict(queries);
+        return predicted.Length == labels.Count
+            ? predicted.Where((label, index) => label == labels[index]).Count() / (double)labels.Count
+            : throw new ArgumentException($"k-NN: expected {predicted.Length} labels, found {labels.Count}", nameof(labels));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _train.Dispose();
+        _labels.Dispose();
+    }
+}

@@ -1,0 +1,73 @@
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Importance;
+
+/// <summary>
+/// The paper's Eq. 2: mean over images of the squared norm of each image's own gradient. For a linear layer <c>g_ij = sum_t delta_tj x_t</c>, so
+/// <c>||g_ij||^2 = delta_j^T (X X^T) delta_j</c> over the tokens of image i, and no per-sample weight gradient is stored.
+/// </summary>
+internal sealed class PerSampleFisher : IGradientScore
+{
+    private readonly Dictionary<(int Block, BlockLinear Layer), Tensor> _sums = [];
+
+    /// <inheritdoc/>
+    public void Add(int block, BlockLinear layer, Tensor input, Tensor delta)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = input.to(ScalarType.Float32);
+        Tensor d = delta.to(ScalarType.Float32);
+
+        // Squares of gradients of 1e-20 would vanish in float32: scale them to 1 first, and back in double.
+        double largest = d.abs().max().item<float>();
+        double scale = largest > 0 ? largest : 1;
+        Tensor norms = SquaredNorms(x, d / scale) * (scale * scale / x.shape[2]);
+        Tensor batch = norms.sum([0]);
+        if (_sums.TryGetValue((block, layer), out Tensor? sum))
+        {
+            sum.add_(batch);
+        }
+        else
+        {
+            _sums.Add((block, layer), batch.DetachFromDisposeScope());
+        }
+    }
+
+    /// <inheritdoc/>
+    public double[] Rows(int block, BlockLinear layer, long images)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return (_sums[(block, layer)] / images).cpu().data<double>().ToArray();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Tensor sum in _sums.Values)
+        {
+            sum.Dispose();
+        }
+    }
+
+    /// <summary>||g_ij||^2 of X [B, T, D] and delta [B, T, rows] as float64 [B, rows], by whichever of the two forms multiplies less.</summary>
+    private static Tensor SquaredNorms(Tensor x, Tensor delta)
+    {
+        long tokens = x.shape[1], width = x.shape[2], rows = delta.shape[2];
+        if (tokens * (width + rows) <= width * rows)
+        {
+            Tensor mixed = bmm(bmm(x, x.transpose(1, 2)), delta);
+            return (mixed * delta).sum(1, type: ScalarType.Float64).clamp_(min: 0);
+        }
+
+        // Many crops per image: one image's gradient at a time is smaller than its token-by-token matrix.
+        Tensor[] samples = [.. Enumerable.Range(0, (int)x.shape[0]).Select(sample => OneSample(x.select(0, sample), delta.select(0, sample)))];
+        return stack(samples);
+    }
+
+    private static Tensor OneSample(Tensor x, Tensor delta)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return delta.t().mm(x).square().sum(1, type: ScalarType.Float64).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,32 @@
+using SnapViT.Data;
+using SnapViT.Models;
+
+namespace SnapViT.Loading;
+
+/// <summary>A model that was read from a file, with all that is known about it. Owns the model.</summary>
+public sealed class LoadedModel : IDisposable
+{
+    /// <summary>The file it was read from.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>SHA-256 of the file, lower-case hexadecimal.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>The model, in float32.</summary>
+    public required VisionTransformer Model { get; init; }
+
+    /// <summary>How images become the model's input; null where neither the file nor its config says.</summary>
+    public required Preprocessing? Preprocessing { get; init; }
+
+    /// <summary>Fact by fact, where the architecture was read.</summary>
+    public required IReadOnlyList<(string Fact, string Source)> Sources { get; init; }
+
+    /// <summary>What the file says about its origin; empty for a published checkpoint.</summary>
+    public required IReadOnlyDictionary<string, string> Provenance { get; init; }
+
+    /// <summary>Whether heads or neurons were cut from the model.</summary>
+    public bool IsPruned => !Model.Widths.Equals(Model.Architecture.FullWidths);
+
+    /// <inheritdoc/>
+    public void Dispose() => Model.Dispose();
+}

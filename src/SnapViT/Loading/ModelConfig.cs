@@ -1,0 +1,64 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using SnapViT.Core.Architecture;
+using SnapViT.Data;
+
+namespace SnapViT.Loading;
+
+/// <summary>What a model file written here says about itself, as JSON in its metadata: enough to build and feed the model again.</summary>
+public sealed record ModelConfig
+{
+    /// <summary>The metadata key under which the config stands in a safetensors file.</summary>
+    public const string MetadataKey = "snapvit.model";
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        WriteIndented = false,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        Converters = { new JsonStringEnumConverter() },
+        IgnoreReadOnlyProperties = true,
+    };
+
+    /// <summary>The unpruned architecture.</summary>
+    public required ViTArchitecture Architecture { get; init; }
+
+    /// <summary>Heads that every block keeps, in order.</summary>
+    public required IReadOnlyList<int> Heads { get; init; }
+
+    /// <summary>MLP neurons that every block keeps, in order.</summary>
+    public required IReadOnlyList<int> Neurons { get; init; }
+
+    /// <summary>How images become the model's input; null when it is not known.</summary>
+    public Preprocessing? Preprocessing { get; init; }
+
+    /// <summary>Where the model comes from: source file, its hash, the budget it was cut for.</summary>
+    public IReadOnlyDictionary<string, string> Provenance { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The widths of every block.</summary>
+    public SubnetWidths Widths() => new(Heads.Zip(Neurons, (heads, neurons) => new BlockWidths(heads, neurons)));
+
+    /// <summary>The config as one line of JSON.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, Json);
+
+    /// <summary>Reads a config back and checks it.</summary>
+    /// <exception cref="FormatException">The text is no config, or a fact in it is impossible.</exception>
+    public static ModelConfig FromJson(string json)
+    {
+        try
+        {
+            ModelConfig config = JsonSerializer.Deserialize<ModelConfig>(json, Json) ?? throw new FormatException("expected a model config, found null");
+            config.Architecture.Validated();
+            if (config.Heads.Count != config.Neurons.Count)
+            {
+                throw new FormatException($"expected widths of the same blocks, found {config.Heads.Count} of heads and {config.Neurons.Count} of neurons");
+            }
+
+            ParameterTable.RequireFit(config.Architecture, config.Widths());
+            return config;
+        }
+        catch (Exception exception) when (exception is JsonException or ArgumentException)
+        {
+            throw new FormatException($"not a valid model config: {exception.Message}", exception);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Elastic;
+using SnapViT.Features;
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace SnapViT.Search;
+
+/// <summary>
+/// How well a candidate's sub-networks keep the unpruned model's features on unlabelled images: at each ratio the model is cut by the global
+/// ranking of score times |factor|, and its features are compared with the unpruned ones. Smaller is better; the mean over the ratios.
+/// </summary>
+public sealed class Fitness : IDisposable
+{
+    private readonly VisionTransformer _model;
+    private readonly ImportanceScores _scores;
+    private readonly Func<IEnumerable<Tensor>> _batches;
+    private readonly FitnessOptions _options;
+    private readonly Pca? _pca;
+    private readonly Tensor _target;
+
+    /// <summary>Embeds the images with the unpruned model once.</summary>
+    /// <param name="model">The unpruned model, in the precision that candidates are to run in; stays the caller's.</param>
+    /// <param name="scores">Its local scores, without factors.</param>
+    /// <param name="batches">Starts a pass over the evaluation images: batches [B, 3, S, S], disposed here after use.</param>
+    /// <param name="options">What is compared, and where.</param>
+    public Fitness(VisionTransformer model, ImportanceScores scores, Func<IEnumerable<Tensor>> batches, FitnessOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(batches);
+        ArgumentNullException.ThrowIfNull(options);
+        _model = model;
+        _scores = scores;
+        _batches = batches;
+        _options = options.Validated();
+        using Tensor teacher = FeatureExtractor.Embed(model, batches());
+        _pca = options.PcaComponents < teacher.shape[1] ? Pca.Fit(teacher, options.PcaComponents) : null;
+        _target = Project(teacher);
+    }
+
+    /// <summary>The fitness of one candidate.</summary>
+    /// <param name="factors">Its global factors.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    public double Evaluate(ScoreCoefficients factors, CancellationToken cancellation = default)
+    {
+        using ElasticViT elastic = new(_model, _scores.Scaled(factors), _options.Floors);
+        return _options.Ratios.Average(ratios => Distance(elastic, ratios, cancellation));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _pca?.Dispose();
+        _target.Dispose();
+    }
+
+    private double Distance(ElasticViT elastic, PruningRatios ratios, CancellationToken cancellation)
+    {
+        using Subnet subnet = elastic.At(Budget.Ratios(ratios));
+        using Tensor features = FeatureExtractor.Embed(subnet.Model, _batches(), cancellation);
+        using Tensor projected = Project(features);
+        return _options.Losses.Sum(loss => Loss(loss, projected));
+    }
+
+    private double Loss(FitnessLoss loss, Tensor projected)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return loss switch
+        {
+            FitnessLoss.Cosine => 1 - F.cosine_similarity(_target, projected, 1, 1e-8).mean().item<float>(),
+            FitnessLoss.MeanSquaredError => (_target - projected).square().mean().item<float>(),
+            _ => throw new InvalidOperationException($"unknown loss {loss}"),
+        };
+    }
+
+    private Tensor Project(Tensor features) => _pca is null ? features.alias() : _pca.Transform(features);
+}
