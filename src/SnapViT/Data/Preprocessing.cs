@@ -64,6 +64,11 @@ public sealed record Preprocessing
     /// <param name="cropRatio">Share of the resized short side that the crop keeps, above 0 and up to 1.</param>
     public static Preprocessing ForCrop(int side, double cropRatio) => new() { Side = side, ResizeTo = (int)Math.Floor(side / cropRatio) };
 
+    /// <summary>The facts in one line of text.</summary>
+    public string Describe() => string.Create(
+        System.Globalization.CultureInfo.InvariantCulture,
+        $"{Mode} {ResizeTo} to {Side}, {Interpolation}{(ResizeInFloat ? " in float" : "")}, mean {string.Join(' ', Mean)}, std {string.Join(' ', Std)}");
+
     /// <summary>Resizes, crops and normalises one image.</summary>
     /// <param name="image">The decoded image.</param>
     /// <returns>Values [3, Side, Side].</returns>
