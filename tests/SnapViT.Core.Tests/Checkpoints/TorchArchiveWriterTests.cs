@@ -34,7 +34,7 @@ public sealed class TorchArchiveWriterTests : IDisposable
         TorchArchiveWriter.Write(_folder.File("a"), root);
         using TorchArchiveReader reader = TorchArchiveReader.Open(_folder.File("a"));
         AssertSame(root, reader.Root);
-    }, iter: 200, threads: 1);
+    }, iter: 100, threads: 1);
 
     [Fact]
     public void Tensors_of_every_type_are_read_back()

@@ -22,7 +22,7 @@ internal static class PickleCalls
             : arguments.Take<List<object?>>(0);
     }
 
-    /// <summary><c>encode(text, 'latin1')</c> and <c>bytearray(text, 'latin-1')</c>: how protocol 2 writes bytes. An empty bytearray has no arguments.</summary>
+    /// <summary><c>encode(text, 'latin1')</c> and <c>bytearray(text, 'latin-1')</c>: how protocol 2 writes bytes. Empty bytes have no arguments.</summary>
     public static object? Bytes(PickleArguments arguments)
     {
         arguments.ExpectCount(0, 2);

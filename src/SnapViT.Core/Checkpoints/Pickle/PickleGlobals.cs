@@ -35,6 +35,7 @@ internal static class PickleGlobals
         yield return new("argparse", "Namespace") { IsDictionary = true, KeepsState = true };
         yield return new("builtins", "set") { Call = PickleCalls.Set };
         yield return new("builtins", "frozenset") { Call = PickleCalls.Set };
+        yield return new("builtins", "bytes") { Call = PickleCalls.Bytes };
         yield return new("builtins", "bytearray") { Call = PickleCalls.Bytes };
         yield return new("builtins", "getattr") { Call = PickleCalls.EnumByName };
         yield return new("_codecs", "encode") { Call = PickleCalls.Bytes };

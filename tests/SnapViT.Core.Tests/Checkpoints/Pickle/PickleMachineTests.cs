@@ -173,6 +173,7 @@ public sealed class PickleMachineTests
             Of(Global("builtins", "bytearray"), "C\u0002\u0001\u00ff\u0085R."),
         ];
         Assert.All(spellings, pickle => Assert.Equal([1, 255], Assert.IsType<ReadOnlyMemory<byte>>(Load(pickle)).ToArray()));
+        Assert.True(Assert.IsType<ReadOnlyMemory<byte>>(Load(Of(Global("__builtin__", "bytes"), ")R."))).IsEmpty);
     }
 
     [Fact]
