@@ -86,6 +86,18 @@ public sealed class SeededRandomTests
     public void A_bound_that_is_not_positive_is_refused(int bound) => Assert.Throws<ArgumentOutOfRangeException>(() => new SeededRandom(1).NextInt(bound));
 
     [Fact]
+    public void Bits_beyond_the_last_whole_multiple_of_the_bound_are_drawn_again()
+    {
+        // Made backwards from the generator's output: this state first gives 2^64 - 2, the end of the multiples of 7 within 64 bits.
+        SeededRandom random = new(0), twin = new(0);
+        new ulong[] { 1, 7807840633976369243, 3, 4 }.CopyTo(State(random), 0);
+        State(random).CopyTo(State(twin), 0);
+        Assert.Equal(ulong.MaxValue - 1, twin.NextBits());
+        Assert.Equal((int)(twin.NextBits() % 7), random.NextInt(7));
+        Assert.Equal(twin.NextBits(), random.NextBits());
+    }
+
+    [Fact]
     public void Integers_and_shuffles_are_uniform()
     {
         SeededRandom random = new(3);
