@@ -110,6 +110,7 @@ public sealed record ViTArchitecture
 
         Require(Classes >= 0, $"{nameof(Classes)} must not be negative, found {Classes}");
         Require(RegisterTokens >= 0, $"{nameof(RegisterTokens)} must not be negative, found {RegisterTokens}");
+        Require(ProjectionWidth >= 0, $"{nameof(ProjectionWidth)} must not be negative, found {ProjectionWidth}");
         Require(PatchSize <= 0 || ImageSize % PatchSize == 0, $"image size {ImageSize} is no multiple of the patch size {PatchSize}");
         Require(LayerNormEpsilon > 0, $"{nameof(LayerNormEpsilon)} must be positive, found {LayerNormEpsilon}");
         Require(HasClassToken || Pooling is Pooling.Attention or Pooling.AveragePatches, $"pooling {Pooling} needs a class token");

@@ -16,7 +16,7 @@ public abstract record Budget
     /// <exception cref="BudgetException">A ratio is outside 0..1.</exception>
     public static Budget Ratios(PruningRatios ratios) => ratios.Mlp is >= 0 and <= 1 && ratios.Heads is >= 0 and <= 1
         ? new RemovedRatios(ratios)
-        : throw new BudgetException($"ratios: expected two shares in 0..1, found {ratios}");
+        : throw new BudgetException(string.Create(CultureInfo.InvariantCulture, $"ratios: expected two shares in 0..1, found {ratios.Mlp} and {ratios.Heads}"));
 
     /// <inheritdoc cref="Ratios(PruningRatios)"/>
     public static Budget Ratios(double mlp, double heads) => Ratios(new PruningRatios(mlp, heads));

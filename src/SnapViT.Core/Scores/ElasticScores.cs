@@ -61,18 +61,18 @@ public sealed record ElasticScores(
         using SafetensorsReader archive = SafetensorsReader.Open(path);
         if (!archive.Metadata.TryGetValue(Kind, out string? version) || version != Version)
         {
-            throw new CheckpointFormatException(path, version is null ? "expected a scores file made by 'snapvit build', found another safetensors file" : $"expected a scores file of version {Version}, found version {version}");
+            throw new CheckpointFormatException(path, version is null ? "expected a scores file made by 'snapvit build', found another safetensors file" : $"expected a scores file of version {Version}, found {CheckpointFormatException.Quote(version)}");
         }
 
         try
         {
             ImportanceScores local = new(Matrix(archive, "mlp_scores"), Matrix(archive, "head_scores"));
-            ScoreCoefficients coefficients = new(archive.ReadDoubles("coefficients"), local.Depth, local.HeadsPerBlock);
+            ScoreCoefficients coefficients = new(Values(archive, "coefficients", 1).Values, local.Depth, local.HeadsPerBlock);
             KeepFloors floors = new KeepFloors(Fraction(archive, NeuronFloor), Fraction(archive, HeadFloor)).Validated();
             Dictionary<string, string> provenance = archive.Metadata.Where(pair => pair.Key is not (Kind or NeuronFloor or HeadFloor)).ToDictionary();
             return new ElasticScores(local, coefficients, floors, provenance);
         }
-        catch (Exception exception) when (exception is ArgumentException or KeyNotFoundException)
+        catch (ArgumentException exception)
         {
             throw new CheckpointFormatException(path, exception.Message, innerException: exception);
         }
@@ -80,18 +80,23 @@ public sealed record ElasticScores(
 
     private static double[,] Matrix(SafetensorsReader archive, string name)
     {
-        TensorEntry entry = archive.Tensors.TryGetValue(name, out TensorEntry? found) && found.Shape.Count == 2
-            ? found
-            : throw new CheckpointFormatException(archive.Path, "expected a matrix of scores", name);
-        double[,] matrix = new double[entry.Shape[0], entry.Shape[1]];
-        Buffer.BlockCopy(archive.ReadDoubles(name), 0, matrix, 0, matrix.Length * sizeof(double));
+        (IReadOnlyList<long> shape, double[] values) = Values(archive, name, 2);
+        double[,] matrix = new double[shape[0], shape[1]];
+        Buffer.BlockCopy(values, 0, matrix, 0, matrix.Length * sizeof(double));
         return matrix;
     }
+
+    /// <summary>A tensor without an empty dimension: beside a 0 the other sizes of a hostile file could be anything.</summary>
+    private static (IReadOnlyList<long> Shape, double[] Values) Values(SafetensorsReader archive, string name, int dimensions) =>
+        archive.Tensors.TryGetValue(name, out TensorEntry? found) && found.Shape.Count == dimensions && found.ElementCount > 0
+            ? (found.Shape, archive.ReadDoubles(name))
+            : throw new CheckpointFormatException(
+                archive.Path, $"expected {dimensions} dimensions, none of them empty, found {found?.ToString() ?? "no such tensor"}", name);
 
     private static double Fraction(SafetensorsReader archive, string key) =>
         archive.Metadata.TryGetValue(key, out string? text) && double.TryParse(text, CultureInfo.InvariantCulture, out double fraction)
             ? fraction
-            : throw new CheckpointFormatException(archive.Path, $"metadata '{key}': expected a fraction, found '{text}'");
+            : throw new CheckpointFormatException(archive.Path, $"metadata '{key}': expected a fraction, found {CheckpointFormatException.Quote(text ?? "nothing")}");
 
     private static double[] Flat(int depth, Func<int, ReadOnlySpan<double>> row)
     {

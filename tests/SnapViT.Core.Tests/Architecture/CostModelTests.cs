@@ -1,0 +1,117 @@
+using System.Text.Json;
+using CsCheck;
+using SnapViT.Core.Architecture;
+
+namespace SnapViT.Core.Tests.Architecture;
+
+public sealed class CostModelTests
+{
+    // golden/<family>/config.json: count_parameters and estimate_model_flops of the reference (commit 2ed5f79).
+    [Theory]
+    [MemberData(nameof(GoldenFamily.All), MemberType = typeof(GoldenFamily))]
+    public void Unpruned_families_cost_what_the_reference_counts(string family)
+    {
+        using JsonDocument json = GoldenFamily.Json(family, "config.json");
+        ViTArchitecture architecture = GoldenFamily.Architecture(family);
+        Assert.Equal(json.RootElement.GetProperty("count_parameters").GetInt64() - GoldenFamily.MaskToken(family), CostModel.Parameters(architecture, architecture.FullWidths));
+        Assert.Equal(json.RootElement.GetProperty("estimate_model_flops").GetInt64(), CostModel.Flops(architecture, architecture.FullWidths, FlopConvention.Reference));
+    }
+
+    // golden/real_models.json: parameters of timm 1.0.22, FLOPs by the reference's estimate_model_flops.
+    [Theory]
+    [InlineData("dino_vits16", null)]
+    [InlineData("dino_vitb16", "dino_vitb16")]
+    [InlineData("augreg-s", null)]
+    [InlineData("augreg-b", "augreg-vit-b-16-in21k-ft-in1k")]
+    [InlineData("augreg-l", "augreg-vit-l-16-in21k-ft-in1k")]
+    [InlineData("deit-b", "deit-vit-b-16")]
+    [InlineData("deit3-s", "deit-3-vit-s-16")]
+    [InlineData("deit3-b", "deit-3-vit-b-16")]
+    [InlineData("deit3-l", "deit-3-vit-l-16")]
+    [InlineData("deit3-h", "deit-3-vit-h-14")]
+    public void Real_models_cost_what_timm_and_the_reference_count(string name, string? scores)
+    {
+        using JsonDocument json = GoldenFamily.Json("real_models.json");
+        JsonElement timm = json.RootElement.GetProperty("timm_cfgs").GetProperty(name);
+        ViTArchitecture architecture = Real(name, timm.GetProperty("num_classes").GetInt32());
+        Assert.Equal(timm.GetProperty("params").GetInt64(), CostModel.Parameters(architecture, architecture.FullWidths));
+        Assert.Equal(timm.GetProperty("n_state_keys").GetInt32(), ParameterTable.For(architecture, architecture.FullWidths).Count);
+        if (scores is not null)
+        {
+            JsonElement released = json.RootElement.GetProperty("released_scores").GetProperty($"imagenet-1k/{scores}.pt");
+            Assert.Equal(released.GetProperty("base_flops").GetInt64(), CostModel.Flops(architecture, architecture.FullWidths, FlopConvention.Reference));
+        }
+    }
+
+    [Fact]
+    public void True_flops_count_every_prefix_token()
+    {
+        ViTArchitecture distilled = GoldenFamily.Architecture("deit_distilled");
+        long perBlock = (4L * 48 * 192 * 18) + (6L * 48 * 8 * 6 * 18) + (2L * 48 * 8 * 6 * 18) + (4L * 6 * 8 * 18 * 18) + (3L * 6 * 18 * 18);
+        Assert.Equal((4 * perBlock) + (2L * 16 * 64 * 3 * 48), CostModel.Flops(distilled, distilled.FullWidths));
+        Assert.True(CostModel.Flops(distilled, distilled.FullWidths) > CostModel.Flops(distilled, distilled.FullWidths, FlopConvention.Reference));
+    }
+
+    [Theory]
+    [MemberData(nameof(GoldenFamily.All), MemberType = typeof(GoldenFamily))]
+    public void Every_structure_costs_the_same_wherever_it_is(string family)
+    {
+        ViTArchitecture a = GoldenFamily.Architecture(family);
+        Gen.Select(Gen.Int[0, a.Heads], Gen.Int[0, a.Hidden]).Array[4].Sample(
+            blocks =>
+            {
+                SubnetWidths widths = new(blocks.Select(block => new BlockWidths(block.Item1, block.Item2)));
+                long neurons = (4 * a.Hidden) - widths.TotalNeurons, heads = (4 * a.Heads) - widths.TotalHeads;
+                Assert.Equal(
+                    CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, widths),
+                    (neurons * CostModel.NeuronParameters(a)) + (heads * CostModel.HeadParameters(a)));
+                foreach (FlopConvention convention in Enum.GetValues<FlopConvention>())
+                {
+                    Assert.Equal(
+                        CostModel.Flops(a, a.FullWidths, convention) - CostModel.Flops(a, widths, convention),
+                        (neurons * CostModel.NeuronFlops(a, convention)) + (heads * CostModel.HeadFlops(a, convention)));
+                }
+            },
+            iter: 50);
+    }
+
+    [Fact]
+    public void Heads_without_a_qkv_bias_own_fewer_parameters()
+    {
+        ViTArchitecture a = GoldenFamily.Architecture("timm_vit") with { HasQkvBias = false };
+        SubnetWidths one = new([new(3, 192), new(4, 192), new(4, 192), new(4, 192)]);
+        Assert.Equal(12 * 4 * 48, CostModel.HeadParameters(a));
+        Assert.Equal(CostModel.HeadParameters(a), CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, one));
+    }
+
+    [Fact]
+    public void Figures_beyond_32_bits_do_not_overflow()
+    {
+        ViTArchitecture giant = new() { Depth = 40, Width = 1536, Heads = 16, HeadWidth = 96, Hidden = 6144, PatchSize = 16, ImageSize = 1024 };
+        long n = (64 * 64) + 1;
+        long perBlock = (4L * 1536 * 6144 * n) + (8L * 1536 * 1536 * n) + (4L * 1536 * n * n) + (3L * 16 * n * n);
+        Assert.Equal((40 * perBlock) + (2L * 4096 * 256 * 3 * 1536), CostModel.Flops(giant, giant.FullWidths));
+    }
+
+    private static ViTArchitecture Real(string name, int classes)
+    {
+        (int width, int depth) = name[^1] switch { 's' => (384, 12), 'l' => (1024, 24), 'h' => (1280, 32), _ when name == "dino_vits16" => (384, 12), _ => (768, 12) };
+        bool distilled = name == "deit-b", deit3 = name.StartsWith("deit3", StringComparison.Ordinal);
+        (string Name, int Heads) known = KnownModels.Find(width, depth, 4 * width) ?? throw new InvalidOperationException($"{name} is not in the table");
+        return new ViTArchitecture
+        {
+            Depth = depth,
+            Width = width,
+            Heads = known.Heads,
+            HeadWidth = width / known.Heads,
+            Hidden = 4 * width,
+            PatchSize = name == "deit3-h" ? 14 : 16,
+            ImageSize = 224,
+            Classes = classes,
+            HasDistillationToken = distilled,
+            Pooling = distilled ? Pooling.ClassAndDistillation : Pooling.ClassToken,
+            Position = deit3 ? PositionEmbedding.PatchesOnly : PositionEmbedding.AllTokens,
+            HasLayerScale = deit3,
+        }.Validated();
+    }
+}

@@ -1,0 +1,74 @@
+using SnapViT.Core.Architecture;
+
+namespace SnapViT.Core.Tests.Architecture;
+
+public sealed class ParameterTableTests
+{
+    private static readonly ViTArchitecture Small = GoldenFamily.Architecture("timm_vit");
+
+    // Names and shapes of the reference's golden checkpoints (commit 2ed5f79, timm 1.0.22), all six families.
+    [Theory]
+    [MemberData(nameof(GoldenFamily.All), MemberType = typeof(GoldenFamily))]
+    public void The_table_is_the_checkpoint_tensor_by_tensor(string family)
+    {
+        ViTArchitecture architecture = GoldenFamily.Architecture(family);
+        Dictionary<string, long[]> expected = GoldenFamily.CanonicalShapes(family);
+        IReadOnlyList<ParameterShape> table = ParameterTable.For(architecture, architecture.FullWidths);
+        Assert.Equal(expected.Keys.Order(StringComparer.Ordinal), table.Select(parameter => parameter.Name).Order(StringComparer.Ordinal));
+        Assert.All(table, parameter => Assert.Equal(expected[parameter.Name], parameter.Shape));
+    }
+
+    [Fact]
+    public void A_pruned_block_has_narrower_tensors_and_the_others_their_own()
+    {
+        SubnetWidths widths = new([new(4, 192), new(3, 100), new(0, 0), new(4, 192)]);
+        Dictionary<string, IReadOnlyList<long>> table = ParameterTable.For(Small, widths).ToDictionary(parameter => parameter.Name, parameter => parameter.Shape);
+        Assert.Equal([108, 48], table["blocks.1.attn.qkv.weight"]);
+        Assert.Equal([108], table["blocks.1.attn.qkv.bias"]);
+        Assert.Equal([48, 36], table["blocks.1.attn.proj.weight"]);
+        Assert.Equal([48], table["blocks.1.attn.proj.bias"]);
+        Assert.Equal([100, 48], table["blocks.1.mlp.fc1.weight"]);
+        Assert.Equal([100], table["blocks.1.mlp.fc1.bias"]);
+        Assert.Equal([48, 100], table["blocks.1.mlp.fc2.weight"]);
+        Assert.Equal([0, 48], table["blocks.2.attn.qkv.weight"]);
+        Assert.Equal([48, 0], table["blocks.2.mlp.fc2.weight"]);
+        Assert.Equal([144, 48], table["blocks.3.attn.qkv.weight"]);
+    }
+
+    [Fact]
+    public void Pruning_never_touches_the_mlp_of_the_attention_pool()
+    {
+        ViTArchitecture siglip = GoldenFamily.Architecture("siglip2");
+        IReadOnlyList<ParameterShape> table = ParameterTable.For(siglip, SubnetWidths.Uniform(4, new BlockWidths(1, 1)));
+        Assert.Equal([192, 48], table.Single(parameter => parameter.Name == "attn_pool.mlp.fc1.weight").Shape);
+    }
+
+    [Fact]
+    public void Facts_of_clip_and_dinov2_add_and_drop_their_tensors()
+    {
+        string[] clip = Names(Small with { HasPreNorm = true, HasPatchBias = false, HasQkvBias = false, ProjectionWidth = 32, Classes = 0 });
+        Assert.Contains("norm_pre.weight", clip);
+        Assert.Contains("projection.weight", clip);
+        Assert.DoesNotContain("patch_embed.proj.bias", clip);
+        Assert.DoesNotContain("blocks.0.attn.qkv.bias", clip);
+        Assert.DoesNotContain("head.weight", clip);
+
+        ViTArchitecture dinov2 = Small with { Position = PositionEmbedding.ClassAndPatches, RegisterTokens = 4 };
+        IReadOnlyList<ParameterShape> table = ParameterTable.For(dinov2, dinov2.FullWidths);
+        Assert.Equal([1, 17, 48], table.Single(parameter => parameter.Name == "pos_embed").Shape);
+        Assert.Equal([1, 4, 48], table.Single(parameter => parameter.Name == "reg_token").Shape);
+
+        static string[] Names(ViTArchitecture architecture) => [.. ParameterTable.For(architecture, architecture.FullWidths).Select(parameter => parameter.Name)];
+    }
+
+    [Fact]
+    public void Widths_that_do_not_fit_are_refused_by_block_and_figure()
+    {
+        Assert.Contains("expected 4 blocks, found 3", Refused(SubnetWidths.Uniform(3, new(4, 192))), StringComparison.Ordinal);
+        Assert.Contains(
+            "block 1: expected at most 4 heads and 192 neurons, found 5 and 192", Refused(new([new(4, 192), new(5, 192), new(4, 192), new(4, 192)])), StringComparison.Ordinal);
+        Assert.Contains("found 4 and 193", Refused(SubnetWidths.Uniform(4, new(4, 193))), StringComparison.Ordinal);
+
+        static string Refused(SubnetWidths widths) => Assert.Throws<ArgumentException>(() => ParameterTable.For(Small, widths)).Message;
+    }
+}

@@ -1,0 +1,114 @@
+using SnapViT.Core.Planning;
+
+namespace SnapViT.Core.Tests.Planning;
+
+public sealed class BudgetTests
+{
+    public static TheoryData<string, Budget> Good { get; } = new()
+    {
+        { "0.6", Budget.Flops(0.6) },
+        { " 0.6 ", Budget.Flops(0.6) },
+        { ".5", Budget.Flops(0.5) },
+        { "1", Budget.Whole },
+        { "1.0", Budget.Whole },
+        { "6e-1", Budget.Flops(0.6) },
+        { "4.3G", Budget.AbsoluteFlops(4_300_000_000) },
+        { "4.3g", Budget.AbsoluteFlops(4_300_000_000) },
+        { "22M", Budget.AbsoluteFlops(22_000_000) },
+        { "500k", Budget.AbsoluteFlops(500_000) },
+        { "1T", Budget.AbsoluteFlops(1_000_000_000_000) },
+        { "0.45:0.3", Budget.Ratios(0.45, 0.3) },
+        { "0:0", Budget.Ratios(0, 0) },
+        { "1:1", Budget.Ratios(1, 1) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Good), DisableDiscoveryEnumeration = true)]
+    public void A_budget_is_read(string text, Budget expected) => Assert.Equal(expected, Budget.Parse(text));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    [InlineData("G")]
+    [InlineData("half")]
+    [InlineData("60%")]
+    [InlineData("0,6")]
+    [InlineData("4,3G")]
+    [InlineData("4.3 G")]
+    [InlineData("4.3GB")]
+    [InlineData("4.3P")]
+    [InlineData("0x10")]
+    [InlineData("NaN")]
+    [InlineData("Infinity")]
+    [InlineData("1e999")]
+    [InlineData("NaNG")]
+    [InlineData(":")]
+    [InlineData("0.4:")]
+    [InlineData(":0.4")]
+    [InlineData("0.4:0.3:0.2")]
+    [InlineData("0.4G:0.3")]
+    public void A_text_that_is_no_budget_is_quoted_with_what_would_be_one(string text) => Assert.Equal(
+        $"budget '{text}': expected a share kept such as 0.6, a figure such as 4.3G or 22M, or two removed ratios such as 0.45:0.3",
+        Assert.Throws<BudgetException>(() => Budget.Parse(text)).Message);
+
+    [Theory]
+    [InlineData("0", "found 0;")]
+    [InlineData("-0.5", "found -0.5;")]
+    [InlineData("1.0001", "found 1.0001;")]
+    [InlineData("60", "found 60;")]
+    [InlineData("4300000000", "absolute figures take a suffix")]
+    [InlineData("0G", "expected a positive figure below 9e18")]
+    [InlineData("-4G", "expected a positive figure below 9e18")]
+    [InlineData("1e30G", "expected a positive figure below 9e18")]
+    [InlineData("0.4:1.00001", "expected two shares in 0..1, found 0.4 and 1.00001")]
+    [InlineData("-0.1:0", "expected two shares in 0..1, found -0.1 and 0")]
+    public void A_figure_out_of_range_is_given_back(string text, string message) =>
+        Assert.Contains(message, Assert.Throws<BudgetException>(() => Budget.Parse(text)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Flops_and_parameters_have_readings_of_their_own()
+    {
+        Assert.Equal(Budget.Flops(0.5), Budget.ParseFlops("0.5"));
+        Assert.Equal(Budget.AbsoluteFlops(5_000_000_000), Budget.ParseFlops("5G"));
+        Assert.Equal(Budget.Parameters(0.5), Budget.ParseParameters("0.5"));
+        Assert.Equal(Budget.AbsoluteParameters(22_000_000), Budget.ParseParameters("22M"));
+        Assert.NotEqual(Budget.ParseFlops("22M"), Budget.ParseParameters("22M"));
+        Assert.Throws<BudgetException>(() => Budget.ParseFlops("0.4:0.3"));
+        Assert.Throws<BudgetException>(() => Budget.ParseParameters("0.4:0.3"));
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(0)]
+    [InlineData(-1)]
+    [InlineData(1.5)]
+    [InlineData(double.PositiveInfinity)]
+    public void Shares_outside_their_range_are_refused_by_every_factory(double share)
+    {
+        Assert.Contains("FLOPs", Assert.Throws<BudgetException>(() => Budget.Flops(share)).Message, StringComparison.Ordinal);
+        Assert.Contains("parameters", Assert.Throws<BudgetException>(() => Budget.Parameters(share)).Message, StringComparison.Ordinal);
+        if (share != 0)
+        {
+            Assert.Throws<BudgetException>(() => Budget.Ratios(share, 0));
+            Assert.Throws<BudgetException>(() => Budget.Ratios(0, share));
+        }
+    }
+
+    [Fact]
+    public void The_papers_pairs_are_written_as_they_are_read() => Assert.Equal(
+        ["0.15:0", "0.25:0.1", "0.35:0.2", "0.45:0.3", "0.55:0.4", "0.65:0.5"],
+        PruningRatios.Paper.Select(pair => Budget.Parse(pair.ToString()) == Budget.Ratios(pair) ? pair.ToString() : "another"));
+
+    [Fact]
+    public void Floors_round_down_and_must_be_shares()
+    {
+        KeepFloors floors = new();
+        Assert.Equal((153, 9, 0), (floors.Neurons(3072), floors.Neurons(192), floors.Neurons(19)));
+        Assert.Equal((2, 1, 1, 0), (floors.Heads(12), floors.Heads(6), floors.Heads(5), floors.Heads(4)));
+        Assert.Same(floors, floors.Validated());
+        foreach (KeepFloors wrong in new KeepFloors[] { new(-0.1), new(1.1), new(double.NaN), new(0.1, -1), new(0.1, double.NaN) })
+        {
+            Assert.Contains($"found {wrong.NeuronFraction} of neurons and {wrong.HeadFraction} of heads", Assert.Throws<ArgumentException>(() => wrong.Validated()).Message, StringComparison.Ordinal);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Randomness;
+using SnapViT.Core.Scores;
+
+namespace SnapViT.Core.Tests.Planning;
+
+public sealed class SubnetPlannerTests
+{
+    private static readonly ViTArchitecture Small = new() { Depth = 3, Width = 16, Heads = 5, HeadWidth = 4, Hidden = 40, PatchSize = 8, ImageSize = 32 };
+
+    private static readonly KeepFloors NoFloors = new(0, 0);
+
+    // The paper's and the reference's figures of DINO ViT-B/16: they depend on the totals removed alone, so any scores without ties give them.
+    [Theory]
+    [InlineData(0, 0, 85_798_656, 35_142_885_936)]
+    [InlineData(0.15, 0, 77_300_583, 31_796_823_600)]
+    [InlineData(0.25, 0.1, 68_878_464, 28_340_299_030)]
+    [InlineData(0.35, 0.2, 60_457_882, 24_884_379_644)]
+    [InlineData(0.45, 0.3, 51_840_500, 21_340_945_175)]
+    [InlineData(0.55, 0.4, 43_418_381, 17_884_420_605)]
+    [InlineData(0.65, 0.5, 34_800_999, 14_340_986_136)]
+    public void Vit_b_costs_what_the_paper_says(double mlp, double heads, long parameters, long flops)
+    {
+        ViTArchitecture dino = new() { Depth = 12, Width = 768, Heads = 12, HeadWidth = 64, Hidden = 3072, PatchSize = 16, ImageSize = 224 };
+        SubnetPlan plan = new SubnetPlanner(dino, RandomScores(dino), new KeepFloors()).Plan(Budget.Ratios(mlp, heads));
+        Assert.Equal((parameters, flops), (plan.Parameters, plan.Flops));
+        Assert.Equal(flops, CostModel.Flops(dino, plan.Widths, FlopConvention.Reference));
+        Assert.Equal(mlp, plan.Removed.Mlp, 1e-4);
+        Assert.Equal(heads, plan.Removed.Heads, 1.0 / 144);
+    }
+
+    [Fact]
+    public void Counts_take_the_integer_product_first()
+    {
+        // 40 * 6144 * 0.35 is 86016, 6144 * 0.35 * 40 rounds to 86015 (SigLIP2 gopt).
+        ViTArchitecture giant = new() { Depth = 40, Width = 1536, Heads = 16, HeadWidth = 96, Hidden = 6144, PatchSize = 16, ImageSize = 256 };
+        SubnetPlan plan = new SubnetPlanner(giant, RandomScores(giant), new KeepFloors()).Plan(Budget.Ratios(0.35, 0.2));
+        Assert.Equal((40 * 6144) - 86_016, plan.Widths.TotalNeurons);
+        Assert.Equal(640 - 128, plan.Widths.TotalHeads);
+    }
+
+    [Fact]
+    public void Every_form_of_the_whole_is_the_whole_model()
+    {
+        SubnetPlanner planner = new(Small, RandomScores(Small), new KeepFloors());
+        foreach (Budget whole in new[]
+        {
+            Budget.Whole, Budget.Flops(1), Budget.Parameters(1), Budget.Ratios(0, 0), Budget.AbsoluteFlops(long.MaxValue),
+            Budget.AbsoluteParameters(CostModel.Parameters(Small, Small.FullWidths)),
+        })
+        {
+            SubnetPlan plan = planner.Plan(whole);
+            Assert.Equal(Small.FullWidths, plan.Widths);
+            Assert.Equal(new PruningRatios(0, 0), plan.Removed);
+            Assert.Same(Small, plan.Architecture);
+        }
+    }
+
+    [Fact]
+    public void Impossible_budgets_give_what_was_asked_and_what_is_possible()
+    {
+        SubnetPlanner planner = new(Small, RandomScores(Small), new KeepFloors(0.5, 0.4));
+        SubnetWidths least = SubnetWidths.Uniform(3, new BlockWidths(2, 20));
+        long flops = CostModel.Flops(Small, least), parameters = CostModel.Parameters(Small, least);
+        Assert.Equal("neurons: a ratio of 0.6 removes 72, but the floors of the blocks leave only 60 to remove", Refused(Budget.Ratios(0.6, 0)));
+        Assert.Equal("heads: a ratio of 0.8 removes 12, but the floors of the blocks leave only 9 to remove", Refused(Budget.Ratios(0.5, 0.8)));
+        Assert.Equal($"FLOPs: at most {flops - 1} asked for, but the floors of the blocks allow no fewer than {flops}", Refused(Budget.AbsoluteFlops(flops - 1)));
+        Assert.Equal($"parameters: at most {parameters - 1} asked for, but the floors of the blocks allow no fewer than {parameters}", Refused(Budget.AbsoluteParameters(parameters - 1)));
+        Assert.Contains("at most -5 asked for", Refused(Budget.AbsoluteFlops(-5)), StringComparison.Ordinal);
+        Assert.Contains("at most 0 asked for", Refused(Budget.Parameters(1e-9)), StringComparison.Ordinal);
+
+        foreach (Budget budget in new[] { Budget.Ratios(0.5, 0.6), Budget.AbsoluteFlops(flops), Budget.AbsoluteParameters(parameters) })
+        {
+            Assert.Equal(least, planner.Plan(budget).Widths);
+        }
+
+        string Refused(Budget budget) => Assert.Throws<BudgetException>(() => planner.Plan(budget)).Message;
+    }
+
+    [Fact]
+    public void Equal_scores_are_removed_from_the_last_index_of_the_last_block_on()
+    {
+        SubnetPlanner planner = new(Small, Constant(1), NoFloors);
+        SubnetPlan plan = planner.Plan(Budget.Ratios(0.5, 0.4));
+        Assert.Equal([new(5, 40), new(4, 20), new(0, 0)], plan.Widths);
+        Assert.Equal(Enumerable.Range(0, 40), planner.Order.Neurons(1).ToArray());
+    }
+
+    [Fact]
+    public void Floors_hold_in_every_block_and_zero_floors_in_none()
+    {
+        double[,] neurons = new double[3, 40], heads = new double[3, 5];
+        for (int i = 0; i < 40; i++)
+        {
+            (neurons[0, i], neurons[1, i], neurons[2, i]) = (i, 100 + i, 200 + i);
+        }
+
+        for (int i = 0; i < 5; i++)
+        {
+            (heads[0, i], heads[1, i], heads[2, i]) = (200 + i, i, 100 + i);
+        }
+
+        ImportanceScores scores = new(neurons, heads);
+        Assert.Equal([new(5, 2), new(1, 38), new(4, 40)], new SubnetPlanner(Small, scores, new KeepFloors()).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
+        Assert.Equal([new(5, 0), new(0, 40), new(5, 40)], new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
+        Assert.Equal(SubnetWidths.Uniform(3, default), new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(1, 1)).Widths);
+        Assert.Equal(Small.FullWidths, new SubnetPlanner(Small, scores, new KeepFloors(1, 1)).Plan(Budget.Whole).Widths);
+    }
+
+    [Fact]
+    public void One_figure_removes_heads_fifteen_points_behind_neurons()
+    {
+        ViTArchitecture b = new() { Depth = 12, Width = 768, Heads = 12, HeadWidth = 64, Hidden = 3072, PatchSize = 16, ImageSize = 224 };
+        SubnetPlanner planner = new(b, RandomScores(b), NoFloors);
+        foreach (PruningRatios pair in PruningRatios.Paper)
+        {
+            PruningRatios removed = planner.Plan(Budget.AbsoluteFlops(planner.Plan(Budget.Ratios(pair)).Flops)).Removed;
+            Assert.Equal(pair.Mlp, removed.Mlp, 0.01);
+            Assert.Equal(pair.Heads, removed.Heads, 0.01);
+        }
+    }
+
+    [Fact]
+    public void Scores_of_another_architecture_and_impossible_floors_are_refused()
+    {
+        ArgumentException refusal = Assert.Throws<ArgumentException>(() => new SubnetPlanner(Small with { Hidden = 41 }, Constant(1), NoFloors));
+        Assert.Contains("expected 3 blocks of 41 neurons and 5 heads, found 3 of 40 and 5", refusal.Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => new SubnetPlanner(Small, Constant(1), new KeepFloors(2)));
+        Assert.Throws<ArgumentNullException>(() => new SubnetPlanner(Small, Constant(1), NoFloors).Plan(null!));
+    }
+
+    private static ImportanceScores Constant(double score)
+    {
+        double[,] neurons = new double[3, 40], heads = new double[3, 5];
+        System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref neurons[0, 0], neurons.Length).Fill(score);
+        System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref heads[0, 0], heads.Length).Fill(score);
+        return new ImportanceScores(neurons, heads);
+    }
+
+    private static ImportanceScores RandomScores(ViTArchitecture a)
+    {
+        SeededRandom random = new(5);
+        return new ImportanceScores(Matrix(a.Hidden), Matrix(a.Heads));
+
+        double[,] Matrix(int columns)
+        {
+            double[,] matrix = new double[a.Depth, columns];
+            for (int i = 0; i < matrix.Length; i++)
+            {
+                matrix[i / columns, i % columns] = random.NextDouble();
+            }
+
+            return matrix;
+        }
+    }
+}

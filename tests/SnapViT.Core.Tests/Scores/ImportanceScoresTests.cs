@@ -1,0 +1,67 @@
+using SnapViT.Core.Scores;
+
+namespace SnapViT.Core.Tests.Scores;
+
+public sealed class ImportanceScoresTests
+{
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(double.NegativeInfinity)]
+    [InlineData(-1e-300)]
+    public void A_score_that_is_no_number_or_negative_is_named(double wrong)
+    {
+        double[,] neurons = new double[3, 5], heads = new double[3, 2];
+        neurons[2, 4] = wrong;
+        string message = Assert.Throws<ArgumentException>(() => new ImportanceScores(neurons, heads)).Message;
+        Assert.Equal($"scores: block 2, neuron 4: expected a finite score of 0 or more, found {wrong}", message);
+
+        heads[1, 0] = wrong;
+        message = Assert.Throws<ArgumentException>(() => new ImportanceScores(new double[3, 5], heads)).Message;
+        Assert.Equal($"scores: block 1, head 0: expected a finite score of 0 or more, found {wrong}", message);
+    }
+
+    [Theory]
+    [InlineData(3, 5, 2, 2)]
+    [InlineData(0, 5, 0, 2)]
+    [InlineData(3, 0, 3, 2)]
+    [InlineData(3, 5, 3, 0)]
+    public void Shapes_that_do_not_belong_together_are_given(int blocks, int neurons, int headBlocks, int heads)
+    {
+        string message = Assert.Throws<ArgumentException>(() => new ImportanceScores(new double[blocks, neurons], new double[headBlocks, heads])).Message;
+        Assert.EndsWith($"found [{blocks}, {neurons}] and [{headBlocks}, {heads}]", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Scores_are_kept_to_the_last_bit_and_not_shared()
+    {
+        double[,] neurons = { { 0, -0.0, double.Epsilon }, { 1e-45, double.MaxValue, 3 } };
+        double[,] heads = { { 7 }, { 8 } };
+        ImportanceScores scores = new(neurons, heads);
+        neurons[0, 0] = heads[0, 0] = 99;
+        Assert.Equal((2, 3, 1), (scores.Depth, scores.NeuronsPerBlock, scores.HeadsPerBlock));
+        Assert.Equal([0, -0.0, double.Epsilon], scores.Neurons(0).ToArray());
+        Assert.Equal([1e-45, double.MaxValue, 3], scores.Neurons(1).ToArray());
+        Assert.Equal([7], scores.Heads(0).ToArray());
+    }
+
+    [Fact]
+    public void Scaling_uses_the_absolute_factors_of_block_and_head()
+    {
+        ImportanceScores scores = new(new double[,] { { 1, 2 }, { 3, 4 } }, new double[,] { { 1, 2, 3 }, { 4, 5, 6 } });
+        ImportanceScores scaled = scores.Scaled(new ScoreCoefficients([-2, 0.5, 10, -20, 30, 0, -1, 1], 2, 3));
+        Assert.Equal([2, 4], scaled.Neurons(0).ToArray());
+        Assert.Equal([1.5, 2], scaled.Neurons(1).ToArray());
+        Assert.Equal([10, 40, 90], scaled.Heads(0).ToArray());
+        Assert.Equal([0, 5, 6], scaled.Heads(1).ToArray());
+        Assert.Equal([1, 2], scores.Neurons(0).ToArray());
+    }
+
+    [Fact]
+    public void Factors_of_another_architecture_are_refused()
+    {
+        ImportanceScores scores = new(new double[2, 4], new double[2, 3]);
+        string message = Assert.Throws<ArgumentException>(() => scores.Scaled(ScoreCoefficients.Initial(3, 2))).Message;
+        Assert.Contains("expected 2 blocks of 3 heads, found 3 of 2", message, StringComparison.Ordinal);
+    }
+}
