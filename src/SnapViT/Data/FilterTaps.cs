@@ -1,19 +1,23 @@
+using System.Numerics;
+
 namespace SnapViT.Data;
 
-/// <summary>
-/// For consecutive output pixels of one axis: which input pixels they are made of and with what weights. Shrinking widens the filter, so that
-/// every input pixel counts (antialiasing). Weights are PIL's, operation by operation.
-/// </summary>
-/// <param name="Starts">First input pixel of every output pixel; never falls.</param>
-/// <param name="Weights">Weights of every output pixel's inputs; they sum to 1.</param>
-internal sealed record FilterTaps(int[] Starts, double[][] Weights)
+/// <summary>Consecutive pixels of a resized axis; those outside the window are never computed.</summary>
+/// <param name="Inputs">Pixels of the axis before, at least 1.</param>
+/// <param name="Outputs">Pixels of the axis after, at least 1; may be far more than are wanted.</param>
+/// <param name="From">The first pixel that is wanted.</param>
+/// <param name="Count">Pixels that are wanted.</param>
+internal readonly record struct ResizedAxis(int Inputs, long Outputs, long From, int Count)
 {
-    /// <summary>Fraction bits of <see cref="FixedPoint"/>: a byte times a weight, summed, still fits 32 bits.</summary>
-    public const int FractionBits = 22;
+    /// <summary>All pixels of a resized axis.</summary>
+    public static ResizedAxis Whole(int inputs, int outputs) => new(inputs, outputs, 0, outputs);
+}
 
-    /// <summary>The weights in fixed point.</summary>
-    public int[][] FixedPoint { get; } = [.. Weights.Select(row => row.Select(ToFixedPoint).ToArray())];
-
+/// <summary>For consecutive pixels of a resized axis: which input pixels they are made of, and with what weights.</summary>
+/// <param name="Starts">First input pixel of every output pixel; never falls.</param>
+/// <param name="Weights">Weights of every output pixel's inputs; they sum to one.</param>
+internal sealed record FilterTaps<T>(int[] Starts, T[][] Weights)
+{
     /// <summary>Number of output pixels.</summary>
     public int Count => Starts.Length;
 
@@ -22,31 +26,43 @@ internal sealed record FilterTaps(int[] Starts, double[][] Weights)
 
     /// <summary>Input pixels from the first used one to the last.</summary>
     public int Span => Starts[^1] + Weights[^1].Length - First;
+}
 
-    /// <summary>Taps of some of the output pixels of a resized axis.</summary>
-    /// <param name="inputs">Pixels before.</param>
-    /// <param name="outputs">Pixels after; may be far more than <paramref name="count"/>.</param>
-    /// <param name="from">First output pixel that is wanted.</param>
-    /// <param name="count">Output pixels that are wanted.</param>
-    /// <param name="interpolation">Filter.</param>
-    public static FilterTaps For(int inputs, long outputs, long from, int count, Interpolation interpolation)
+/// <summary>Makes taps. Shrinking widens the filter, so that every input pixel counts (antialiasing).</summary>
+internal static class FilterTaps
+{
+    /// <summary>Fraction bits of <see cref="FixedPoint"/>: a byte times a weight, summed, still fits 32 bits.</summary>
+    public const int FractionBits = 22;
+
+    /// <summary>PIL's weights for bytes: computed in double, then rounded to fixed point.</summary>
+    public static FilterTaps<int> FixedPoint(ResizedAxis axis, Interpolation interpolation)
     {
-        (double radius, Func<double, double> filter) = interpolation == Interpolation.Bicubic ? (2.0, (Func<double, double>)Cubic) : (1.0, Triangle);
-        double scale = inputs / (double)outputs;
-        double widening = Math.Max(scale, 1);
-        double support = radius * widening;
-        int[] starts = new int[count];
-        double[][] weights = new double[count][];
-        for (int i = 0; i < count; i++)
+        FilterTaps<double> taps = For<double>(axis, interpolation);
+        return new FilterTaps<int>(taps.Starts, Array.ConvertAll(taps.Weights, row => Array.ConvertAll(row, Rounded)));
+
+        static int Rounded(double weight) => (int)((weight * (1 << FractionBits)) + (weight < 0 ? -0.5 : 0.5));
+    }
+
+    /// <summary>Weights computed in a precision, operation by operation as PIL (double) and torch (float) do.</summary>
+    public static FilterTaps<T> For<T>(ResizedAxis axis, Interpolation interpolation)
+        where T : IFloatingPointIeee754<T>
+    {
+        T half = T.CreateChecked(0.5);
+        T scale = T.CreateChecked(axis.Inputs) / T.CreateChecked(axis.Outputs);
+        T widening = T.Max(scale, T.One);
+        T support = T.CreateChecked(interpolation == Interpolation.Bicubic ? 2 : 1) * widening;
+        int[] starts = new int[axis.Count];
+        T[][] weights = new T[axis.Count][];
+        for (int i = 0; i < axis.Count; i++)
         {
-            double centre = (from + i + 0.5) * scale;
-            int start = Math.Max((int)(centre - support + 0.5), 0);
-            int end = Math.Min((int)(centre + support + 0.5), inputs);
-            double[] taps = new double[end - start];
-            double sum = 0;
+            T centre = (T.CreateChecked(axis.From + i) + half) * scale;
+            int start = int.Max(int.CreateTruncating(centre - support + half), 0);
+            int end = int.Min(int.CreateTruncating(centre + support + half), axis.Inputs);
+            T[] taps = new T[end - start];
+            T sum = T.Zero;
             for (int tap = 0; tap < taps.Length; tap++)
             {
-                taps[tap] = filter((tap + start - centre + 0.5) * (1 / widening));
+                taps[tap] = Filter((T.CreateChecked(start + tap) - centre + half) * (T.One / widening), interpolation);
                 sum += taps[tap];
             }
 
@@ -54,22 +70,21 @@ internal sealed record FilterTaps(int[] Starts, double[][] Weights)
             weights[i] = Array.ConvertAll(taps, weight => weight / sum);
         }
 
-        return new FilterTaps(starts, weights);
+        return new FilterTaps<T>(starts, weights);
     }
 
-    private static int ToFixedPoint(double weight) => (int)((weight * (1 << FractionBits)) + (weight < 0 ? -0.5 : 0.5));
-
-    private static double Triangle(double x) => Math.Max(0, 1 - Math.Abs(x));
-
-    private static double Cubic(double x)
+    private static T Filter<T>(T x, Interpolation interpolation)
+        where T : IFloatingPointIeee754<T>
     {
-        const double A = -0.5;
-        x = Math.Abs(x);
-        return x switch
+        x = T.Abs(x);
+        T one = T.One, two = one + one, a = -one / two;
+        if (interpolation == Interpolation.Bilinear)
         {
-            < 1 => ((((A + 2) * x) - (A + 3)) * x * x) + 1,
-            < 2 => ((((((x - 5) * x) + 8) * x) - 4) * A),
-            _ => 0,
-        };
+            return T.Max(T.Zero, one - x);
+        }
+
+        return x < one ? ((((a + two) * x) - (a + two + one)) * x * x) + one
+            : x < two ? ((((((x - T.CreateChecked(5)) * x) + T.CreateChecked(8)) * x) - T.CreateChecked(4)) * a)
+            : T.Zero;
     }
 }

@@ -10,15 +10,15 @@ public sealed partial record Preprocessing
     /// <exception cref="ArgumentException">A fact of this preprocessing is impossible.</exception>
     public float[] Apply(RgbImage image)
     {
-        (FilterTaps columns, FilterTaps rows) = Taps(image);
+        (ResizedAxis columns, ResizedAxis rows) = Window(image);
         float[] values = new float[Channels * Side * Side];
         if (ResizeInFloat)
         {
-            Normalise(Resampler.ResizeFloat(image, columns, rows), values);
+            Normalise(Resampler.ResizeFloat(image, columns, rows, Interpolation), values);
         }
         else
         {
-            Normalise(Resampler.Resize(image, columns, rows), values);
+            Normalise(Resampler.Resize(image, columns, rows, Interpolation), values);
         }
 
         return values;
@@ -44,18 +44,18 @@ public sealed partial record Preprocessing
         }
     }
 
-    /// <summary>The taps of the pixels that remain after resize and centre crop, S on both axes.</summary>
-    internal (FilterTaps Columns, FilterTaps Rows) Taps(RgbImage image)
+    /// <summary>What remains after resize and centre crop: S pixels of both axes.</summary>
+    internal (ResizedAxis Columns, ResizedAxis Rows) Window(RgbImage image)
     {
         ArgumentNullException.ThrowIfNull(image);
         Validated();
         long shortSide = Math.Min(image.Width, image.Height);
         return (Axis(image.Width), Axis(image.Height));
 
-        FilterTaps Axis(int length)
+        ResizedAxis Axis(int length)
         {
             long resized = Mode == ResizeMode.Squash ? Side : (long)ResizeTo * length / shortSide;
-            return FilterTaps.For(length, resized, (long)Math.Round((resized - Side) / 2.0, MidpointRounding.ToEven), Side, Interpolation);
+            return new ResizedAxis(length, resized, (long)Math.Round((resized - Side) / 2.0, MidpointRounding.ToEven), Side);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace SnapViT.Data;
 
 /// <summary>How the side of an image is brought to the model's input size.</summary>
@@ -54,6 +56,15 @@ public sealed partial record Preprocessing
                 faults.Add(fault);
             }
         }
+    }
+
+    /// <summary>The facts in one line of text.</summary>
+    public string Describe()
+    {
+        return FormattableString.Invariant(
+            $"{Mode} {ResizeTo} to {Side}, {Interpolation}{(ResizeInFloat ? " in float" : "")}, mean {Numbers(Mean)}, std {Numbers(Std)}");
+
+        static string Numbers(IEnumerable<float> values) => string.Join(' ', values.Select(value => value.ToString(CultureInfo.InvariantCulture)));
     }
 
     /// <inheritdoc/>

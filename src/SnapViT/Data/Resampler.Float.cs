@@ -11,58 +11,59 @@ public static partial class Resampler
     /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
     public static float[] ResizeFloat(RgbImage image, int width, int height, Interpolation interpolation)
     {
-        (FilterTaps columns, FilterTaps rows) = WholeImage(image, width, height, interpolation);
-        return ResizeFloat(image, columns, rows);
+        (ResizedAxis columns, ResizedAxis rows) = WholeImage(image, width, height);
+        return ResizeFloat(image, columns, rows, interpolation);
     }
 
-    /// <summary>Makes the part of a resized image that the taps of both axes tell; no other pixel is computed.</summary>
-    internal static float[] ResizeFloat(RgbImage image, FilterTaps columns, FilterTaps rows)
+    /// <summary>Makes the wanted part of a resized image.</summary>
+    internal static float[] ResizeFloat(RgbImage image, ResizedAxis columns, ResizedAxis rows, Interpolation interpolation)
     {
-        int stride = columns.Count * 3;
-        double[] sums = new double[stride];
-        float[] narrowed = new float[rows.Span * stride];
-        for (int y = 0; y < rows.Span; y++)
+        FilterTaps<float> across = FilterTaps.For<float>(columns, interpolation);
+        FilterTaps<float> down = FilterTaps.For<float>(rows, interpolation);
+        return Vertical(Horizontal(image, across, down.First, down.Span), across.Count * 3, down);
+    }
+
+    /// <summary>The resampled columns of some rows, [rows, columns, 3].</summary>
+    private static float[] Horizontal(RgbImage image, FilterTaps<float> columns, int firstRow, int rows)
+    {
+        float[] result = new float[rows * columns.Count * 3];
+        int target = 0;
+        for (int y = firstRow; y < firstRow + rows; y++)
         {
-            ReadOnlySpan<byte> row = image.Pixels.AsSpan((rows.First + y) * image.Width * 3, image.Width * 3);
-            Array.Clear(sums);
-            for (int i = 0; i < stride; i++)
+            for (int x = 0; x < columns.Count; x++, target += 3)
             {
-                double[] weights = columns.Weights[i / 3];
-                int source = (columns.Starts[i / 3] * 3) + (i % 3);
+                float[] weights = columns.Weights[x];
+                ReadOnlySpan<byte> source = image.Pixels.AsSpan(((y * image.Width) + columns.Starts[x]) * 3, weights.Length * 3);
                 for (int tap = 0; tap < weights.Length; tap++)
                 {
-                    sums[i] += row[source + (tap * 3)] * weights[tap];
+                    result[target] += source[tap * 3] * weights[tap];
+                    result[target + 1] += source[(tap * 3) + 1] * weights[tap];
+                    result[target + 2] += source[(tap * 3) + 2] * weights[tap];
                 }
             }
-
-            Store(sums, narrowed.AsSpan(y * stride));
-        }
-
-        float[] result = new float[rows.Count * stride];
-        for (int y = 0; y < rows.Count; y++)
-        {
-            Array.Clear(sums);
-            for (int tap = 0; tap < rows.Weights[y].Length; tap++)
-            {
-                ReadOnlySpan<float> row = narrowed.AsSpan((rows.Starts[y] - rows.First + tap) * stride, stride);
-                double weight = rows.Weights[y][tap];
-                for (int i = 0; i < stride; i++)
-                {
-                    sums[i] += row[i] * weight;
-                }
-            }
-
-            Store(sums, result.AsSpan(y * stride));
         }
 
         return result;
     }
 
-    private static void Store(double[] sums, Span<float> target)
+    /// <summary>The resampled rows; the pixels begin with the first row that the taps use.</summary>
+    private static float[] Vertical(float[] pixels, int stride, FilterTaps<float> rows)
     {
-        for (int i = 0; i < sums.Length; i++)
+        float[] result = new float[rows.Count * stride];
+        for (int y = 0; y < rows.Count; y++)
         {
-            target[i] = (float)sums[i];
+            Span<float> target = result.AsSpan(y * stride, stride);
+            for (int tap = 0; tap < rows.Weights[y].Length; tap++)
+            {
+                float weight = rows.Weights[y][tap];
+                ReadOnlySpan<float> source = pixels.AsSpan((rows.Starts[y] - rows.First + tap) * stride, stride);
+                for (int i = 0; i < stride; i++)
+                {
+                    target[i] += source[i] * weight;
+                }
+            }
         }
+
+        return result;
     }
 }

@@ -5,7 +5,7 @@ namespace SnapViT.Data;
 
 /// <summary>
 /// Antialiased resampling, byte for byte as PIL does it: a horizontal then a vertical pass, filter weights in 22-bit fixed point, every pass
-/// rounded to 8 bits. The float form keeps full precision between and after the passes, as torch does for float images.
+/// rounded to 8 bits. The float form computes as torch does for float images, in float32 and without rounding.
 /// </summary>
 public static partial class Resampler
 {
@@ -19,24 +19,28 @@ public static partial class Resampler
     /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
     public static RgbImage Resize(RgbImage image, int width, int height, Interpolation interpolation)
     {
-        (FilterTaps columns, FilterTaps rows) = WholeImage(image, width, height, interpolation);
-        return Resize(image, columns, rows);
+        (ResizedAxis columns, ResizedAxis rows) = WholeImage(image, width, height);
+        return Resize(image, columns, rows, interpolation);
     }
 
-    /// <summary>Makes the part of a resized image that the taps of both axes tell; no other pixel is computed.</summary>
-    internal static RgbImage Resize(RgbImage image, FilterTaps columns, FilterTaps rows) =>
-        new(columns.Count, rows.Count, Vertical(Horizontal(image, columns, rows.First, rows.Span), columns.Count * 3, rows));
+    /// <summary>Makes the wanted part of a resized image.</summary>
+    internal static RgbImage Resize(RgbImage image, ResizedAxis columns, ResizedAxis rows, Interpolation interpolation)
+    {
+        FilterTaps<int> across = FilterTaps.FixedPoint(columns, interpolation);
+        FilterTaps<int> down = FilterTaps.FixedPoint(rows, interpolation);
+        return new RgbImage(across.Count, down.Count, Vertical(Horizontal(image, across, down.First, down.Span), across.Count * 3, down));
+    }
 
-    private static (FilterTaps Columns, FilterTaps Rows) WholeImage(RgbImage image, int width, int height, Interpolation interpolation)
+    private static (ResizedAxis Columns, ResizedAxis Rows) WholeImage(RgbImage image, int width, int height)
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
-        return (FilterTaps.For(image.Width, width, 0, width, interpolation), FilterTaps.For(image.Height, height, 0, height, interpolation));
+        return (ResizedAxis.Whole(image.Width, width), ResizedAxis.Whole(image.Height, height));
     }
 
     /// <summary>The resampled columns of some rows, bytes [rows, columns, 3].</summary>
-    private static byte[] Horizontal(RgbImage image, FilterTaps columns, int firstRow, int rows)
+    private static byte[] Horizontal(RgbImage image, FilterTaps<int> columns, int firstRow, int rows)
     {
         byte[] result = new byte[rows * columns.Count * 3];
         byte[] row = new byte[(image.Width * 3) + 1]; // a pixel is read as four bytes; the last needs one more
@@ -46,7 +50,7 @@ public static partial class Resampler
             image.Pixels.AsSpan(y * image.Width * 3, image.Width * 3).CopyTo(row);
             for (int x = 0; x < columns.Count; x++, target += 3)
             {
-                Vector128<int> sum = WeightedSum(row.AsSpan(columns.Starts[x] * 3), columns.FixedPoint[x]);
+                Vector128<int> sum = WeightedSum(row.AsSpan(columns.Starts[x] * 3), columns.Weights[x]);
                 result[target] = Clip(sum[0]);
                 result[target + 1] = Clip(sum[1]);
                 result[target + 2] = Clip(sum[2]);
@@ -70,16 +74,16 @@ public static partial class Resampler
     }
 
     /// <summary>The resampled rows; the pixels begin with the first row that the taps use.</summary>
-    private static byte[] Vertical(byte[] pixels, int stride, FilterTaps rows)
+    private static byte[] Vertical(byte[] pixels, int stride, FilterTaps<int> rows)
     {
         byte[] result = new byte[rows.Count * stride];
         int[] sums = new int[stride];
         for (int y = 0; y < rows.Count; y++)
         {
             Array.Fill(sums, Half);
-            for (int tap = 0; tap < rows.FixedPoint[y].Length; tap++)
+            for (int tap = 0; tap < rows.Weights[y].Length; tap++)
             {
-                AddWeighted(sums, pixels.AsSpan((rows.Starts[y] - rows.First + tap) * stride, stride), rows.FixedPoint[y][tap]);
+                AddWeighted(sums, pixels.AsSpan((rows.Starts[y] - rows.First + tap) * stride, stride), rows.Weights[y][tap]);
             }
 
             for (int i = 0; i < stride; i++)
