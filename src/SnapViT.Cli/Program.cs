@@ -1,1 +1,3 @@
-return 0;
+using SnapViT.Cli;
+
+return await SnapVitCommand.RunAsync(args, Console.Out, Console.Error).ConfigureAwait(false);

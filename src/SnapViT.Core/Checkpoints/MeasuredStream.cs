@@ -1,13 +1,16 @@
+using SnapViT.Core.Checkpoints.Zip;
+
 namespace SnapViT.Core.Checkpoints;
 
-/// <summary>Lets exactly as many bytes through as a tensor has.</summary>
+/// <summary>Lets exactly as many bytes through as a tensor has, and sums them up where a checksum is asked for.</summary>
 internal sealed class MeasuredStream : Stream
 {
     private readonly Stream _inner;
     private readonly TensorEntry _tensor;
+    private readonly Crc32? _checksum;
     private long _written;
 
-    private MeasuredStream(Stream inner, TensorEntry tensor) => (_inner, _tensor) = (inner, tensor);
+    private MeasuredStream(Stream inner, TensorEntry tensor, Crc32? checksum) => (_inner, _tensor, _checksum) = (inner, tensor, checksum);
 
     public override bool CanRead => false;
 
@@ -25,9 +28,9 @@ internal sealed class MeasuredStream : Stream
 
     /// <summary>Writes one tensor.</summary>
     /// <exception cref="ArgumentException">Its callback wrote too many or too few bytes.</exception>
-    public static void WriteTensor(Stream target, TensorToWrite tensor)
+    public static void WriteTensor(Stream target, TensorToWrite tensor, Crc32? checksum = null)
     {
-        using MeasuredStream measured = new(target, tensor.Entry);
+        using MeasuredStream measured = new(target, tensor.Entry, checksum);
         tensor.Write(measured);
         if (measured._written != tensor.Entry.ByteLength)
         {
@@ -43,6 +46,7 @@ internal sealed class MeasuredStream : Stream
         }
 
         _inner.Write(buffer);
+        _checksum?.Append(buffer);
         _written += buffer.Length;
     }
 

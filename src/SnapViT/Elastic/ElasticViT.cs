@@ -1,5 +1,7 @@
+using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Loading;
 using SnapViT.Models;
 using static TorchSharp.torch;
 
@@ -32,6 +34,39 @@ public sealed class ElasticViT : IDisposable
 
         Planner = new SubnetPlanner(model.Architecture, scores, floors);
         _ordered = WeightOrder.Sort(model.Weights, Planner.Order);
+    }
+
+    /// <summary>Opens a model and its scores.</summary>
+    /// <param name="modelPath">The unpruned model.</param>
+    /// <param name="scoresPath">Its scores, from a build.</param>
+    /// <exception cref="CheckpointFormatException">A file is damaged, or the scores are of another model.</exception>
+    public static ElasticViT Open(string modelPath, string scoresPath)
+    {
+        ElasticScores scores = ElasticScores.Load(scoresPath);
+        using LoadedModel model = ModelFile.Load(modelPath);
+        return Create(model, scores);
+    }
+
+    /// <summary>Orders a copy of a model's weights by its scores. The model stays the caller's.</summary>
+    /// <exception cref="CheckpointFormatException">The scores are of another model.</exception>
+    public static ElasticViT Create(LoadedModel model, ElasticScores scores)
+    {
+        RequireSameModel(model, scores);
+        return new ElasticViT(model.Model, scores.Scaled, scores.Floors);
+    }
+
+    /// <summary>Checks that scores were made for the very bytes of a model file.</summary>
+    /// <exception cref="CheckpointFormatException">They were made for another one.</exception>
+    public static void RequireSameModel(LoadedModel model, ElasticScores scores)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(scores);
+        string? expected = scores.Provenance.GetValueOrDefault(ElasticScores.ModelHash);
+        if (expected != model.Sha256)
+        {
+            throw new CheckpointFormatException(
+                model.Path, $"expected the model that the scores were made for (sha256 {expected ?? "unknown"}), found another (sha256 {model.Sha256})");
+        }
     }
 
     /// <summary>Turns budgets into plans for this model.</summary>

@@ -3,11 +3,6 @@ using SnapViT.Core.Checkpoints;
 
 namespace SnapViT.Loading;
 
-/// <summary>An architecture and, fact by fact, where it was read.</summary>
-/// <param name="Architecture">The unpruned architecture.</param>
-/// <param name="Sources">Fact to source, in one short phrase each, for people.</param>
-public sealed record InferredArchitecture(ViTArchitecture Architecture, IReadOnlyList<(string Fact, string Source)> Sources);
-
 /// <summary>
 /// Reads the architecture of a plain timm Vision Transformer from the names and shapes of its tensors. What shapes do not show (the number of
 /// heads) comes from a flag or the table of known models; a doubt is an error that says what to pass, never a guess.
@@ -18,7 +13,7 @@ internal static class ArchitectureInference
     /// <param name="archive">The checkpoint; its shapes only are read.</param>
     /// <param name="heads">Heads per block as the user passed them; null to ask the table.</param>
     /// <exception cref="CheckpointFormatException">It is no plain Vision Transformer, or a fact is in doubt.</exception>
-    public static InferredArchitecture Infer(ITensorArchive archive, int? heads)
+    public static ModelDescription Infer(ITensorArchive archive, int? heads)
     {
         IReadOnlyList<long> patch = Shape(archive, "patch_embed.proj.weight", 4);
         IReadOnlyList<long> positions = Shape(archive, "pos_embed", 3);
@@ -45,7 +40,7 @@ internal static class ArchitectureInference
             Classes = archive.Tensors.TryGetValue("head.weight", out TensorEntry? head) ? (int)head.Shape[0] : 0,
             HasQkvBias = archive.Tensors.ContainsKey("blocks.0.attn.qkv.bias"),
         };
-        return new InferredArchitecture(architecture.Validated(), [("depth, widths, patch, image size, classes", "shapes of the tensors"), ("heads", source)]);
+        return new ModelDescription(architecture.Validated(), architecture.FullWidths, [("depth, widths, patch, image size, classes", "shapes of the tensors"), ("heads", source)]);
     }
 
     private static (int Heads, string Source) Heads(ITensorArchive archive, int? passed, int width, int depth, int hidden)

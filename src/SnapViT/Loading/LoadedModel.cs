@@ -15,14 +15,11 @@ public sealed class LoadedModel : IDisposable
     /// <summary>The model, in float32.</summary>
     public required VisionTransformer Model { get; init; }
 
-    /// <summary>How images become the model's input; null where neither the file nor its config says.</summary>
-    public required Preprocessing? Preprocessing { get; init; }
+    /// <summary>What the file says about the model, and where each fact was read.</summary>
+    public required ModelDescription Description { get; init; }
 
-    /// <summary>Fact by fact, where the architecture was read.</summary>
-    public required IReadOnlyList<(string Fact, string Source)> Sources { get; init; }
-
-    /// <summary>What the file says about its origin; empty for a published checkpoint.</summary>
-    public required IReadOnlyDictionary<string, string> Provenance { get; init; }
+    /// <summary>How images become the model's input; null where the file does not say.</summary>
+    public Preprocessing? Preprocessing => Description.Preprocessing;
 
     /// <summary>Whether heads or neurons were cut from the model.</summary>
     public bool IsPruned => !Model.Widths.Equals(Model.Architecture.FullWidths);

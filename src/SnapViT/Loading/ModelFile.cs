@@ -19,21 +19,32 @@ public static class ModelFile
     public static LoadedModel Load(string path, int? heads = null)
     {
         using SafetensorsReader archive = SafetensorsReader.Open(path);
-        ModelConfig? config = ReadConfig(archive);
-        InferredArchitecture inferred = config is null
-            ? ArchitectureInference.Infer(archive, heads)
-            : new InferredArchitecture(config.Architecture, [("all", "the config in the file")]);
-        SubnetWidths widths = config?.Widths() ?? inferred.Architecture.FullWidths;
-        RequireExactly(archive, ParameterTable.For(inferred.Architecture, widths));
+        ModelDescription description = Describe(archive, heads);
         return new LoadedModel
         {
             Path = path,
             Sha256 = Hash(path),
-            Model = new VisionTransformer(ReadWeights(archive, inferred.Architecture, widths)),
-            Preprocessing = config?.Preprocessing,
-            Sources = inferred.Sources,
-            Provenance = config?.Provenance ?? new Dictionary<string, string>(),
+            Model = new VisionTransformer(ReadWeights(archive, description.Architecture, description.Widths)),
+            Description = description,
         };
+    }
+
+    /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
+    /// <param name="archive">The open file.</param>
+    /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
+    /// <exception cref="CheckpointFormatException">The file is no such model, or a tensor is missing or unexpected.</exception>
+    public static ModelDescription Describe(ITensorArchive archive, int? heads = null)
+    {
+        ModelConfig? config = ReadConfig(archive);
+        ModelDescription description = config is null
+            ? ArchitectureInference.Infer(archive, heads)
+            : new ModelDescription(config.Architecture, config.Widths(), [("all", "the config in the file")])
+            {
+                Preprocessing = config.Preprocessing,
+                Provenance = config.Provenance,
+            };
+        RequireExactly(archive, ParameterTable.For(description.Architecture, description.Widths));
+        return description;
     }
 
     /// <summary>Reads the config that a model file written here carries; null for any other safetensors file.</summary>

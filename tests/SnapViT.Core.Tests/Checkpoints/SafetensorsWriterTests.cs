@@ -34,7 +34,7 @@ public sealed class SafetensorsWriterTests : IDisposable
             Assert.Equal(tensor.Entry.ToString(), reader.Tensors[tensor.Entry.Name].ToString());
             Assert.Equal(Bytes(tensor), Bytes(reader, tensor.Entry.Name));
         }
-    }, iter: 200, threads: 1);
+    }, iter: 100, threads: 1);
 
     [Fact]
     public void The_bytes_are_those_of_the_format()

@@ -1,0 +1,98 @@
+using System.CommandLine;
+using SnapViT.Cli.Output;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Data;
+using SnapViT.Elastic;
+using SnapViT.Loading;
+using SnapViT.Models;
+using SnapViT.Workflows;
+using static TorchSharp.torch;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary><c>snapvit eval</c>: what sub-networks cost and are worth, a row per budget.</summary>
+internal static class EvalCommand
+{
+    private static readonly ModelOptions Model = new();
+    private static readonly Option<string?> Scores = new("--scores") { Description = "The scores file of this model; without it only the model itself is measured." };
+    private static readonly Option<string?> Budgets = new("--budgets") { Description = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), or two removed ratios (0.45:0.3). Default: the six pairs of the paper. The unpruned model is measured beside them." };
+    private static readonly Option<string?> Train = new("--train") { Description = "Labelled training images for k-NN (k = 20), one sub-folder per class." };
+    private static readonly Option<string> Test = new("--test") { Description = "Labelled test images: one sub-folder per class, or a flat folder with --labels.", Required = true };
+    private static readonly Option<string?> Labels = new("--labels") { Description = "For a flat test folder: lines 'identifier names'; the file name's prefix before '_' is the identifier, the line number its class." };
+    private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 32 };
+
+    public static Command Create()
+    {
+        Command command = new("eval", """
+            Measures sub-networks: top-1 with the model's own classifier, k-NN with --train, parameters, FLOPs, images per second.
+
+              snapvit eval deit_tiny.safetensors --scores deit_tiny.scores.safetensors --test photos --labels synsets.txt
+              snapvit eval small.safetensors --train cifar10/train --test cifar10/test
+            """);
+        Model.AddTo(command);
+        foreach (Option option in new Option[] { Scores, Budgets, Train, Test, Labels, Batch })
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
+        LabelFile? labels = parsed.GetValue(Labels) is string path ? LabelFile.Read(path) : null;
+        ImageFolder test = ImageFolder.Scan(parsed.GetRequiredValue(Test), labels);
+        ImageFolder? train = parsed.GetValue(Train) is string folder ? ImageFolder.Scan(folder, labels) : null;
+        ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
+        Budget[] budgets = BudgetList(parsed.GetValue(Budgets), scores);
+        using LoadedModel model = Model.Load(parsed);
+        Preprocessing preprocessing = Model.Preprocess(parsed, model);
+        ModelEvaluation? evaluation = null;
+        IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
+        {
+            evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress);
+            return Measure(evaluation, model, scores, budgets, precision, device, test, train, cancellation);
+        });
+        bool elastic = scores is not null;
+        Report.Write(parsed, EvaluationReport.Of(preprocessing, precision, elastic ? rows[0] : null, [.. rows.Skip(elastic ? 1 : 0)], evaluation!.Skipped));
+        return 0;
+    }
+
+    private static IReadOnlyList<EvaluationRow> Measure(
+        ModelEvaluation evaluation, LoadedModel model, ElasticScores? scores, Budget[] budgets, ScalarType precision, Device device, ImageFolder test, ImageFolder? train, CancellationToken cancellation)
+    {
+        using VisionTransformer cast = new(model.Model.Weights.To(precision, device));
+        if (scores is null)
+        {
+            return evaluation.Run([cast], test, train, cancellation);
+        }
+
+        ElasticViT.RequireSameModel(model, scores);
+        using ElasticViT elastic = new(cast, scores.Scaled, scores.Floors);
+        List<Subnet> subnets = [];
+        try
+        {
+            subnets.AddRange([elastic.At(Budget.Whole), .. budgets.Select(elastic.At)]);
+            return evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
+        }
+        finally
+        {
+            subnets.ForEach(subnet => subnet.Dispose());
+        }
+    }
+
+    private static Budget[] BudgetList(string? text, ElasticScores? scores)
+    {
+        if (text is not null && scores is null)
+        {
+            throw new BudgetException("--budgets: expected --scores FILE with it; without scores only the model itself can be measured");
+        }
+
+        return text is null
+            ? [.. PruningRatios.Paper.Select(Budget.Ratios)]
+            : [.. text.Split(',').Select(Budget.Parse)];
+    }
+}

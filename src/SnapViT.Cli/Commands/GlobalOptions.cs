@@ -1,0 +1,51 @@
+using System.CommandLine;
+using SnapViT.Tensors;
+using static TorchSharp.torch;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary>Options that every verb has.</summary>
+internal static class GlobalOptions
+{
+    public static readonly Option<bool> Json = new("--json") { Description = "Print the result as one JSON object.", Recursive = true };
+
+    public static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of everything random; the same seed gives the same result.", DefaultValueFactory = _ => 42, Recursive = true };
+
+    public static readonly Option<int> Threads = new("--threads") { Description = "Threads of the matrix products; 0 takes all cores.", DefaultValueFactory = _ => 0, Recursive = true };
+
+    public static readonly Option<string> Precision = OneOf("--precision", "Precision of the matrix products; auto takes bf16 where the processor has it.", "auto", "fp32", "bf16", "auto");
+
+    public static readonly Option<string> Device = OneOf("--device", "Where the network runs.", "cpu", "cpu", "cuda");
+
+    public static readonly Option<bool> Verbose = new("--verbose") { Description = "Show where an error came from.", Recursive = true };
+
+    public static void AddTo(RootCommand root)
+    {
+        foreach (Option option in new Option[] { Json, Seed, Threads, Precision, Device, Verbose })
+        {
+            root.Options.Add(option);
+        }
+    }
+
+    /// <summary>Makes torch ready and applies threads; the device and precision asked for.</summary>
+    public static (Device Device, ScalarType Precision) ReadyTorch(ParseResult parsed)
+    {
+        TorchRuntime.EnsureAvailable();
+        int threads = parsed.GetValue(Threads);
+        if (threads < 0)
+        {
+            throw new ArgumentException($"--threads: expected 0 or more, found {threads}");
+        }
+
+        set_num_threads(threads == 0 ? Environment.ProcessorCount : threads);
+        Device device = ComputeSettings.ParseDevice(parsed.GetRequiredValue(Device));
+        return (device, ComputeSettings.ParsePrecision(parsed.GetRequiredValue(Precision), device));
+    }
+
+    private static Option<string> OneOf(string name, string description, string preset, params string[] values)
+    {
+        Option<string> option = new(name) { Description = description, DefaultValueFactory = _ => preset, Recursive = true };
+        option.AcceptOnlyFromAmong(values);
+        return option;
+    }
+}

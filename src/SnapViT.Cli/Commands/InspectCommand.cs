@@ -1,0 +1,37 @@
+using System.CommandLine;
+using SnapViT.Cli.Output;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Scores;
+using SnapViT.Loading;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary><c>snapvit inspect</c>: what a file holds, per block.</summary>
+internal static class InspectCommand
+{
+    private static readonly Argument<string> FileArgument = new("FILE") { Description = "A model, a pruned model or a scores file." };
+    private static readonly Option<int?> Heads = new("--num-heads") { Description = "Attention heads per block; needed only where the model is none of the known sizes." };
+
+    public static Command Create()
+    {
+        Command command = new("inspect", """
+            Shows what a model, a pruned model or a scores file holds, per block, and where each fact was read.
+
+              snapvit inspect small.safetensors
+            """);
+        command.Arguments.Add(FileArgument);
+        command.Options.Add(Heads);
+        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(ParseResult parsed)
+    {
+        string path = parsed.GetRequiredValue(FileArgument);
+        using SafetensorsReader archive = SafetensorsReader.Open(path);
+        Report.Write(parsed, ElasticScores.IsScores(archive)
+            ? ScoresReport.Of(path, ElasticScores.Load(path))
+            : ModelReport.Of(path, ModelFile.Describe(archive, parsed.GetValue(Heads))));
+        return 0;
+    }
+}

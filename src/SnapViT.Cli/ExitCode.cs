@@ -1,0 +1,43 @@
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Planning;
+using SnapViT.Data;
+using SnapViT.Tensors;
+
+namespace SnapViT.Cli;
+
+/// <summary>What the process answers, and which failure is whose.</summary>
+internal static class ExitCode
+{
+    public const int WrongInput = 1;
+    public const int InternalFailure = 2;
+    public const int Interrupted = 130;
+
+    /// <summary>Prints a failure in one line, or with its trace when asked, and gives its exit code.</summary>
+    public static int Report(Exception exception, TextWriter error, bool verbose)
+    {
+        int code = Of(exception);
+        string line = code == Interrupted ? "interrupted" : exception.Message.ReplaceLineEndings(" ");
+        error.WriteLine(code == InternalFailure ? $"snapvit: internal failure: {exception.GetType().Name}: {line}" : $"snapvit: {line}");
+        if (verbose)
+        {
+            error.WriteLine(exception);
+        }
+        else if (code == InternalFailure)
+        {
+            error.WriteLine("snapvit: --verbose shows where");
+        }
+
+        return code;
+    }
+
+    private static int Of(Exception exception) => exception switch
+    {
+        OperationCanceledException => Interrupted,
+        CheckpointFormatException or BudgetException or ImageFolderException or ImageFormatException or TorchUnavailableException => WrongInput,
+        IOException or UnauthorizedAccessException or FormatException => WrongInput,
+
+        // The library's own checks of what it was given; a null is a fault of this program.
+        ArgumentException and not ArgumentNullException => WrongInput,
+        _ => InternalFailure,
+    };
+}

@@ -1,0 +1,28 @@
+using SnapViT.Workflows;
+using Spectre.Console;
+
+namespace SnapViT.Cli.Output;
+
+/// <summary>What a build made.</summary>
+internal static class BuildReport
+{
+    public static Report Of(string path, BuildResult result) => new(
+        new
+        {
+            Out = path,
+            result.Scores.Provenance,
+            FitnessC0 = result.Search.History[0],
+            FitnessBest = result.Search.BestFitness,
+            FitnessHistory = result.Search.History,
+            ContinuedEvaluations = result.Continued,
+            result.Skipped,
+        },
+        console =>
+        {
+            console.WriteLine(Figures.Invariant($"{path}: fitness {result.Search.History[0]:F4} at the start, {result.Search.BestFitness:F4} after {result.Search.History.Count - 1} evaluations"));
+            foreach (SnapViT.Data.SkippedFile skipped in result.Skipped)
+            {
+                console.WriteLine($"skipped {skipped.Name}: {skipped.Reason}");
+            }
+        });
+}

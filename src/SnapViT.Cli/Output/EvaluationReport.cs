@@ -1,0 +1,46 @@
+using SnapViT.Data;
+using SnapViT.Workflows;
+using Spectre.Console;
+using static TorchSharp.torch;
+
+namespace SnapViT.Cli.Output;
+
+/// <summary>A row per sub-network.</summary>
+internal static class EvaluationReport
+{
+    public static Report Of(Preprocessing preprocessing, ScalarType precision, EvaluationRow? unpruned, IReadOnlyList<EvaluationRow> rows, IReadOnlyList<SkippedFile> skipped) => new(
+        new { Preprocessing = preprocessing.Describe(), Precision = precision == ScalarType.BFloat16 ? "bf16" : "fp32", Unpruned = unpruned is null ? null : Row(unpruned), Rows = rows.Select(Row), Skipped = skipped },
+        console =>
+        {
+            console.WriteLine($"preprocessing: {preprocessing.Describe()}");
+            console.Write(Table(unpruned is null ? rows : [unpruned, .. rows]));
+            foreach (SkippedFile file in skipped)
+            {
+                console.WriteLine($"skipped {file.Name}: {file.Reason}");
+            }
+        });
+
+    public static Table Table(IReadOnlyList<EvaluationRow> rows)
+    {
+        Table table = Report.Table("MLP removed", "heads removed", "parameters", "FLOPs", "top-1", "k-NN", "images/s");
+        foreach (EvaluationRow row in rows)
+        {
+            table.AddRow(
+                Figures.Percent(row.Removed.Mlp), Figures.Percent(row.Removed.Heads), Figures.Count(row.Parameters), Figures.Count(row.Flops),
+                Figures.Percent(row.Top1), Figures.Percent(row.Knn), Figures.Invariant($"{row.ImagesPerSecond:0.0}"));
+        }
+
+        return table;
+    }
+
+    private static object Row(EvaluationRow row) => new
+    {
+        row.Removed.Mlp,
+        row.Removed.Heads,
+        row.Parameters,
+        row.Flops,
+        row.Top1,
+        row.Knn,
+        row.ImagesPerSecond,
+    };
+}

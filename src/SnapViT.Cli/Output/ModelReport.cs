@@ -1,0 +1,49 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Loading;
+using Spectre.Console;
+
+namespace SnapViT.Cli.Output;
+
+/// <summary>What a model file holds.</summary>
+internal static class ModelReport
+{
+    public static Report Of(string path, ModelDescription description)
+    {
+        ViTArchitecture a = description.Architecture;
+        long parameters = CostModel.Parameters(a, description.Widths), flops = CostModel.Flops(a, description.Widths);
+        return new Report(
+            new
+            {
+                File = path,
+                Kind = "model",
+                Architecture = a,
+                Sources = description.Sources.ToDictionary(source => source.Fact, source => source.Source),
+                Parameters = parameters,
+                Flops = flops,
+                Blocks = description.Widths,
+                Preprocessing = description.Preprocessing?.Describe(),
+                description.Provenance,
+            },
+            console =>
+            {
+                console.WriteLine($"{path}: Vision Transformer, {a.Depth} blocks of width {a.Width}, {a.Heads} heads of {a.HeadWidth}, {a.Hidden} neurons, image {a.ImageSize}, patch {a.PatchSize}, {a.Classes} classes");
+                console.WriteLine($"{Figures.Count(parameters)} parameters, {Figures.Count(flops)} FLOPs per image; preprocessing: {description.Preprocessing?.Describe() ?? "not in the file"}");
+                foreach ((string fact, string source) in description.Sources)
+                {
+                    console.WriteLine($"{fact}: from {source}");
+                }
+
+                Table table = Report.Table("block", "heads", "neurons");
+                for (int block = 0; block < a.Depth; block++)
+                {
+                    table.AddRow($"{block}", $"{description.Widths[block].Heads} of {a.Heads}", $"{description.Widths[block].Neurons} of {a.Hidden}");
+                }
+
+                console.Write(table);
+                foreach ((string key, string value) in description.Provenance)
+                {
+                    console.WriteLine($"{key}: {value}");
+                }
+            });
+    }
+}

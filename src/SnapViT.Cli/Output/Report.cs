@@ -1,0 +1,62 @@
+using System.CommandLine;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using SnapViT.Cli.Commands;
+using Spectre.Console;
+
+namespace SnapViT.Cli.Output;
+
+/// <summary>A result in its two forms: one JSON object for machines, text and tables for people.</summary>
+/// <param name="Json">What is serialised, with names in snake_case.</param>
+/// <param name="Render">Draws it.</param>
+internal sealed record Report(object Json, Action<IAnsiConsole> Render)
+{
+    private const int PlainWidth = 140;
+
+    private static readonly JsonSerializerOptions JsonOptions = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter() },
+        WriteIndented = true,
+    };
+
+    /// <summary>Writes the form that was asked for to standard output.</summary>
+    public static void Write(ParseResult parsed, Report report)
+    {
+        TextWriter output = parsed.InvocationConfiguration.Output;
+        if (parsed.GetValue(GlobalOptions.Json))
+        {
+            output.WriteLine(JsonSerializer.Serialize(report.Json, JsonOptions));
+            return;
+        }
+
+        bool terminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(output),
+            Ansi = terminal ? AnsiSupport.Detect : AnsiSupport.No,
+        });
+        if (!terminal)
+        {
+            console.Profile.Width = PlainWidth;
+        }
+
+        report.Render(console);
+    }
+
+    /// <summary>An empty table whose columns are right-aligned, but the first.</summary>
+    public static Table Table(params string[] columns)
+    {
+        Table table = new Table().Border(TableBorder.Simple);
+        for (int i = 0; i < columns.Length; i++)
+        {
+            TableColumn column = new(columns[i].EscapeMarkup());
+            table.AddColumn(i == 0 ? column : column.RightAligned());
+        }
+
+        return table;
+    }
+}

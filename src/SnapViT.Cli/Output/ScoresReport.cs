@@ -1,0 +1,41 @@
+using SnapViT.Core.Scores;
+using Spectre.Console;
+
+namespace SnapViT.Cli.Output;
+
+/// <summary>What a scores file holds.</summary>
+internal static class ScoresReport
+{
+    public static Report Of(string path, ElasticScores scores)
+    {
+        Block[] blocks = [.. Enumerable.Range(0, scores.Local.Depth).Select(block => Summary(scores, block))];
+        return new Report(
+            new { File = path, Kind = "scores", scores.Floors, Blocks = blocks, scores.Provenance },
+            console =>
+            {
+                console.WriteLine($"{path}: scores of {scores.Local.Depth} blocks of {scores.Local.NeuronsPerBlock} neurons and {scores.Local.HeadsPerBlock} heads");
+                Table table = Report.Table("block", "MLP factor", "mean neuron score", "largest", "mean head factor", "mean head score", "largest");
+                foreach (Block block in blocks)
+                {
+                    table.AddRow($"{block.Index}", Number(block.MlpFactor), Number(block.MeanNeuron), Number(block.LargestNeuron), Number(block.MeanHeadFactor), Number(block.MeanHead), Number(block.LargestHead));
+                }
+
+                console.Write(table);
+                foreach ((string key, string value) in scores.Provenance)
+                {
+                    console.WriteLine($"{key}: {value}");
+                }
+            });
+    }
+
+    private static string Number(double value) => Figures.Invariant($"{value:G4}");
+
+    private static Block Summary(ElasticScores scores, int block)
+    {
+        double[] neurons = scores.Scaled.Neurons(block).ToArray(), heads = scores.Scaled.Heads(block).ToArray();
+        double factor = Enumerable.Range(0, heads.Length).Average(head => scores.Coefficients.Head(block, head));
+        return new Block(block, scores.Coefficients.Mlp(block), neurons.Average(), neurons.Max(), factor, heads.Average(), heads.Max());
+    }
+
+    private sealed record Block(int Index, double MlpFactor, double MeanNeuron, double LargestNeuron, double MeanHeadFactor, double MeanHead, double LargestHead);
+}

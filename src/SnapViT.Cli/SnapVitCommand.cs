@@ -1,0 +1,43 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using SnapViT.Cli.Commands;
+
+namespace SnapViT.Cli;
+
+/// <summary>The <c>snapvit</c> command: argv in; text, files and an exit code out.</summary>
+internal static class SnapVitCommand
+{
+    /// <summary>Runs one command line.</summary>
+    /// <param name="args">Arguments without the command's own name.</param>
+    /// <param name="output">Results.</param>
+    /// <param name="error">Progress and errors.</param>
+    /// <param name="cancellation">Ctrl-C for tests; the process has its own.</param>
+    /// <returns>0 done, 1 wrong input or options, 2 internal failure, 130 interrupted.</returns>
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
+    {
+        RootCommand root = new("Turns one pretrained Vision Transformer into a model of any size: no labels, no retraining.")
+        {
+            BuildCommand.Create(), CutCommand.Create(), EvalCommand.Create(), InspectCommand.Create(),
+        };
+        GlobalOptions.AddTo(root);
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            await error.WriteLineAsync($"snapvit: {parsed.Errors[0].Message} (see 'snapvit {string.Join(' ', Verb(parsed))} --help')".Replace("  ", " ", StringComparison.Ordinal)).ConfigureAwait(false);
+            return ExitCode.WrongInput;
+        }
+
+        InvocationConfiguration configuration = new() { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) };
+        try
+        {
+            return await parsed.InvokeAsync(configuration, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            return ExitCode.Report(exception, error, parsed.GetValue(GlobalOptions.Verbose));
+        }
+    }
+
+    private static IEnumerable<string> Verb(ParseResult parsed) =>
+        parsed.CommandResult.Parent is CommandResult ? [parsed.CommandResult.Command.Name] : [];
+}

@@ -1,0 +1,62 @@
+using System.Collections.Frozen;
+
+namespace SnapViT.Core.Checkpoints.Pickle;
+
+/// <summary>The list of Python names that a checkpoint may mention. Nothing on it runs code of the file or of Python; everything off it is refused by name.</summary>
+internal static class PickleGlobals
+{
+    /// <summary>The module whose classes are enumerations: that of the reference's score files.</summary>
+    private const string EnumModule = "src.models.enums";
+
+    private static readonly FrozenDictionary<(string Module, string Name), PickleGlobal> Allowed =
+        Rows().ToFrozenDictionary(row => (row.Module, row.Name));
+
+    /// <exception cref="CheckpointFormatException">The name is not on the list.</exception>
+    public static PickleGlobal Find(PickleCursor cursor, string module, string name)
+    {
+        // Protocol 2 writes the built-ins under the name they had in Python 2.
+        string modern = module == "__builtin__" ? "builtins" : module;
+        if (Allowed.TryGetValue((modern, name), out PickleGlobal? global))
+        {
+            return global;
+        }
+
+        if (modern == EnumModule && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_'))
+        {
+            return new PickleGlobal(modern, name) { IsEnum = true, Call = PickleCalls.EnumByValue };
+        }
+
+        throw cursor.Fault($"refused the global {CheckpointFormatException.Quote($"{module}.{name}")}: it is not among the names a checkpoint may hold; nothing was run");
+    }
+
+    private static IEnumerable<PickleGlobal> Rows()
+    {
+        yield return new("collections", "OrderedDict") { IsDictionary = true, Call = PickleCalls.Dictionary };
+        yield return new("argparse", "Namespace") { IsDictionary = true, KeepsState = true };
+        yield return new("builtins", "set") { Call = PickleCalls.Set };
+        yield return new("builtins", "frozenset") { Call = PickleCalls.Set };
+        yield return new("builtins", "bytes") { Call = PickleCalls.Bytes };
+        yield return new("builtins", "bytearray") { Call = PickleCalls.Bytes };
+        yield return new("builtins", "getattr") { Call = PickleCalls.EnumByName };
+        yield return new("_codecs", "encode") { Call = PickleCalls.Bytes };
+        yield return new("torch", "Size") { Call = PickleCalls.Size };
+        yield return new("torch", "device") { Call = PickleCalls.Device };
+        yield return new("torch._utils", "_rebuild_tensor") { Call = PickleCalls.Tensor };
+        yield return new("torch._utils", "_rebuild_tensor_v2") { Call = PickleCalls.Tensor };
+        yield return new("torch._utils", "_rebuild_tensor_v3") { Call = PickleCalls.TensorOfUntypedStorage };
+        yield return new("torch._utils", "_rebuild_parameter") { Call = PickleCalls.Parameter };
+        yield return new("torch.storage", "UntypedStorage") { IsStorage = true };
+        foreach (TensorType type in Enum.GetValues<TensorType>())
+        {
+            if (type.TorchName() is { } name)
+            {
+                yield return new("torch", name) { Type = type };
+            }
+
+            if (type.StorageClass() is { } storage)
+            {
+                yield return new("torch", storage) { IsStorage = true, Type = type };
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using SnapViT.Data;
+using SnapViT.Importance;
+using SnapViT.Search;
+using static TorchSharp.torch;
+
+namespace SnapViT.Workflows;
+
+/// <summary>How a model is made elastic. The defaults are the paper's.</summary>
+public sealed record BuildOptions
+{
+    /// <summary>Images drawn from the folder at most, at least 1; default 1000.</summary>
+    public int Samples { get; init; } = 1000;
+
+    /// <summary>Candidates of the search, 0 or more; default 50.</summary>
+    public int Evaluations { get; init; } = 50;
+
+    /// <summary>How gradients become scores; default the reference's.</summary>
+    public ScoreCriterion Criterion { get; init; } = ScoreCriterion.Ssl;
+
+    /// <summary>Which crops are compared; default the reference's one pair.</summary>
+    public CropProtocol Crops { get; init; } = CropProtocol.Reference;
+
+    /// <summary>What the search minimises.</summary>
+    public FitnessOptions Fitness { get; init; } = new();
+
+    /// <summary>Seed of the sample, the crops and the search; default 42.</summary>
+    public ulong Seed { get; init; } = 42;
+
+    /// <summary>Images per forward pass, at least 1; default 16.</summary>
+    public int BatchSize { get; init; } = 16;
+
+    /// <summary>Precision of the matrix products, float32 or bfloat16; default float32.</summary>
+    public ScalarType Precision { get; init; } = ScalarType.Float32;
+
+    /// <summary>Where the network runs; default the CPU.</summary>
+    public Device Device { get; init; } = CPU;
+
+    /// <summary>Checks the options.</summary>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentException">A number is out of its range; the message lists all violations.</exception>
+    public BuildOptions Validated()
+    {
+        List<string> faults = [];
+        if (Samples < 1)
+        {
+            faults.Add($"samples: expected at least 1, found {Samples}");
+        }
+
+        if (Evaluations < 0)
+        {
+            faults.Add($"evaluations: expected 0 or more, found {Evaluations}");
+        }
+
+        if (BatchSize < 1)
+        {
+            faults.Add($"batch: expected at least 1, found {BatchSize}");
+        }
+
+        Fitness.Floors.Validated();
+        _ = Fitness.Validated();
+        return faults.Count == 0 ? this : throw new ArgumentException(string.Join("; ", faults));
+    }
+}

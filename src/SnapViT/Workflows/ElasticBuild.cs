@@ -1,0 +1,151 @@
+using System.Globalization;
+using SnapViT.Core.Scores;
+using SnapViT.Data;
+using SnapViT.Importance;
+using SnapViT.Loading;
+using SnapViT.Models;
+using SnapViT.Search;
+using static TorchSharp.torch;
+
+namespace SnapViT.Workflows;
+
+/// <summary>What a build made.</summary>
+/// <param name="Scores">Scores, factors, floors and provenance.</param>
+/// <param name="Search">Fitness of every candidate.</param>
+/// <param name="Continued">Evaluations taken over from an interrupted build.</param>
+/// <param name="Skipped">Files that could not be read.</param>
+public sealed record BuildResult(ElasticScores Scores, SearchResult Search, int Continued, IReadOnlyList<SkippedFile> Skipped);
+
+/// <summary>
+/// The main job: a pretrained model and unlabelled photos in, elastic scores out. Local scores first, then the search over global factors, with
+/// a checkpoint after the scores and after every evaluation from which an interrupted build goes on to the same result.
+/// </summary>
+public sealed class ElasticBuild
+{
+    private readonly LoadedModel _source;
+    private readonly Preprocessing _preprocessing;
+    private readonly BuildOptions _options;
+    private readonly IReadOnlyList<ImageFile> _files;
+    private readonly IProgress<WorkProgress>? _progress;
+    private readonly SortedDictionary<string, string> _provenance;
+
+    /// <summary>Prepares a build; nothing is computed yet.</summary>
+    /// <param name="source">The unpruned model; stays the caller's.</param>
+    /// <param name="images">Photos; labels are not used.</param>
+    /// <param name="preprocessing">How they become the model's input.</param>
+    /// <param name="options">How the model is made elastic.</param>
+    /// <param name="progress">Told how far the work is; null for nobody.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the model is pruned already.</exception>
+    public ElasticBuild(LoadedModel source, ImageFolder images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(images);
+        ArgumentNullException.ThrowIfNull(options);
+        _source = source.IsPruned
+            ? throw new ArgumentException($"{source.Path}: expected an unpruned model, found one whose blocks were cut: {source.Model.Widths}", nameof(source))
+            : source;
+        _preprocessing = preprocessing;
+        _options = options.Validated();
+        _progress = progress;
+        _files = images.Sample(options.Samples, options.Seed);
+        _provenance = Describe();
+    }
+
+    /// <summary>Runs the build, or the rest of one that was interrupted.</summary>
+    /// <param name="checkpointPath">Where the unfinished state is kept; removed by <see cref="Finish"/>.</param>
+    /// <param name="cancellation">Stops between two batches; the checkpoint stays.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="ImageFolderException">Too many files cannot be read.</exception>
+    public BuildResult Run(string checkpointPath, CancellationToken cancellation = default)
+    {
+        BuildCheckpoint checkpoint = Checkpoint(checkpointPath);
+        using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
+        (ImportanceScores local, IReadOnlyList<double> history) = checkpoint.TryRead() ?? (ScoreImages(model, cancellation), []);
+        ScoreCoefficients initial = ScoreCoefficients.Initial(local.Depth, local.HeadsPerBlock);
+        ElasticScores unfinished = new(local, initial, _options.Fitness.Floors, _provenance);
+        checkpoint.Write(unfinished, history);
+
+        ImageBatches batches = ImageBatches.ForEvaluation(_files, _preprocessing, _options.BatchSize);
+        using PreparedImages prepared = PreparedImages.Load(batches, cancellation);
+        using Fitness fitness = new(model, local, () => OnDevice(prepared.Batches(_options.BatchSize)), _options.Fitness);
+        SearchOptions search = new() { Evaluations = _options.Evaluations, Seed = _options.Seed };
+        SearchResult found = CoefficientSearch.Run(
+            initial,
+            candidate => fitness.Evaluate(candidate, cancellation),
+            search,
+            history,
+            told =>
+            {
+                checkpoint.Write(unfinished, told);
+                _progress?.Report(new WorkProgress("search", told.Count, _options.Evaluations + 1, string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
+            });
+        _provenance["fitness_c0"] = found.History[0].ToString("R", CultureInfo.InvariantCulture);
+        _provenance["fitness_best"] = found.BestFitness.ToString("R", CultureInfo.InvariantCulture);
+        return new BuildResult(unfinished with { Coefficients = found.Best }, found, history.Count, [.. batches.Skipped]);
+    }
+
+    /// <summary>Writes the result, then removes the unfinished state.</summary>
+    /// <param name="result">What <see cref="Run"/> returned.</param>
+    /// <param name="path">The scores file.</param>
+    /// <param name="checkpointPath">The unfinished state.</param>
+    /// <exception cref="IOException">It cannot be written; the unfinished state stays.</exception>
+    public void Finish(BuildResult result, string path, string checkpointPath)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        result.Scores.Save(path);
+        Checkpoint(checkpointPath).Delete();
+    }
+
+    private BuildCheckpoint Checkpoint(string path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
+
+    private ImportanceScores ScoreImages(VisionTransformer model, CancellationToken cancellation)
+    {
+        DistillationPairs pairs = _options.Crops == CropProtocol.Reference ? DistillationPairs.OnePair : DistillationPairs.TwoGlobalTenLocal;
+        using ScoreEstimator estimator = new(model, _options.Criterion, pairs);
+        MultiCrop crops = new(_options.Crops, _preprocessing, _options.Seed);
+        int images = Math.Max(1, _options.BatchSize / pairs.StudentViews);
+        ImageBatches batches = ImageBatches.ForCrops(_files, crops, images);
+        foreach (ImageBatch batch in batches.Read(cancellation))
+        {
+            using (batch)
+            {
+                using Tensor onDevice = batch.Images.to(_options.Device);
+                estimator.Add(onDevice);
+            }
+
+            _progress?.Report(new WorkProgress("scoring", estimator.Images, _files.Count, string.Create(CultureInfo.InvariantCulture, $"loss {estimator.LossSum / estimator.Images:F4}")));
+        }
+
+        return estimator.Scores();
+    }
+
+    private IEnumerable<Tensor> OnDevice(IEnumerable<Tensor> batches)
+    {
+        foreach (Tensor batch in batches)
+        {
+            using (batch)
+            {
+                yield return batch.to(_options.Device);
+            }
+        }
+    }
+
+    private SortedDictionary<string, string> Describe() => new(StringComparer.Ordinal)
+    {
+        [ElasticScores.ModelHash] = _source.Sha256,
+        ["model"] = Path.GetFileName(_source.Path),
+        ["images"] = _files.Count.ToString(CultureInfo.InvariantCulture),
+        ["images_sha256"] = ImageFolder.Hash(_files),
+        ["criterion"] = _options.Criterion.ToString().ToLowerInvariant(),
+        ["crops"] = _options.Crops.ToString().ToLowerInvariant(),
+        ["evaluations"] = _options.Evaluations.ToString(CultureInfo.InvariantCulture),
+        ["seed"] = _options.Seed.ToString(CultureInfo.InvariantCulture),
+        ["batch"] = _options.BatchSize.ToString(CultureInfo.InvariantCulture),
+        ["precision"] = _options.Precision == ScalarType.BFloat16 ? "bf16" : "fp32",
+        ["ratios"] = string.Join(' ', _options.Fitness.Ratios),
+        ["losses"] = string.Join(' ', _options.Fitness.Losses),
+        ["pca_components"] = _options.Fitness.PcaComponents.ToString(CultureInfo.InvariantCulture),
+        ["floors"] = string.Create(CultureInfo.InvariantCulture, $"{_options.Fitness.Floors.NeuronFraction} {_options.Fitness.Floors.HeadFraction}"),
+        ["preprocessing"] = _preprocessing.Describe(),
+    };
+}

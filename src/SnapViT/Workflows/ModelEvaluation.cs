@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Data;
+using SnapViT.Evaluation;
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Workflows;
+
+/// <summary>
+/// Measures any number of models on the same images in one pass: every batch is decoded once and goes through all of them, side by side.
+/// </summary>
+/// <param name="preprocessing">How images become the models' input.</param>
+/// <param name="batchSize">Images per forward pass, at least 1.</param>
+/// <param name="device">Where the models run.</param>
+/// <param name="progress">Told how far the work is; null for nobody.</param>
+public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, Device device, IProgress<WorkProgress>? progress = null)
+{
+    /// <summary>Files that could not be read.</summary>
+    public IReadOnlyList<SkippedFile> Skipped => _skipped;
+
+    private readonly List<SkippedFile> _skipped = [];
+
+    /// <summary>Measures models.</summary>
+    /// <param name="models">Models of one architecture, whatever their widths; stay the caller's.</param>
+    /// <param name="test">Labelled test images.</param>
+    /// <param name="train">Labelled training images for k-NN, of the same classes; null to leave k-NN out.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    /// <returns>One row per model.</returns>
+    /// <exception cref="ImageFolderException">Images have no labels, too many cannot be read, or the classes of the two folders differ.</exception>
+    public IReadOnlyList<EvaluationRow> Run(IReadOnlyList<VisionTransformer> models, ImageFolder test, ImageFolder? train, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(test);
+        RequireLabels(test);
+        using Pass? training = train is null ? null : Embed(models, RequireLabels(train), "training images", classify: false, cancellation);
+        if (train is not null && !train.Classes.SequenceEqual(test.Classes))
+        {
+            throw new ImageFolderException(train.Path, $"expected the classes of {test.Path} ({test.Classes.Count}), found others ({train.Classes.Count})");
+        }
+
+        bool classify = models.Count > 0 && models[0].Architecture.Classes > 0 && models[0].Architecture.Classes == test.Classes.Count;
+        using Pass testing = Embed(models, test, "test images", classify, cancellation);
+        return [.. models.Select((model, index) => Row(model, index, testing, training, classify))];
+    }
+
+    private static EvaluationRow Row(VisionTransformer model, int index, Pass testing, Pass? training, bool classify)
+    {
+        ViTArchitecture a = model.Architecture;
+        PruningRatios removed = new(
+            1 - (model.Widths.TotalNeurons / ((double)a.Depth * a.Hidden)), 1 - (model.Widths.TotalHeads / ((double)a.Depth * a.Heads)));
+        return new EvaluationRow(
+            removed,
+            CostModel.Parameters(a, model.Widths),
+            CostModel.Flops(a, model.Widths),
+            classify ? testing.Correct[index] / (double)testing.Labels.Count : null,
+            training is null ? null : Neighbours(testing, training, index),
+            testing.Labels.Count / testing.Seconds[index]);
+    }
+
+    private static double Neighbours(Pass testing, Pass training, int index)
+    {
+        using Tensor train = cat(training.Features[index], 0);
+        using Tensor test = cat(testing.Features[index], 0);
+        using NearestNeighbours neighbours = new(train, training.Labels, Math.Min(NearestNeighbours.PaperNeighbours, training.Labels.Count));
+        return neighbours.Accuracy(test, testing.Labels);
+    }
+
+    private static ImageFolder RequireLabels(ImageFolder folder) => folder.Files.All(file => file.Label is not null)
+        ? folder
+        : throw new ImageFolderException(folder.Path, "expected labels: one sub-folder per class, or --labels for a flat folder");
+
+    private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageFolder folder, string stage, bool classify, CancellationToken cancellation)
+    {
+        Pass pass = new(models.Count);
+        try
+        {
+            ImageBatches batches = ImageBatches.ForEvaluation(folder.Files, preprocessing, batchSize);
+            foreach (ImageBatch batch in batches.Read(cancellation))
+            {
+                using (batch)
+                {
+                    pass.Add(models, batch, device, classify);
+                }
+
+                progress?.Report(new WorkProgress(stage, pass.Labels.Count, folder.Files.Count));
+            }
+
+            _skipped.AddRange(batches.Skipped);
+            return pass;
+        }
+        catch
+        {
+            pass.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Features, hits and seconds of every model over one folder.</summary>
+    private sealed class Pass(int models) : IDisposable
+    {
+        public List<int> Labels { get; } = [];
+
+        public List<Tensor>[] Features { get; } = [.. Enumerable.Range(0, models).Select(_ => new List<Tensor>())];
+
+        public long[] Correct { get; } = new long[models];
+
+        public double[] Seconds { get; } = new double[models];
+
+        public void Add(IReadOnlyList<VisionTransformer> models, ImageBatch batch, Device device, bool classify)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using IDisposable frozen = no_grad();
+            Tensor images = batch.Images.to(device);
+            Tensor labels = tensor(batch.Files.Select(file => (long)file.Label!.Value).ToArray(), device: device);
+            Labels.AddRange(batch.Files.Select(file => file.Label!.Value));
+            for (int index = 0; index < models.Count; index++)
+            {
+                Stopwatch watch = Stopwatch.StartNew();
+                Tensor tokens = models[index].Tokens(images);
+                Tensor features = models[index].Pool(tokens);
+                Seconds[index] += watch.Elapsed.TotalSeconds;
+                Features[index].Add(features.DetachFromDisposeScope());
+                if (classify)
+                {
+                    Correct[index] += models[index].Classify(tokens).argmax(1).eq(labels).sum().item<long>();
+                }
+            }
+        }
+
+        public void Dispose()
+        {
+            foreach (Tensor feature in Features.SelectMany(list => list))
+            {
+                feature.Dispose();
+            }
+        }
+    }
+}
