@@ -9,10 +9,3 @@ public enum CropProtocol
     /// <summary>Two global and ten local crops, all independent, as the paper means it.</summary>
     Independent,
 }
-
-/// <summary>A rectangle of an image in pixels.</summary>
-/// <param name="Left">First column.</param>
-/// <param name="Top">First row.</param>
-/// <param name="Width">Columns.</param>
-/// <param name="Height">Rows.</param>
-public readonly record struct CropRectangle(int Left, int Top, int Width, int Height);

@@ -18,35 +18,42 @@ public sealed class ImageFormatException : Exception
 /// </summary>
 public static class ImageDecoder
 {
-    /// <summary>The most pixels an image may have, as in PIL's guard against decompression bombs.</summary>
-    public const long MaxPixels = 178_956_970;
+    /// <summary>The most pixels an image may have, as in PIL's guard against decompression bombs; decoding takes 7 bytes per pixel.</summary>
+    public const int MaxPixels = 178_956_970;
+
+    /// <summary>The longest side an image may have, in pixels: JPEG's own limit.</summary>
+    public const int MaxSide = 65_535;
 
     /// <summary>Decodes one file.</summary>
-    /// <exception cref="ImageFormatException">It is no image, is damaged or cut short, or has more than <see cref="MaxPixels"/> pixels.</exception>
+    /// <exception cref="ImageFormatException">It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static RgbImage Decode(string path)
     {
-        using SKData data = SKData.CreateCopy(File.ReadAllBytes(path));
-        using SKCodec codec = SKCodec.Create(data) ?? throw new ImageFormatException(path, "expected a JPEG, PNG, WebP or BMP image, found something else");
-        SKImageInfo info = new(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
-        if ((long)info.Width * info.Height > MaxPixels)
+        byte[] file = File.ReadAllBytes(path);
+        using SKData data = SKData.CreateCopy(file);
+        using SKCodec codec = SKCodec.Create(data)
+            ?? throw new ImageFormatException(path, $"expected a JPEG, PNG, WebP or BMP image, found no usable header in {file.Length} bytes");
+        (int width, int height) = (codec.Info.Width, codec.Info.Height);
+        if (Math.Max(width, height) > MaxSide || (long)width * height > MaxPixels)
         {
-            throw new ImageFormatException(path, $"expected at most {MaxPixels} pixels, found {info.Width} x {info.Height}");
+            throw new ImageFormatException(path, $"expected sides of at most {MaxSide} and at most {MaxPixels} pixels, found {width} x {height}");
         }
 
-        byte[] rgba = new byte[info.BytesSize];
+        SKImageInfo asRgba = new(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
+        byte[] rgba = new byte[asRgba.BytesSize];
         SKCodecResult result;
         unsafe
         {
             fixed (byte* pixels = rgba)
             {
-                result = codec.GetPixels(info, (nint)pixels);
+                result = codec.GetPixels(asRgba, (nint)pixels);
             }
         }
 
         return result == SKCodecResult.Success
-            ? new RgbImage(info.Width, info.Height, DropAlpha(rgba))
-            : throw new ImageFormatException(path, $"the image is damaged ({result})");
+            ? new RgbImage(width, height, DropAlpha(rgba))
+            : throw new ImageFormatException(path, $"the image is damaged or cut short ({result})");
     }
 
     private static byte[] DropAlpha(byte[] rgba)

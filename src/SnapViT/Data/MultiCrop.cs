@@ -6,11 +6,11 @@ namespace SnapViT.Data;
 /// Random crops of an image as torchvision's RandomResizedCrop draws them: area 25 to 100 % (global) or 5 to 25 % (local), aspect 3/4 to 4/3,
 /// resized to the model's full input by antialiased bilinear interpolation. No flips, no colour changes.
 /// </summary>
+/// <remarks>The reference normalises crops with the ImageNet mean and std for every model; here they are the model's own.</remarks>
 public sealed class MultiCrop
 {
     private const int Attempts = 10;
-    private static readonly (double Least, double Most) GlobalArea = (0.25, 1);
-    private static readonly (double Least, double Most) LocalArea = (0.05, 0.25);
+    private const double LeastAspect = 3.0 / 4, MostAspect = 4.0 / 3;
 
     private readonly Preprocessing _preprocessing;
     private readonly ulong _seed;
@@ -21,10 +21,11 @@ public sealed class MultiCrop
     /// <param name="protocol">How many crops of which kind.</param>
     /// <param name="preprocessing">Side and normalisation of the model's input.</param>
     /// <param name="seed">Seed; every image has its own stream by name, whatever the order and the threads.</param>
+    /// <exception cref="ArgumentException">The preprocessing is impossible.</exception>
     public MultiCrop(CropProtocol protocol, Preprocessing preprocessing, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(preprocessing);
-        _preprocessing = preprocessing;
+        _preprocessing = preprocessing.Validated();
         _seed = seed;
         (_globals, _locals) = protocol == CropProtocol.Reference ? (1, 1) : (2, 10);
     }
@@ -32,31 +33,49 @@ public sealed class MultiCrop
     /// <summary>Crops of one image, V: global ones first.</summary>
     public int Views => _globals + _locals;
 
-    /// <summary>Draws the crops of one image.</summary>
+    /// <summary>Side of every crop in pixels, S: the model's input.</summary>
+    public int Side => _preprocessing.Side;
+
+    internal static (double Least, double Most) GlobalArea { get; } = (0.25, 1);
+
+    internal static (double Least, double Most) LocalArea { get; } = (0.05, 0.25);
+
+    /// <summary>Makes the crops of one image.</summary>
     /// <param name="file">Its name seeds the draw.</param>
     /// <param name="image">The decoded image.</param>
-    /// <returns>Normalised values [V, 3, Side, Side].</returns>
+    /// <returns>Normalised values [V, 3, S, S].</returns>
     public float[] Apply(ImageFile file, RgbImage image)
     {
-        ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(image);
-        SeededRandom random = SeededRandom.ForPurpose(_seed, $"crops/{file.Name}");
-        List<float> values = new(Views * 3 * _preprocessing.Side * _preprocessing.Side);
+        int length = 3 * Side * Side;
+        float[] values = new float[Views * length];
+        IReadOnlyList<CropRectangle> rectangles = Rectangles(file, image.Width, image.Height);
         for (int view = 0; view < Views; view++)
         {
-            CropRectangle rectangle = Draw(image.Width, image.Height, view < _globals ? GlobalArea : LocalArea, random);
-            values.AddRange(_preprocessing.Normalise(Resized(image, rectangle, _preprocessing.Side)));
+            _preprocessing.Normalise(Resized(image, rectangles[view], Side), values.AsSpan(view * length, length));
         }
 
-        return [.. values];
+        return values;
+    }
+
+    /// <summary>Draws the rectangles of one image's crops.</summary>
+    /// <param name="file">Its name seeds the draw.</param>
+    /// <param name="width">Width of the decoded image in pixels.</param>
+    /// <param name="height">Height of the decoded image in pixels.</param>
+    /// <returns>V rectangles, global ones first.</returns>
+    public IReadOnlyList<CropRectangle> Rectangles(ImageFile file, int width, int height)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        SeededRandom random = SeededRandom.ForPurpose(_seed, $"crops/{file.Name}");
+        return [.. Enumerable.Range(0, Views).Select(view => Draw(width, height, view < _globals ? GlobalArea : LocalArea, random))];
     }
 
     /// <summary>A rectangle of an image at the size of the model's input.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The rectangle reaches beyond the image, or the side is not positive.</exception>
     public static RgbImage Resized(RgbImage image, CropRectangle rectangle, int side)
     {
         ArgumentNullException.ThrowIfNull(image);
-        RgbImage crop = image.Crop(rectangle.Left, rectangle.Top, rectangle.Width, rectangle.Height);
-        return Resampler.Resize(crop, side, side, Interpolation.Bilinear);
+        return Resampler.Resize(image.Crop(rectangle), side, side, Interpolation.Bilinear);
     }
 
     /// <summary>Ten tries for a rectangle that fits, then the largest centred one of a legal aspect (torchvision's rule).</summary>
@@ -64,19 +83,21 @@ public sealed class MultiCrop
     {
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
-            double target = width * (double)height * (area.Least + ((area.Most - area.Least) * random.NextDouble()));
-            double aspect = Math.Exp(Math.Log(3.0 / 4) + (Math.Log(16.0 / 9) * random.NextDouble()));
-            int w = (int)Math.Round(Math.Sqrt(target * aspect), MidpointRounding.ToEven);
-            int h = (int)Math.Round(Math.Sqrt(target / aspect), MidpointRounding.ToEven);
+            double target = width * (double)height * Between(area.Least, area.Most);
+            double aspect = Math.Exp(Between(Math.Log(LeastAspect), Math.Log(MostAspect)));
+            int w = Rounded(Math.Sqrt(target * aspect)), h = Rounded(Math.Sqrt(target / aspect));
             if (w > 0 && w <= width && h > 0 && h <= height)
             {
                 return new CropRectangle(random.NextInt(width - w + 1), random.NextInt(height - h + 1), w, h);
             }
         }
 
-        double ratio = Math.Clamp(width / (double)height, 3.0 / 4, 4.0 / 3);
-        int fallbackWidth = Math.Clamp((int)Math.Round(height * ratio, MidpointRounding.ToEven), 1, width);
-        int fallbackHeight = Math.Clamp((int)Math.Round(width / ratio, MidpointRounding.ToEven), 1, height);
-        return new CropRectangle((width - fallbackWidth) / 2, (height - fallbackHeight) / 2, fallbackWidth, fallbackHeight);
+        double legal = Math.Clamp(width / (double)height, LeastAspect, MostAspect);
+        int legalWidth = Math.Clamp(Rounded(height * legal), 1, width), legalHeight = Math.Clamp(Rounded(width / legal), 1, height);
+        return new CropRectangle((width - legalWidth) / 2, (height - legalHeight) / 2, legalWidth, legalHeight);
+
+        double Between(double least, double most) => least + ((most - least) * random.NextDouble());
     }
+
+    private static int Rounded(double value) => (int)Math.Round(value, MidpointRounding.ToEven);
 }

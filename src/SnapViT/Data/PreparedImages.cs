@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Data;
@@ -10,36 +11,53 @@ public sealed class PreparedImages : IDisposable
 {
     private readonly Tensor _images;
 
-    /// <summary>Takes ownership of images [n, 3, S, S].</summary>
-    public PreparedImages(Tensor images) => _images = images;
+    /// <summary>Takes ownership of images.</summary>
+    /// <param name="images">Float32 [n, 3, S, S].</param>
+    /// <param name="files">The images' files, n; none where they were not read from files.</param>
+    public PreparedImages(Tensor images, IReadOnlyList<ImageFile>? files = null) => (_images, Files) = (images, files ?? []);
 
-    /// <summary>How many images there are.</summary>
+    /// <summary>How many images there are, n.</summary>
     public long Count => _images.shape[0];
 
-    /// <summary>Reads all batches into memory.</summary>
+    /// <summary>The images' files, with their labels; empty where they were not read from files.</summary>
+    public IReadOnlyList<ImageFile> Files { get; }
+
+    /// <summary>Reads all batches into memory, without a second copy of it.</summary>
     /// <exception cref="ImageFolderException">Too many files cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">Reading was stopped.</exception>
     public static PreparedImages Load(ImageBatches batches, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        List<Tensor> parts = [];
-        try
+        using DisposeScope scope = NewDisposeScope();
+        Tensor images = empty([batches.Files.Count, .. batches.Shape]);
+        List<ImageFile> files = [];
+        foreach (ImageBatch batch in batches.Read(cancellation))
         {
-            parts.AddRange(batches.Read(cancellation).Select(batch => batch.Images));
-            return new PreparedImages(cat(parts, 0).DetachFromDisposeScope());
+            using (batch)
+            {
+                using Tensor target = images.narrow(0, files.Count, batch.Files.Count);
+                target.copy_(batch.Images);
+                files.AddRange(batch.Files);
+            }
         }
-        finally
-        {
-            parts.ForEach(part => part.Dispose());
-        }
+
+        return new PreparedImages(images.narrow(0, 0, files.Count).DetachFromDisposeScope(), files);
     }
 
     /// <summary>A pass over the images in batches that the caller disposes; they view this memory.</summary>
-    /// <param name="size">Images per batch.</param>
+    /// <param name="size">Images per batch, at least 1; the last batch may be smaller.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The size is not positive.</exception>
     public IEnumerable<Tensor> Batches(int size)
     {
-        for (long start = 0; start < Count; start += size)
+        ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
+        return Views();
+
+        IEnumerable<Tensor> Views()
         {
-            yield return _images.narrow(0, start, Math.Min(size, Count - start));
+            for (long start = 0; start < Count; start += size)
+            {
+                yield return _images.narrow(0, start, Math.Min(size, Count - start));
+            }
         }
     }
 

@@ -1,123 +1,89 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace SnapViT.Data;
 
 /// <summary>
 /// Antialiased resampling, byte for byte as PIL does it: a horizontal then a vertical pass, filter weights in 22-bit fixed point, every pass
-/// rounded to 8 bits. The float form keeps full precision between and after the passes, as torch does for float images.
+/// rounded to 8 bits. The float form computes as torch does for float images, in float32 and without rounding.
 /// </summary>
-public static class Resampler
+public static partial class Resampler
 {
-    private const int PrecisionBits = 22;
+    private const int Half = 1 << (FilterTaps.FractionBits - 1);
 
     /// <summary>Resizes 8-bit pixels.</summary>
     /// <param name="image">The image.</param>
     /// <param name="width">New width, at least 1.</param>
     /// <param name="height">New height, at least 1.</param>
     /// <param name="interpolation">Filter.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
     public static RgbImage Resize(RgbImage image, int width, int height, Interpolation interpolation)
     {
-        ArgumentNullException.ThrowIfNull(image);
-        byte[] pixels = image.Pixels;
-        if (width != image.Width)
-        {
-            pixels = Horizontal(pixels, image.Width, image.Height, FilterTaps.For(image.Width, width, interpolation));
-        }
-
-        if (height != image.Height)
-        {
-            pixels = Vertical(pixels, width, FilterTaps.For(image.Height, height, interpolation));
-        }
-
-        return new RgbImage(width, height, pixels);
+        (ResizedAxis columns, ResizedAxis rows) = WholeImage(image, width, height);
+        return Resize(image, columns, rows, interpolation);
     }
 
-    /// <summary>Resizes to floats in 0..255 without rounding.</summary>
-    /// <param name="image">The image.</param>
-    /// <param name="width">New width, at least 1.</param>
-    /// <param name="height">New height, at least 1.</param>
-    /// <param name="interpolation">Filter.</param>
-    /// <returns>Values [height, width, 3].</returns>
-    public static float[] ResizeFloat(RgbImage image, int width, int height, Interpolation interpolation)
+    /// <summary>Makes the wanted part of a resized image.</summary>
+    internal static RgbImage Resize(RgbImage image, ResizedAxis columns, ResizedAxis rows, Interpolation interpolation)
+    {
+        FilterTaps<int> across = FilterTaps.FixedPoint(columns, interpolation);
+        FilterTaps<int> down = FilterTaps.FixedPoint(rows, interpolation);
+        return new RgbImage(across.Count, down.Count, Vertical(Horizontal(image, across, down.First, down.Span), across.Count * 3, down));
+    }
+
+    private static (ResizedAxis Columns, ResizedAxis Rows) WholeImage(RgbImage image, int width, int height)
     {
         ArgumentNullException.ThrowIfNull(image);
-        FilterTaps columns = FilterTaps.For(image.Width, width, interpolation);
-        FilterTaps rows = FilterTaps.For(image.Height, height, interpolation);
-        float[] wide = new float[image.Height * width * 3];
-        for (int y = 0; y < image.Height; y++)
-        {
-            for (int i = 0; i < width * 3; i++)
-            {
-                int start = (y * image.Width * 3) + (columns.Starts[i / 3] * 3) + (i % 3);
-                wide[(y * width * 3) + i] = Sum(columns, i / 3, tap => image.Pixels[start + (tap * 3)]);
-            }
-        }
-
-        float[] result = new float[height * width * 3];
-        for (int i = 0; i < result.Length; i++)
-        {
-            int y = i / (width * 3), start = (rows.Starts[y] * width * 3) + (i % (width * 3));
-            result[i] = Sum(rows, y, tap => wide[start + (tap * width * 3)]);
-        }
-
-        return result;
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
+        return (ResizedAxis.Whole(image.Width, width), ResizedAxis.Whole(image.Height, height));
     }
 
-    private static float Sum(FilterTaps taps, int output, Func<int, float> value)
+    /// <summary>The resampled columns of some rows, bytes [rows, columns, 3].</summary>
+    private static byte[] Horizontal(RgbImage image, FilterTaps<int> columns, int firstRow, int rows)
     {
-        double sum = 0;
-        for (int tap = 0; tap < taps.Weights[output].Length; tap++)
+        byte[] result = new byte[rows * columns.Count * 3];
+        byte[] row = new byte[(image.Width * 3) + 1]; // a pixel is read as four bytes; the last needs one more
+        int target = 0;
+        for (int y = firstRow; y < firstRow + rows; y++)
         {
-            sum += taps.Weights[output][tap] * value(tap);
-        }
-
-        return (float)sum;
-    }
-
-    private static byte[] Horizontal(byte[] pixels, int width, int height, FilterTaps taps)
-    {
-        int outputs = taps.Starts.Length;
-        byte[] result = new byte[outputs * height * 3];
-        for (int x = 0; x < outputs; x++)
-        {
-            int[] weights = taps.Fixed[x];
-            int first = taps.Starts[x] * 3;
-            for (int y = 0; y < height; y++)
+            image.Pixels.AsSpan(y * image.Width * 3, image.Width * 3).CopyTo(row);
+            for (int x = 0; x < columns.Count; x++, target += 3)
             {
-                ReadOnlySpan<byte> source = pixels.AsSpan((y * width * 3) + first, weights.Length * 3);
-                int red = 1 << (PrecisionBits - 1), green = red, blue = red;
-                for (int tap = 0; tap < weights.Length; tap++)
-                {
-                    int weight = weights[tap];
-                    red += source[tap * 3] * weight;
-                    green += source[(tap * 3) + 1] * weight;
-                    blue += source[(tap * 3) + 2] * weight;
-                }
-
-                int target = ((y * outputs) + x) * 3;
-                result[target] = Clip(red);
-                result[target + 1] = Clip(green);
-                result[target + 2] = Clip(blue);
+                Vector128<int> sum = WeightedSum(row.AsSpan(columns.Starts[x] * 3), columns.Weights[x]);
+                result[target] = Clip(sum[0]);
+                result[target + 1] = Clip(sum[1]);
+                result[target + 2] = Clip(sum[2]);
             }
         }
 
         return result;
     }
 
-    private static byte[] Vertical(byte[] pixels, int width, FilterTaps taps)
+    /// <summary>Weighted sums of the three channels of consecutive pixels; the fourth lane is void.</summary>
+    private static Vector128<int> WeightedSum(ReadOnlySpan<byte> pixels, int[] weights)
     {
-        int stride = width * 3;
-        byte[] result = new byte[taps.Starts.Length * stride];
+        Vector128<int> sum = Vector128.Create(Half);
+        for (int tap = 0; tap < weights.Length; tap++)
+        {
+            Vector128<byte> pixel = Vector128.CreateScalarUnsafe(MemoryMarshal.Read<uint>(pixels[(tap * 3)..])).AsByte();
+            sum += Vector128.WidenLower(Vector128.WidenLower(pixel)).AsInt32() * weights[tap];
+        }
+
+        return sum;
+    }
+
+    /// <summary>The resampled rows; the pixels begin with the first row that the taps use.</summary>
+    private static byte[] Vertical(byte[] pixels, int stride, FilterTaps<int> rows)
+    {
+        byte[] result = new byte[rows.Count * stride];
         int[] sums = new int[stride];
-        for (int y = 0; y < taps.Starts.Length; y++)
+        for (int y = 0; y < rows.Count; y++)
         {
-            Array.Fill(sums, 1 << (PrecisionBits - 1));
-            for (int tap = 0; tap < taps.Fixed[y].Length; tap++)
+            Array.Fill(sums, Half);
+            for (int tap = 0; tap < rows.Weights[y].Length; tap++)
             {
-                int weight = taps.Fixed[y][tap];
-                ReadOnlySpan<byte> source = pixels.AsSpan((taps.Starts[y] + tap) * stride, stride);
-                for (int i = 0; i < source.Length; i++)
-                {
-                    sums[i] += source[i] * weight;
-                }
+                AddWeighted(sums, pixels.AsSpan((rows.Starts[y] - rows.First + tap) * stride, stride), rows.Weights[y][tap]);
             }
 
             for (int i = 0; i < stride; i++)
@@ -129,5 +95,25 @@ public static class Resampler
         return result;
     }
 
-    private static byte Clip(int sum) => (byte)Math.Clamp(sum >> PrecisionBits, 0, 255);
+    private static void AddWeighted(Span<int> sums, ReadOnlySpan<byte> row, int weight)
+    {
+        int i = 0;
+        for (; i <= row.Length - Vector128<byte>.Count; i += 16)
+        {
+            (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(Vector128.Create(row.Slice(i, 16)));
+            Add(sums.Slice(i, 4), Vector128.WidenLower(low));
+            Add(sums.Slice(i + 4, 4), Vector128.WidenUpper(low));
+            Add(sums.Slice(i + 8, 4), Vector128.WidenLower(high));
+            Add(sums.Slice(i + 12, 4), Vector128.WidenUpper(high));
+        }
+
+        for (; i < row.Length; i++)
+        {
+            sums[i] += row[i] * weight;
+        }
+
+        void Add(Span<int> target, Vector128<uint> values) => (Vector128.Create(target) + (values.AsInt32() * weight)).CopyTo(target);
+    }
+
+    private static byte Clip(int sum) => (byte)Math.Clamp(sum >> FilterTaps.FractionBits, 0, 255);
 }

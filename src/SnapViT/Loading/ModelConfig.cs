@@ -48,6 +48,7 @@ public sealed record ModelConfig
         {
             ModelConfig config = JsonSerializer.Deserialize<ModelConfig>(json, Json) ?? throw new FormatException("expected a model config, found null");
             config.Architecture.Validated();
+            config.Preprocessing?.Validated();
             if (config.Heads.Count != config.Neurons.Count)
             {
                 throw new FormatException($"expected widths of the same blocks, found {config.Heads.Count} of heads and {config.Neurons.Count} of neurons");

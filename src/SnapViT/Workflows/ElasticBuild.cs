@@ -104,7 +104,7 @@ public sealed class ElasticBuild
         using ScoreEstimator estimator = new(model, _options.Criterion, pairs);
         MultiCrop crops = new(_options.Crops, _preprocessing, _options.Seed);
         int images = Math.Max(1, _options.BatchSize / pairs.StudentViews);
-        ImageBatches batches = ImageBatches.ForCrops(_files, crops, _preprocessing.Side, images);
+        ImageBatches batches = ImageBatches.ForCrops(_files, crops, images);
         foreach (ImageBatch batch in batches.Read(cancellation))
         {
             using (batch)
