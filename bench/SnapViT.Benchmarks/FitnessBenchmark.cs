@@ -21,6 +21,8 @@ internal sealed class FitnessBenchmark : IBenchmark
     private static ResultRow Case(ScalarType precision, string precisionName)
     {
         ViTArchitecture architecture = RandomModel.Small;
+
+        // As many principal components as there are images: the default asks for more.
         FitnessOptions options = new() { PcaComponents = Batch * Batches };
         ImportanceScores scores = RandomModel.Scores(architecture);
         ScoreCoefficients factors = ScoreCoefficients.Initial(architecture.Depth, architecture.Heads);
@@ -31,7 +33,7 @@ internal sealed class FitnessBenchmark : IBenchmark
         double share = MeanShare(architecture, new SubnetPlanner(architecture, scores.Scaled(factors), options.Floors), options);
         int subnets = options.Ratios.Count;
         return new ResultRow(
-            $"ViT-S {precisionName}, {Batch * Batches} images, {subnets} sub-networks",
+            $"ViT-S {precisionName}, {Batch * Batches} images, {subnets} sub-networks, {options.PcaComponents} components",
             seconds[1] / (subnets * share * seconds[0]),
             $"time to {subnets} forwards times the mean kept FLOP share",
             "",

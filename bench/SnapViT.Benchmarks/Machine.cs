@@ -8,11 +8,16 @@ namespace SnapViT.Benchmarks;
 internal static class Machine
 {
     private const string CpuInfo = "/proc/cpuinfo";
+    private const string LoadAverage = "/proc/loadavg";
 
-    /// <summary>Processor, threads, runtime and date, as one line of markdown.</summary>
-    public static string Describe() =>
+    /// <summary>Processor, threads, runtime, load and date, as one line of markdown.</summary>
+    public static string Describe(string load) =>
         $"Machine: {Processor()}, {Environment.ProcessorCount} logical processors, {torch.get_num_threads()} torch threads, "
-        + $"{RuntimeInformation.FrameworkDescription}, libtorch {torch.__version__}, {DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}.";
+        + $"{RuntimeInformation.FrameworkDescription}, libtorch {torch.__version__}, "
+        + $"load of other programs at the start {load}, {DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}.";
+
+    /// <summary>Running programs in the last minute, to be read before the measurement adds its own.</summary>
+    public static string Load() => File.Exists(LoadAverage) ? File.ReadAllText(LoadAverage).Split(' ')[0] : "unknown";
 
     private static string Processor()
     {

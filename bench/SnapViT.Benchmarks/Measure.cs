@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
 
 namespace SnapViT.Benchmarks;
 
@@ -39,43 +38,11 @@ internal static class Measure
         return (sorted[runs / 2], sorted[^1]);
     }
 
-    /// <summary>Work that is nothing but one linear layer, [rows, input] by [input, output], and its FLOPs.</summary>
-    public static Gemm Linear(long rows, long input, long output, ScalarType precision) => new(rows, input, output, precision);
-
     private static double Seconds(Action work)
     {
         using DisposeScope scope = NewDisposeScope();
         long start = Stopwatch.GetTimestamp();
         work();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
-    }
-
-    /// <summary>The yardstick: a plain <c>F.linear</c>, repeated to about the work that is compared with it.</summary>
-    internal sealed class Gemm(long rows, long input, long output, ScalarType precision) : IDisposable
-    {
-        private readonly Tensor _x = RandomModel.Normal([rows, input], seed: 1).to(precision);
-        private readonly Tensor _weight = RandomModel.Normal([output, input], seed: 2).to(precision);
-        private readonly Tensor _bias = RandomModel.Normal([output], seed: 3).to(precision);
-
-        /// <summary>Its size.</summary>
-        public string Shape => $"[{rows}, {input}] x [{input}, {output}]";
-
-        /// <summary>FLOPs of one <see cref="Run"/>: sixteen products, long enough to time.</summary>
-        public double Flops => 16 * 2.0 * rows * input * output;
-
-        public void Run()
-        {
-            for (int i = 0; i < 16; i++)
-            {
-                F.linear(_x, _weight, _bias).Dispose();
-            }
-        }
-
-        public void Dispose()
-        {
-            _x.Dispose();
-            _weight.Dispose();
-            _bias.Dispose();
-        }
     }
 }

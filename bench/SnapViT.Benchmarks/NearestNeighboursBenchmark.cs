@@ -21,7 +21,7 @@ internal sealed class NearestNeighboursBenchmark : IBenchmark
         using Tensor train = RandomModel.Normal([Train, Width], seed: 7);
         using Tensor queries = RandomModel.Normal([Queries, Width], seed: 8);
         using NearestNeighbours neighbours = new(train, [.. Enumerable.Range(0, Train).Select(_ => random.NextInt(Classes))]);
-        using Measure.Gemm gemm = Measure.Linear(GemmRows, Width, Train, ScalarType.Float32);
+        using Gemm gemm = new(GemmRows, Width, Train, ScalarType.Float32);
         double[] seconds = Measure.Best(gemm.Run, () => neighbours.Predict(queries));
         double gemmRate = gemm.Flops / seconds[0], rate = 2.0 * Train * Queries * Width / seconds[1];
         yield return new ResultRow(

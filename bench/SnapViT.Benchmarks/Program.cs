@@ -23,6 +23,7 @@ if (chosen.Length == 0)
     return 2;
 }
 
+string load = Machine.Load();
 TorchRuntime.EnsureAvailable();
 ResultTable table = new();
 foreach (IBenchmark benchmark in chosen)
@@ -33,7 +34,7 @@ foreach (IBenchmark benchmark in chosen)
     }
 }
 
-string markdown = table.ToMarkdown(Machine.Describe(), $"{Project} {string.Join(' ', args)}".TrimEnd());
+string markdown = table.ToMarkdown(Machine.Describe(load), $"{Project} {string.Join(' ', args)}".TrimEnd());
 Console.Write(markdown);
 if (file is not null)
 {

@@ -40,7 +40,7 @@ internal sealed class ResultTable
     /// <summary>The whole document: where and how it was measured, then the table.</summary>
     public string ToMarkdown(string machine, string command) =>
         $"# Speed\n\n{machine}  \nCommand: `{command}`\n\n"
-        + "Every figure is the best of several runs after a warm-up. GEMM is one `F.linear` of the size named in the row, in the same precision,\n"
-        + "timed in turn with the workload. Ratios carry over to other machines; absolute figures do not.\n\n"
+        + $"Figures are the best of {Measure.Runs} runs after a warm-up, or median and worst of many where the row says so. GEMM is a plain `F.linear`\n"
+        + "of the size and precision of the workload's, timed in turn with it; so are the forwards that others are compared with. Ratios carry over to other machines; absolute figures do not.\n\n"
         + Header + _rows;
 }
