@@ -14,9 +14,9 @@ internal static class Machine
     public static string Describe(string load) =>
         $"Machine: {Processor()}, {Environment.ProcessorCount} logical processors, {torch.get_num_threads()} torch threads, "
         + $"{RuntimeInformation.FrameworkDescription}, libtorch {torch.__version__}, "
-        + $"load of other programs at the start {load}, {DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}.";
+        + $"load average at the start {load}, {DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}.";
 
-    /// <summary>Running programs in the last minute, to be read before the measurement adds its own.</summary>
+    /// <summary>The load average of the last minute, to be read before the measurement adds its own.</summary>
     public static string Load() => File.Exists(LoadAverage) ? File.ReadAllText(LoadAverage).Split(' ')[0] : "unknown";
 
     private static string Processor()
