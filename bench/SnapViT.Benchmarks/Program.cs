@@ -1,1 +1,51 @@
+using SnapViT.Benchmarks;
+using SnapViT.Tensors;
+
+const string Project = "dotnet run -c Release --project bench/SnapViT.Benchmarks --";
+
+IBenchmark[] all =
+[
+    new EmbeddingBenchmark(), new ScoringBenchmark(), new FitnessBenchmark(), new SwitchBenchmark(), new NearestNeighboursBenchmark(),
+    new PlanningBenchmark(),
+];
+
+string? file = Option("--out"), only = Option("--only");
+if (args.Length % 2 != 0 || args.Where((_, index) => index % 2 == 0).Any(name => name is not ("--out" or "--only")))
+{
+    Console.Error.WriteLine($"usage: {Project} [--out FILE] [--only NAME]; names: {string.Join(", ", all.Select(one => one.Name))}");
+    return 2;
+}
+
+IBenchmark[] chosen = [.. all.Where(one => only is null || one.Name == only)];
+if (chosen.Length == 0)
+{
+    Console.Error.WriteLine($"--only: expected one of {string.Join(", ", all.Select(one => one.Name))}, found '{only}'");
+    return 2;
+}
+
+string load = Machine.Load();
+TorchRuntime.EnsureAvailable();
+ResultTable table = new();
+foreach (IBenchmark benchmark in chosen)
+{
+    foreach (ResultRow row in benchmark.Run())
+    {
+        Console.Error.WriteLine(table.Add(benchmark.Name, row));
+    }
+}
+
+string markdown = table.ToMarkdown(Machine.Describe(load), $"{Project} {string.Join(' ', args)}".TrimEnd());
+Console.Write(markdown);
+if (file is not null)
+{
+    Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
+    File.WriteAllText(file, markdown);
+}
+
 return 0;
+
+string? Option(string name)
+{
+    int index = Array.IndexOf(args, name);
+    return index >= 0 && index + 1 < args.Length ? args[index + 1] : null;
+}

@@ -1,0 +1,11 @@
+namespace SnapViT.Benchmarks;
+
+/// <summary>One benchmark: to add another, write a class of this kind and name it in <see cref="Program"/>.</summary>
+internal interface IBenchmark
+{
+    /// <summary>The name that <c>--only</c> takes.</summary>
+    string Name { get; }
+
+    /// <summary>Measures, one row per case.</summary>
+    IEnumerable<ResultRow> Run();
+}

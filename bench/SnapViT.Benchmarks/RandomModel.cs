@@ -1,0 +1,73 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Randomness;
+using SnapViT.Core.Scores;
+using SnapViT.Models;
+using static TorchSharp.torch;
+
+namespace SnapViT.Benchmarks;
+
+/// <summary>Models, images and scores of the right shapes with random contents: speed does not depend on what is in them.</summary>
+internal static class RandomModel
+{
+    public static ViTArchitecture Tiny { get; } = Architecture(width: 192, depth: 12);
+
+    public static ViTArchitecture Small { get; } = Architecture(width: 384, depth: 12);
+
+    public static ViTArchitecture Base { get; } = Architecture(width: 768, depth: 12);
+
+    public static ViTArchitecture Large { get; } = Architecture(width: 1024, depth: 24);
+
+    /// <summary>The precisions of the benchmarks and how tables call them.</summary>
+    public static IReadOnlyList<(ScalarType Type, string Name)> Precisions { get; } = [(ScalarType.BFloat16, "bf16"), (ScalarType.Float32, "fp32")];
+
+    public static VisionTransformer Create(ViTArchitecture architecture, ScalarType precision)
+    {
+        SubnetWidths widths = architecture.FullWidths;
+        using ViTWeights weights = new(architecture, widths, ParameterTable.For(architecture, widths).Select((parameter, index) =>
+            KeyValuePair.Create(parameter.Name, Weight(parameter, QkvLayout.ModelShape(parameter, architecture), (ulong)index))));
+        return new VisionTransformer(weights.To(precision));
+    }
+
+    /// <summary>Normalised images, float32 [.. , 3, S, S].</summary>
+    public static Tensor Images(ViTArchitecture architecture, params long[] count) =>
+        Normal([.. count, architecture.Channels, architecture.ImageSize, architecture.ImageSize], seed: 4);
+
+    public static ImportanceScores Scores(ViTArchitecture architecture)
+    {
+        SeededRandom random = new(5);
+        return new ImportanceScores(Uniform(random, architecture.Depth, architecture.Hidden), Uniform(random, architecture.Depth, architecture.Heads));
+    }
+
+    public static Tensor Normal(long[] shape, ulong seed)
+    {
+        using Generator generator = new(seed);
+        return randn(shape, generator: generator);
+    }
+
+    private static ViTArchitecture Architecture(int width, int depth) => new ViTArchitecture
+    {
+        Depth = depth, Width = width, Heads = width / 64, HeadWidth = 64, Hidden = 4 * width, PatchSize = 16, ImageSize = 224,
+    }.Validated();
+
+    private static Tensor Weight(ParameterShape parameter, long[] shape, ulong seed)
+    {
+        using Tensor normal = Normal(shape, seed);
+        return parameter.Name.Contains("norm", StringComparison.Ordinal) && parameter.Name.EndsWith(".weight", StringComparison.Ordinal)
+            ? ones(shape)
+            : normal * 0.02;
+    }
+
+    private static double[,] Uniform(SeededRandom random, int blocks, int structures)
+    {
+        double[,] scores = new double[blocks, structures];
+        for (int block = 0; block < blocks; block++)
+        {
+            for (int i = 0; i < structures; i++)
+            {
+                scores[block, i] = random.NextDouble();
+            }
+        }
+
+        return scores;
+    }
+}

@@ -1,0 +1,37 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Importance;
+using SnapViT.Models;
+using static TorchSharp.torch;
+
+namespace SnapViT.Benchmarks;
+
+/// <summary>Local scores from one global and one local crop per image.</summary>
+internal sealed class ScoringBenchmark : IBenchmark
+{
+    private const int Images = 16;
+    private const double SslTarget = 5;
+
+    public string Name => "scoring";
+
+    public IEnumerable<ResultRow> Run() =>
+        from precision in RandomModel.Precisions
+        from criterion in Enum.GetValues<ScoreCriterion>()
+        select Case(criterion, precision.Type, precision.Name);
+
+    private static ResultRow Case(ScoreCriterion criterion, ScalarType precision, string precisionName)
+    {
+        ViTArchitecture architecture = RandomModel.Small;
+        using VisionTransformer model = RandomModel.Create(architecture, precision);
+        using Tensor crops = RandomModel.Images(architecture, Images, DistillationPairs.OnePair.Views);
+        using Tensor oneCrop = RandomModel.Images(architecture, Images);
+        using ScoreEstimator estimator = new(model, criterion, DistillationPairs.OnePair);
+        double[] seconds = Measure.Best(() => model.Embed(oneCrop), () => estimator.Add(crops));
+        double forwards = seconds[1] / seconds[0];
+        return new ResultRow(
+            $"ViT-S {precisionName}, {criterion.ToString().ToLowerInvariant()}, batches of {Images}",
+            forwards,
+            "time per image to one forward of one crop",
+            criterion == ScoreCriterion.Ssl ? Target.AtMost(SslTarget, forwards) : "",
+            $"{1e3 * seconds[1] / Images:0.0} ms an image (forward {1e3 * seconds[0] / Images:0.0} ms)");
+    }
+}
