@@ -27,7 +27,11 @@ internal static partial class AnonymousLibrary
 
         using SafeFileHandle handle = new(descriptor, ownsHandle: true);
         RandomAccess.Write(handle, library, fileOffset: 0);
-        return NativeLibrary.Load($"/proc/self/fd/{descriptor}");
+        nint loaded = NativeLibrary.Load($"/proc/self/fd/{descriptor}");
+
+        // Stays open for the life of the process: the loader knows a library by its path and would take the next file of this number for it.
+        handle.SetHandleAsInvalid();
+        return loaded;
     }
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

@@ -59,15 +59,15 @@ internal sealed partial class ElfImage
 
     private Segment ReadProgramHeaders()
     {
-        ReadOnlySpan<byte> check = Bytes(UInt64(32), UInt16(56) * ProgramHeaderSize);
+        ulong header = UInt64(32);
         List<Segment> tables = [];
-        for (int at = 0; at < check.Length; at += (int)ProgramHeaderSize)
+        for (int left = UInt16(56); left > 0; left--, header += ProgramHeaderSize)
         {
-            ulong header = UInt64(32) + (ulong)at;
             Segment segment = new(UInt64(header + 8), UInt64(header + 16), UInt64(header + 32));
             switch ((SegmentKind)UInt32(header))
             {
                 case SegmentKind.Load:
+                    Bytes(segment.Offset, segment.Size);
                     segments.Add(segment);
                     break;
                 case SegmentKind.Dynamic:
@@ -108,9 +108,7 @@ internal sealed partial class ElfImage
             ulong into = address - segment.Address;
             if (address >= segment.Address && into <= segment.Size && size <= segment.Size - into)
             {
-                ulong offset = unchecked(segment.Offset + into);
-                Bytes(offset, size);
-                return offset;
+                return segment.Offset + into;
             }
         }
 
