@@ -24,7 +24,7 @@ if (chosen.Length == 0)
 }
 
 string load = Machine.Load();
-TorchRuntime.EnsureAvailable();
+TorchRuntime.EnsureLoaded();
 ResultTable table = new();
 foreach (IBenchmark benchmark in chosen)
 {

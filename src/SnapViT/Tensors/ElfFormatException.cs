@@ -1,4 +1,4 @@
 namespace SnapViT.Tensors;
 
-/// <summary>A shared library that is not laid out as expected, so that it is not edited. The message says where.</summary>
+/// <summary>The bytes are not a shared library of the kind <see cref="GlibcxxPatch"/> may change.</summary>
 internal sealed class ElfFormatException(string message) : Exception(message);

@@ -1,70 +1,46 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Loader;
+using TorchSharp;
 
 namespace SnapViT.Tensors;
 
 /// <summary>
-/// Loads the native half of TorchSharp. Its library asks for a newer libstdc++ than Debian 12 and Ubuntu 22.04 have, though it uses nothing of
-/// it; where the ordinary load fails, a patched copy (<see cref="GlibcxxPatch"/>) is loaded instead. Healthy systems never come here.
+/// The native libraries behind TorchSharp. They load by themselves on first use; a command calls <see cref="EnsureLoaded"/> first to fail
+/// early and in one line.
 /// </summary>
 public static class TorchRuntime
 {
-    private const string Library = "LibTorchSharp";
-    private static readonly string[] LoadedFirst = ["libc10.so", "libtorch_cpu.so", "libtorch.so"];
-    private static string? _failure;
+    private const string Bridge = "LibTorchSharp";
 
-    /// <summary>Makes sure that torch can be used.</summary>
-    /// <exception cref="TorchUnavailableException">It cannot be loaded on this machine; the message says what is missing.</exception>
-    public static void EnsureAvailable()
+    /// <summary>
+    /// Loads the native libraries unless they are loaded. A program that calls TorchSharp before anything of SnapViT must call this first
+    /// on systems whose C++ runtime is older than GCC 13 (Debian 12, Ubuntu 22.04).
+    /// </summary>
+    /// <exception cref="TorchUnavailableException">A library is missing or is refused by this system; the message names it and the reason.</exception>
+    public static void EnsureLoaded()
     {
         try
         {
-            TorchSharp.torch.InitializeDeviceType(TorchSharp.DeviceType.CPU);
+            // The very call TorchSharp makes, so that what is found here is found there.
+            NativeLibrary.Load(Bridge, typeof(torch).Assembly, searchPath: null);
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception refused) when (refused is DllNotFoundException or BadImageFormatException)
         {
-            throw new TorchUnavailableException($"torch cannot be loaded: {_failure ?? exception.GetBaseException().Message.Split('\n')[0]}", exception);
+            throw new TorchUnavailableException($"{Bridge} of the package TorchSharp cannot be loaded: {refused.Message.ReplaceLineEndings(" ")}", refused);
         }
     }
 
+    /// <summary>Offers a second way to load TorchSharp's library; the runtime asks for it only after its own ways have failed.</summary>
     [ModuleInitializer]
-    [System.Diagnostics.CodeAnalysis.SuppressMessage("Usage", "CA2255", Justification = "TorchSharp loads its library in static constructors; only this comes before them.")]
-    internal static void Register() => AssemblyLoadContext.Default.ResolvingUnmanagedDll += Resolve;
+    [SuppressMessage("Usage", "CA2255:The 'ModuleInitializer' attribute should not be used in libraries", Justification = "TorchSharp loads its library in a static constructor; only a module initialiser is sure to come before it.")]
+    internal static void OfferSecondWay() => AssemblyLoadContext.Default.ResolvingUnmanagedDll += Resolve;
 
-    private static nint Resolve(Assembly assembly, string name)
+    private static nint Resolve(Assembly asking, string name)
     {
-        if (!name.Contains(Library, StringComparison.Ordinal) || !OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
-        {
-            return 0;
-        }
-
-        try
-        {
-            string library = Find($"lib{Library}.so") ?? throw new DllNotFoundException($"lib{Library}.so is not beside the program");
-            foreach (string dependency in LoadedFirst)
-            {
-                NativeLibrary.Load(Find(dependency) ?? throw new DllNotFoundException($"{dependency} is not beside the program; add the libtorch-cpu package of this platform"));
-            }
-
-            byte[] patched = GlibcxxPatch.Apply(File.ReadAllBytes(library));
-            return NativeLibrary.Load(PatchedLibraryCache.Store(PatchedLibraryCache.DefaultFolder(), Path.GetFileName(library), patched));
-        }
-        catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException or ElfFormatException or IOException or UnauthorizedAccessException)
-        {
-            _failure = exception.Message;
-            return 0;
-        }
-    }
-
-    private static string? Find(string file)
-    {
-        string search = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
-        string assembly = Path.GetDirectoryName(typeof(TorchRuntime).Assembly.Location) ?? "";
-        string[] folders = [AppContext.BaseDirectory, assembly, .. search.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)];
-        return folders
-            .SelectMany(folder => new[] { Path.Combine(folder, file), Path.Combine(folder, "runtimes", "linux-x64", "native", file) })
-            .FirstOrDefault(File.Exists);
+        bool ours = name == Bridge && OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64;
+        return ours ? TorchLibraries.Load(TorchLibraries.SearchFolders()) : 0;
     }
 }

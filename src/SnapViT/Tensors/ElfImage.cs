@@ -1,0 +1,142 @@
+using System.Buffers.Binary;
+
+namespace SnapViT.Tensors;
+
+/// <summary>
+/// A read-only view of a 64-bit little-endian x86-64 shared library as the dynamic loader sees it: by program headers and dynamic table,
+/// without section headers. Every read is checked against the end of the file (layouts: System V gABI, chapters 4 and 5).
+/// </summary>
+internal sealed partial class ElfImage
+{
+    private const ulong HeaderSize = 64;
+    private const ulong ProgramHeaderSize = 56;
+    private const ulong DynamicEntrySize = 16;
+
+    private readonly ReadOnlyMemory<byte> file;
+    private readonly List<Segment> segments = [];
+    private readonly Dictionary<DynamicTag, ulong> dynamic = [];
+
+    /// <summary>Reads the headers and the dynamic table.</summary>
+    /// <exception cref="ElfFormatException">The file is of another kind or is damaged.</exception>
+    public ElfImage(ReadOnlyMemory<byte> file)
+    {
+        this.file = file;
+        CheckIdentity();
+        ReadDynamicTable(ReadProgramHeaders());
+    }
+
+    private enum SegmentKind : uint
+    {
+        Load = 1,
+        Dynamic = 2,
+    }
+
+    private enum DynamicTag : ulong
+    {
+        End = 0,
+        PltRelocationsSize = 2,
+        Strings = 5,
+        Symbols = 6,
+        Relocations = 7,
+        RelocationsSize = 8,
+        StringsSize = 10,
+        OldRelocations = 17,
+        PltRelocationKind = 20,
+        PltRelocations = 23,
+        SymbolVersions = 0x6ffffff0,
+        VersionNeeds = 0x6ffffffe,
+    }
+
+    private void CheckIdentity()
+    {
+        ReadOnlySpan<byte> start = Bytes(0, HeaderSize);
+        Require(start[..4].SequenceEqual("\x7f"u8 + "ELF"u8), "it is no ELF file");
+        Require(start[4] == 2 && start[5] == 1 && start[6] == 1, "it is not 64-bit little-endian ELF of version 1");
+        Require(UInt16(16) == 3, $"its type is {UInt16(16)}, expected a shared library (3)");
+        Require(UInt16(18) == 62, $"its machine is {UInt16(18)}, expected x86-64 (62)");
+        Require(UInt16(54) == ProgramHeaderSize, $"its program headers have {UInt16(54)} bytes, expected {ProgramHeaderSize}");
+    }
+
+    private Segment ReadProgramHeaders()
+    {
+        ulong header = UInt64(32);
+        List<Segment> tables = [];
+        for (int left = UInt16(56); left > 0; left--, header += ProgramHeaderSize)
+        {
+            Segment segment = new(UInt64(header + 8), UInt64(header + 16), UInt64(header + 32));
+            switch ((SegmentKind)UInt32(header))
+            {
+                case SegmentKind.Load:
+                    Bytes(segment.Offset, segment.Size);
+                    segments.Add(segment);
+                    break;
+                case SegmentKind.Dynamic:
+                    tables.Add(segment);
+                    break;
+            }
+        }
+
+        Require(tables.Count == 1, $"it has {tables.Count} dynamic tables, expected 1");
+        return tables[0];
+    }
+
+    private void ReadDynamicTable(Segment table)
+    {
+        Bytes(table.Offset, table.Size);
+        for (ulong read = 0; table.Size - read >= DynamicEntrySize; read += DynamicEntrySize)
+        {
+            var tag = (DynamicTag)UInt64(table.Offset + read);
+            if (tag == DynamicTag.End)
+            {
+                return;
+            }
+
+            dynamic[tag] = UInt64(table.Offset + read + 8);
+        }
+
+        throw Refusal("its dynamic table has no end");
+    }
+
+    private ulong Dynamic(DynamicTag tag) =>
+        dynamic.TryGetValue(tag, out ulong value) ? value : throw Refusal($"its dynamic table has no entry {tag} (0x{(ulong)tag:x})");
+
+    /// <summary>The place in the file of <paramref name="size"/> bytes at an address of the loaded library.</summary>
+    private ulong OffsetOf(ulong address, ulong size)
+    {
+        foreach (Segment segment in segments)
+        {
+            ulong into = address - segment.Address;
+            if (address >= segment.Address && into <= segment.Size && size <= segment.Size - into)
+            {
+                return segment.Offset + into;
+            }
+        }
+
+        throw Refusal($"{size} bytes at address 0x{address:x} lie in no loaded segment");
+    }
+
+    private ushort UInt16(ulong offset) => BinaryPrimitives.ReadUInt16LittleEndian(Bytes(offset, 2));
+
+    private uint UInt32(ulong offset) => BinaryPrimitives.ReadUInt32LittleEndian(Bytes(offset, 4));
+
+    private ulong UInt64(ulong offset) => BinaryPrimitives.ReadUInt64LittleEndian(Bytes(offset, 8));
+
+    private ReadOnlySpan<byte> Bytes(ulong offset, ulong size)
+    {
+        ulong length = (ulong)file.Length;
+        Require(offset <= length && size <= length - offset, $"{size} bytes at offset 0x{offset:x} lie outside the {length} bytes of the file");
+        return file.Span.Slice((int)offset, (int)size);
+    }
+
+    private static void Require(bool holds, string otherwise)
+    {
+        if (!holds)
+        {
+            throw Refusal(otherwise);
+        }
+    }
+
+    private static ElfFormatException Refusal(string reason) => new($"The library cannot be adapted: {reason}.");
+
+    private readonly record struct Segment(ulong Offset, ulong Address, ulong Size);
+}
