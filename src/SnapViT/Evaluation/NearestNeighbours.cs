@@ -1,3 +1,4 @@
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -81,8 +82,9 @@ public sealed class NearestNeighbours : IDisposable
             .scatter_add(1, labels, ones_like(labels, ScalarType.Float64));
 
         // A tie goes to the smallest label: every label loses less than a vote, the larger the more.
-        Tensor handicap = arange(_classes, ScalarType.Float64, votes.device) / (_classes + 1);
-        return [.. (votes - handicap).argmax(1).cpu().data<long>().Select(label => (int)label)];
+        double[] shares = [.. Enumerable.Range(0, (int)_classes).Select(label => label / (_classes + 1.0))];
+        using Tensor handicap = tensor(shares, device: votes.device);
+        return [.. votes.Minus(handicap).argmax(1).cpu().data<long>().Select(label => (int)label)];
     }
 
     /// <summary>Share of queries whose predicted label is the given one, 0..1.</summary>

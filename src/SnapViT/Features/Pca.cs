@@ -1,3 +1,4 @@
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -57,7 +58,7 @@ public sealed class Pca : IDisposable
     {
         ArgumentNullException.ThrowIfNull(features);
         using Tensor projected = features.mm(_projection);
-        return projected - _shift;
+        return projected.Minus(_shift);
     }
 
     /// <inheritdoc/>
@@ -89,9 +90,10 @@ public sealed class Pca : IDisposable
     {
         long added = batch.shape[0];
         Tensor batchMean = batch.mean([0]);
-        Tensor total = ((mean * seen) + (batchMean * added)) / (seen + added);
-        Tensor correction = (mean - batchMean).unsqueeze(0) * Math.Sqrt((double)seen * added / (seen + added));
-        Tensor stacked = seen == 0 ? batch - batchMean : cat([scaled, batch - batchMean, correction], 0);
+        Tensor total = mean.Times(seen).Plus(batchMean.Times(added)).Over(seen + added);
+        Tensor correction = mean.Minus(batchMean).unsqueeze(0).Times(Math.Sqrt((double)seen * added / (seen + added)));
+        Tensor centred = batch.Minus(batchMean);
+        Tensor stacked = seen == 0 ? centred : cat([scaled, centred, correction], 0);
         (_, Tensor values, Tensor directions) = linalg.svd(stacked, fullMatrices: false);
         return (total, directions.narrow(0, 0, components) * values.narrow(0, 0, components).unsqueeze(1));
     }

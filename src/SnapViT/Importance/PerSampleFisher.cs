@@ -1,4 +1,5 @@
 using SnapViT.Models;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,11 +23,11 @@ internal sealed class PerSampleFisher : IGradientScore
         // Squares of gradients of 1e-20 would vanish in float32: scale them to 1 first, and back in double.
         double largest = d.abs().max().item<float>();
         double scale = largest > 0 ? largest : 1;
-        Tensor norms = SquaredNorms(x, d / scale) * (scale * scale / x.shape[2]);
+        Tensor norms = SquaredNorms(x, d.Over(scale)).Times(scale * scale / x.shape[2]);
         Tensor batch = norms.sum([0]);
         if (_sums.TryGetValue((block, layer), out Tensor? sum))
         {
-            sum.add_(batch);
+            sum.Accumulate(batch);
         }
         else
         {
@@ -38,7 +39,7 @@ internal sealed class PerSampleFisher : IGradientScore
     public double[] Rows(int block, BlockLinear layer, long images)
     {
         using DisposeScope scope = NewDisposeScope();
-        return (_sums[(block, layer)] / images).cpu().data<double>().ToArray();
+        return _sums[(block, layer)].Over(images).cpu().data<double>().ToArray();
     }
 
     /// <inheritdoc/>
@@ -57,7 +58,7 @@ internal sealed class PerSampleFisher : IGradientScore
         if (tokens * (width + rows) <= width * rows)
         {
             Tensor mixed = bmm(bmm(x, x.transpose(1, 2)), delta);
-            return (mixed * delta).sum(1, type: ScalarType.Float64).clamp_(min: 0);
+            return (mixed * delta).sum(1, type: ScalarType.Float64).relu();
         }
 
         // Many crops per image: one image's gradient at a time is smaller than its token-by-token matrix.

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,7 +22,7 @@ internal static class AttentionPool
         Tensor x = Linear("proj").Apply(mixed).to(ScalarType.Float32);
         Tensor hidden = Linear("mlp.fc1").Apply(NormWeights.Find(weights, "attn_pool.norm").Apply(x));
         Tensor mlp = Linear("mlp.fc2").Apply(VisionTransformer.Activate(hidden, a.Activation));
-        return (x + mlp).select(1, 0).MoveToOuterDisposeScope();
+        return x.Plus(mlp).select(1, 0).MoveToOuterDisposeScope();
 
         LinearWeights Linear(string name) => LinearWeights.Find(weights, "attn_pool." + name);
     }

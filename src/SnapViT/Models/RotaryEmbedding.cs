@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,7 +40,7 @@ internal static class RotaryEmbedding
         Tensor before = x.narrow(2, 0, prefix);
         Tensor patch = x.narrow(2, prefix, patches).to(ScalarType.Float32);
         Tensor turned = cat([patch.narrow(3, half, half).neg(), patch.narrow(3, 0, half)], -1);
-        Tensor rotated = ((patch * cos) + (turned * sin)).to(x.dtype);
+        Tensor rotated = (patch * cos).Plus(turned * sin).to(x.dtype);
         return cat([before, rotated], 2).MoveToOuterDisposeScope();
     }
 

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -17,7 +18,7 @@ public sealed partial class VisionTransformer
     }
 
     private static Tensor AddBranch(Tensor x, Tensor branch, Tensor? layerScale) =>
-        x + (layerScale is null ? branch : branch * layerScale);
+        x.Plus(layerScale is null ? branch : branch * layerScale);
 
     private Tensor Attention(BlockWeights w, Tensor x, int block, IForwardTap? tap)
     {
@@ -67,7 +68,7 @@ public sealed partial class VisionTransformer
     {
         Activation.GeluErf => F.gelu(x),
         Activation.GeluTanh => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh),
-        Activation.QuickGelu => x * sigmoid(x * 1.702),
+        Activation.QuickGelu => x * sigmoid(x.Times(1.702)),
         _ => throw new InvalidOperationException($"unknown activation {activation}"),
     };
 }

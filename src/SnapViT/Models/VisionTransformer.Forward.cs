@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -66,7 +67,7 @@ public sealed partial class VisionTransformer
 
         Tensor byClass = LinearWeights.Find(Weights, "head").Apply(tokens.select(1, 0));
         Tensor byDistillation = LinearWeights.Find(Weights, "head_dist").Apply(tokens.select(1, 1));
-        return ((byClass + byDistillation) / 2).MoveToOuterDisposeScope();
+        return byClass.Plus(byDistillation).Over(2).MoveToOuterDisposeScope();
     }
 
     private Tensor EmbedTokens(Tensor images)
@@ -76,9 +77,9 @@ public sealed partial class VisionTransformer
         Tensor? positions = Weights.Find("pos_embed");
         Tensor x = Architecture.Position switch
         {
-            PositionEmbedding.AllTokens => WithPrefix(patches, registers: true) + positions!,
-            PositionEmbedding.PatchesOnly => WithPrefix(patches + positions!, registers: true),
-            PositionEmbedding.ClassAndPatches => InsertRegisters(WithPrefix(patches, registers: false) + positions!),
+            PositionEmbedding.AllTokens => WithPrefix(patches, registers: true).Plus(positions!),
+            PositionEmbedding.PatchesOnly => WithPrefix(patches.Plus(positions!), registers: true),
+            PositionEmbedding.ClassAndPatches => InsertRegisters(WithPrefix(patches, registers: false).Plus(positions!)),
             _ => WithPrefix(patches, registers: true),
         };
         if (Architecture.HasPreNorm)

@@ -3,6 +3,7 @@ using SnapViT.Core.Scores;
 using SnapViT.Elastic;
 using SnapViT.Features;
 using SnapViT.Models;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -71,7 +72,7 @@ public sealed class Fitness : IDisposable
         return loss switch
         {
             FitnessLoss.Cosine => 1 - F.cosine_similarity(_target, projected, 1, 1e-8).mean().item<float>(),
-            FitnessLoss.MeanSquaredError => (_target - projected).square().mean().item<float>(),
+            FitnessLoss.MeanSquaredError => _target.Minus(projected).square().mean().item<float>(),
             _ => throw new InvalidOperationException($"unknown loss {loss}"),
         };
     }
