@@ -26,8 +26,8 @@ internal static class BuildCommand
 
     public static Command Create()
     {
-        Command command = new("build", """
-            Scores every neuron and head of a model on unlabelled photos, searches the factors between blocks, and writes one scores file from which any size can be cut.
+        Verb command = new("build", "Scores a model on unlabelled photos; from the scores file any size can be cut.", """
+            Every neuron and head is scored by self-supervised gradients, then a search weighs the blocks and heads against each other.
             An interrupted build is continued by the same command: its state lies in OUT.unfinished.
 
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors

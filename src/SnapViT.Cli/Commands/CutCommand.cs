@@ -21,8 +21,8 @@ internal static class CutCommand
 
     public static Command Create()
     {
-        Command command = new("cut", """
-            Cuts one sub-network and writes it as a model of its own, which every verb reads again.
+        Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own.", """
+            One budget is needed: --flops, --params, or the two ratios --mlp and --heads. Every verb reads the written model again.
 
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --out small.safetensors
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --mlp 0.45 --heads 0.3 --out small.safetensors

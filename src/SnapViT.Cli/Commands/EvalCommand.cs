@@ -24,8 +24,8 @@ internal static class EvalCommand
 
     public static Command Create()
     {
-        Command command = new("eval", """
-            Measures sub-networks: top-1 with the model's own classifier, k-NN with --train, parameters, FLOPs, images per second.
+        Verb command = new("eval", "Measures a model or its sub-networks on labelled images, a row per budget.", """
+            Top-1 with the model's own classifier where the classes are its own, k-NN with --train; parameters, FLOPs, images per second.
 
               snapvit eval deit_tiny.safetensors --scores deit_tiny.scores.safetensors --test photos --labels synsets.txt
               snapvit eval small.safetensors --train cifar10/train --test cifar10/test
