@@ -76,6 +76,10 @@ public sealed class CalibrationMoments : IDisposable
         Images += images.shape[0];
     }
 
+    /// <summary>These moments as another owner's: the same memory.</summary>
+    public CalibrationMoments Alias() => new(
+        Architecture, PrefixWeight, Images, [.. _proj.Select(moments => moments.Alias())], [.. _fc2.Select(moments => moments.Alias())]);
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -33,6 +33,9 @@ public sealed class SecondMoments : IDisposable
         covariance.Dispose();
     }
 
+    private SecondMoments(SecondMoments other) =>
+        (_products, _sum, Weight) = (other._products.alias().DetachFromDisposeScope(), other._sum.alias().DetachFromDisposeScope(), other.Weight);
+
     /// <summary>Inputs of the layer, n.</summary>
     public long Width => _sum.shape[0];
 
@@ -49,8 +52,8 @@ public sealed class SecondMoments : IDisposable
         long tokens = x.shape[0] * x.shape[1];
         Tensor weighted = weights is null ? x : x * weights.unsqueeze(1);
         Tensor rows = x.reshape(tokens, -1), weightedRows = weighted.reshape(tokens, -1);
-        _products.Accumulate(weightedRows.t().mm(rows));
-        _sum.Accumulate(weightedRows.sum([0], type: ScalarType.Float64));
+        _products.Accumulate(weightedRows.t().mm(rows).to(_products.device));
+        _sum.Accumulate(weightedRows.sum([0], type: ScalarType.Float64).to(_sum.device));
         Weight += weights is null ? tokens : x.shape[0] * (double)weights.sum().item<float>();
     }
 
@@ -72,6 +75,9 @@ public sealed class SecondMoments : IDisposable
         Tensor mean = Mean();
         return Products().Minus(mean.outer(mean)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>These moments as another owner's: the same memory.</summary>
+    public SecondMoments Alias() => new(this);
 
     /// <inheritdoc/>
     public void Dispose()

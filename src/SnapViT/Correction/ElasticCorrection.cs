@@ -21,8 +21,8 @@ public sealed class ElasticCorrection : IDisposable
     private readonly ConcurrentDictionary<(int Block, BlockLinear Layer), Lazy<LayerCorrection>> _layers = new();
 
     /// <summary>Corrections for one ranking; nothing is computed yet.</summary>
-    /// <param name="original">The unpruned weights in float32 and model order; stay the caller's and must outlive this object.</param>
-    /// <param name="moments">Second moments of the unpruned model; stay the caller's and must outlive this object.</param>
+    /// <param name="original">The unpruned weights in float32 and model order; stay the caller's, their memory is shared.</param>
+    /// <param name="moments">Second moments of the unpruned model; stay the caller's, their memory is shared.</param>
     /// <param name="order">Importance order of every block's structures.</param>
     /// <param name="options">What is fitted.</param>
     /// <exception cref="ArgumentException">The moments are of another architecture, or the damping is out of range.</exception>
@@ -37,7 +37,9 @@ public sealed class ElasticCorrection : IDisposable
         }
 
         options.Damping.Validated();
-        (_original, _moments, _order, _options) = (original, moments, order, options);
+        (_order, _options) = (order, options);
+        _original = original.Map(original.Widths, (_, tensor) => tensor.alias());
+        _moments = moments.Alias();
     }
 
     /// <summary>The corrected tensors of one sub-network by canonical name, float64; a layer that lost nothing is left out. The caller disposes them.</summary>
@@ -73,6 +75,8 @@ public sealed class ElasticCorrection : IDisposable
         }
 
         _layers.Clear();
+        _moments.Dispose();
+        _original.Dispose();
     }
 
     private void Correct(int block, BlockLinear layer, long kept, Dictionary<string, Tensor> corrected)
@@ -114,7 +118,8 @@ public sealed class ElasticCorrection : IDisposable
         return [.. _order.Heads(block).ToArray().SelectMany(head => Enumerable.Range(0, (int)width).Select(column => (head * width) + column))];
     }
 
-    private static string Name(ViTArchitecture architecture, int block, BlockLinear layer) => layer == BlockLinear.Proj
+    /// <summary>Canonical name of a layer without <c>.weight</c>: <see cref="BlockLinear.Proj"/>, or the last layer of the MLP.</summary>
+    internal static string Name(ViTArchitecture architecture, int block, BlockLinear layer) => layer == BlockLinear.Proj
         ? $"blocks.{block}.attn.proj"
         : $"blocks.{block}.mlp.{(architecture.Mlp == MlpKind.SwiGlu ? "w3" : "fc2")}";
 }

@@ -1,3 +1,4 @@
+using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
@@ -44,20 +45,36 @@ public sealed class ElasticViT : IDisposable
     /// <summary>Opens a model and its scores.</summary>
     /// <param name="modelPath">The unpruned model.</param>
     /// <param name="scoresPath">Its scores, from a build.</param>
-    /// <exception cref="CheckpointFormatException">A file is damaged, or the scores are of another model.</exception>
-    public static ElasticViT Open(string modelPath, string scoresPath)
+    /// <param name="correction">How pruned layers are corrected; null for not at all.</param>
+    /// <exception cref="CheckpointFormatException">A file is damaged, or the scores are of another model, or hold no moments to correct by.</exception>
+    public static ElasticViT Open(string modelPath, string scoresPath, CorrectionOptions? correction = null)
     {
         ElasticScores scores = ElasticScores.Load(scoresPath);
         using LoadedModel model = ModelFile.Load(modelPath);
-        return Create(model, scores);
+        return Create(model, scores, correction);
     }
 
     /// <summary>Orders a copy of a model's weights by its scores. The model stays the caller's.</summary>
-    /// <exception cref="CheckpointFormatException">The scores are of another model.</exception>
-    public static ElasticViT Create(LoadedModel model, ElasticScores scores)
+    /// <param name="model">The unpruned model.</param>
+    /// <param name="scores">Its scores.</param>
+    /// <param name="correction">How pruned layers are corrected; null for not at all.</param>
+    /// <param name="precision">Precision of the ordered weights; corrections are computed from float32.</param>
+    /// <param name="device">Where the ordered weights live; null for the CPU.</param>
+    /// <exception cref="CheckpointFormatException">The scores are of another model, or hold no moments to correct by.</exception>
+    public static ElasticViT Create(
+        LoadedModel model, ElasticScores scores, CorrectionOptions? correction = null, ScalarType precision = ScalarType.Float32, Device? device = null)
     {
         RequireSameModel(model, scores);
-        return new ElasticViT(model.Model, scores.Scaled, scores.Floors);
+        using VisionTransformer cast = new(model.Model.Weights.To(precision, device));
+        if (correction is null)
+        {
+            return new ElasticViT(cast, scores.Scaled, scores.Floors);
+        }
+
+        StoredMoments stored = scores.Moments
+            ?? throw new CheckpointFormatException(model.Path, "expected scores with second moments for a correction, found none: build them without --no-moments");
+        using CalibrationMoments moments = stored.ToMoments(model.Model.Architecture);
+        return new ElasticViT(cast, scores.Scaled, scores.Floors, order => new ElasticCorrection(model.Model.Weights, moments, order, correction));
     }
 
     /// <summary>Checks that scores were made for the very bytes of a model file.</summary>
