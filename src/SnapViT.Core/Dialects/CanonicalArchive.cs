@@ -50,20 +50,12 @@ public sealed class CanonicalArchive : ITensorArchive
     public IReadOnlyList<string> Beside { get; }
 
     /// <summary>Looks at a checkpoint through its dialect.</summary>
-    /// <param name="file">The open checkpoint, owned by the view from now on; closed here when it is refused.</param>
+    /// <param name="file">The open checkpoint: the view closes it when it is closed itself; a file that is refused stays open.</param>
     /// <exception cref="CheckpointFormatException">It is of no known dialect, a tensor is missing beside others of its layer, or there are tensors that belong to nothing.</exception>
     public static CanonicalArchive Open(ITensorArchive file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        try
-        {
-            return new CanonicalArchive(file, DialectMatch.Find(file));
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+        return new CanonicalArchive(file, DialectMatch.Find(file));
     }
 
     /// <summary>The names in the file of a canonical tensor that it lacks, as its dialect writes them.</summary>

@@ -1,83 +1,204 @@
+using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Dialects;
 
 namespace SnapViT.Loading;
 
 /// <summary>
-/// Reads the architecture of a plain timm Vision Transformer from the names and shapes of its tensors. What shapes do not show (the number of
-/// heads) comes from a flag or the table of known models; a doubt is an error that says what to pass, never a guess.
+/// The architecture of a published checkpoint: names and shapes of its tensors, then the config beside it, then the tables of dialects and known
+/// models, then what the user says. A doubt is an error that says what to pass, never a guess.
 /// </summary>
-internal static class ArchitectureInference
+internal sealed class ArchitectureInference
 {
-    /// <summary>Infers the architecture of an unpruned checkpoint.</summary>
-    /// <param name="archive">The checkpoint; its shapes only are read.</param>
-    /// <param name="heads">Heads per block as the user passed them; null to ask the table.</param>
-    /// <exception cref="CheckpointFormatException">It is no plain Vision Transformer, or a fact is in doubt.</exception>
-    public static ModelDescription Infer(ITensorArchive archive, int? heads)
-    {
-        IReadOnlyList<long> patch = Shape(archive, "patch_embed.proj.weight", 4);
-        IReadOnlyList<long> positions = Shape(archive, "pos_embed", 3);
-        IReadOnlyList<long> fc1 = Shape(archive, "blocks.0.mlp.fc1.weight", 2);
-        int width = (int)patch[0], depth = CountBlocks(archive), hidden = (int)fc1[0];
-        int grid = (int)Math.Sqrt(positions[1] - 1);
-        if (patch[2] != patch[3] || ((long)grid * grid) + 1 != positions[1])
-        {
-            throw new CheckpointFormatException(
-                archive.Path, $"expected square patches and 1 + g*g positions, found patches {patch[2]}x{patch[3]} and {positions[1]} positions", "pos_embed");
-        }
+    private const int RotaryImageSize = 224;
+    private const double EpsilonOfDinoV3AndClip = 1e-5;
 
-        (int count, string source) = Heads(archive, heads, width, depth, hidden);
+    private readonly CanonicalArchive _archive;
+    private readonly PublishedConfig _config;
+    private readonly ModelHints _hints;
+    private readonly ShapeFacts _shapes;
+    private readonly List<(string Fact, string Source)> _sources = [];
+
+    private ArchitectureInference(CanonicalArchive archive, PublishedConfig config, ModelHints hints)
+    {
+        (_archive, _config, _hints, _shapes) = (archive, config, hints, new ShapeFacts(archive));
+        RequireOfThisModel("hidden_size", _config.Width, _shapes.Width);
+        RequireOfThisModel("num_hidden_layers", _config.Depth, _shapes.Depth);
+    }
+
+    /// <summary>Infers the architecture at the file's own image size.</summary>
+    /// <param name="archive">The checkpoint; its names and shapes only are read.</param>
+    /// <param name="config">What the config files beside it say.</param>
+    /// <param name="hints">What the user says.</param>
+    /// <exception cref="CheckpointFormatException">It is no Vision Transformer, sources contradict each other, or a fact is in doubt.</exception>
+    public static ModelDescription Infer(CanonicalArchive archive, PublishedConfig config, ModelHints hints) => new ArchitectureInference(archive, config, hints).Describe();
+
+    private ModelDescription Describe()
+    {
+        _sources.Add(("names", $"dialect {_archive.Dialect.Name}{(_archive.Prefix.Length > 0 ? $", prefix {_archive.Prefix}" : "")}"));
+        _sources.Add(("depth, widths, tokens, MLP, classes", "names and shapes of the tensors"));
+        (int hidden, int heads) = HiddenAndHeads();
+        (PositionEmbedding position, int imageSize) = PositionAndSize();
         ViTArchitecture architecture = new()
         {
-            Depth = depth,
-            Width = width,
-            Heads = count,
-            HeadWidth = width / count,
+            Depth = _shapes.Depth,
+            Width = _shapes.Width,
+            Heads = heads,
+            HeadWidth = _shapes.Width / heads,
             Hidden = hidden,
-            PatchSize = (int)patch[2],
-            ImageSize = grid * (int)patch[2],
-            Channels = (int)patch[1],
-            Classes = archive.Tensors.TryGetValue("head.weight", out TensorEntry? head) ? (int)head.Shape[0] : 0,
-            HasQkvBias = archive.Tensors.ContainsKey("blocks.0.attn.qkv.bias"),
+            PatchSize = _shapes.PatchSize,
+            ImageSize = imageSize,
+            Channels = _shapes.Channels,
+            Classes = _shapes.Classes,
+            HasClassToken = _shapes.Has("cls_token"),
+            HasDistillationToken = _shapes.Has("dist_token"),
+            RegisterTokens = _shapes.Registers,
+            Mlp = _shapes.Mlp,
+            Activation = Activation(),
+            Position = position,
+            Pooling = PoolingKind(),
+            LayerNormEpsilon = Epsilon(position),
+            HasLayerScale = _shapes.Has("blocks.0.ls1.gamma"),
+            HasPreNorm = _shapes.Has("norm_pre.weight"),
+            HasPatchBias = _shapes.Has("patch_embed.proj.bias"),
+            HasQkvBias = _shapes.Has("blocks.0.attn.qkv.bias"),
+            ProjectionWidth = _shapes.ProjectionWidth,
+            RotaryBase = _config.RotaryBase ?? 100,
         };
-        return new ModelDescription(architecture.Validated(), architecture.FullWidths, [("depth, widths, patch, image size, classes", "shapes of the tensors"), ("heads", source)]);
+        return new ModelDescription(Validated(architecture), Widths(architecture), _sources) { Preprocessing = Preprocessing(), Beside = _archive.Beside };
     }
 
-    private static (int Heads, string Source) Heads(ITensorArchive archive, int? passed, int width, int depth, int hidden)
+    private (int Hidden, int Heads) HiddenAndHeads()
     {
-        if (passed is int heads)
+        int largest = _shapes.Neurons.Max();
+        (string Name, int Hidden, int Heads)? known = KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp) is (string, int, int) row
+            && (row.Item2 == largest || (_shapes.IsPruned && row.Item2 > largest)) ? row : null;
+        int hidden = _shapes.IsPruned && known is not null ? known.Value.Hidden : largest;
+        if (_shapes.IsPruned)
         {
-            return heads > 0 && width % heads == 0
-                ? (heads, "--num-heads")
-                : throw new CheckpointFormatException(archive.Path, $"--num-heads: expected a divisor of the width {width}, found {heads}");
+            _sources.Add(("neurons of the unpruned model", known is null ? "its widest block" : $"table of known models ({known.Value.Name})"));
         }
 
-        return KnownModels.Find(width, depth, hidden) is (string name, int known)
-            ? (known, $"table of known models ({name})")
+        return (hidden, Heads(known));
+    }
+
+    private int Heads((string Name, int Hidden, int Heads)? known)
+    {
+        if (_config.Heads is int configured)
+        {
+            return Sourced("heads", RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, configured, _config.Source), _config.Source), _config.Source);
+        }
+
+        return _hints.Heads is int passed ? Sourced("heads", RequireHeads(passed, "--num-heads"), "--num-heads")
+            : known is (string name, _, int heads) ? Sourced("heads", heads, $"table of known models ({name})")
             : throw new CheckpointFormatException(
-                archive.Path, $"width {width}, {depth} blocks and {hidden} neurons fit no known model; pass --num-heads, the attention heads per block");
+                _archive.Path,
+                $"width {_shapes.Width}, {_shapes.Depth} blocks and {_shapes.Neurons.Max()} neurons fit no known model; pass --num-heads, the attention heads per block");
     }
 
-    private static int CountBlocks(ITensorArchive archive)
+    private int RequireHeads(int heads, string source) => heads > 0 && _shapes.Width % heads == 0
+        ? heads
+        : throw new CheckpointFormatException(_archive.Path, $"{source}: expected heads that divide the width {_shapes.Width}, found {heads}");
+
+    private (PositionEmbedding Position, int ImageSize) PositionAndSize()
     {
-        int depth = 0;
-        while (archive.Tensors.ContainsKey($"blocks.{depth}.norm1.weight"))
+        if (_shapes.Positions is not null)
         {
-            depth++;
+            (PositionEmbedding kind, int grid) = PositionInference.Infer(_archive.Path, _shapes, _config.ImageSize ?? _hints.ImageSize);
+            return (kind, Sourced("image size", grid * _shapes.PatchSize, "number of positions"));
         }
 
-        return depth;
+        return (PositionEmbedding.Rotary, _config.ImageSize is int size ? Sourced("image size", size, _config.Source) : Sourced("image size", RotaryImageSize, "table of dialects (rotary positions fit any)"));
     }
 
-    private static IReadOnlyList<long> Shape(ITensorArchive archive, string name, int rank)
+    private Activation Activation()
     {
-        if (!archive.Tensors.TryGetValue(name, out TensorEntry? entry))
+        if (_shapes.Mlp == MlpKind.SwiGlu)
         {
-            throw new CheckpointFormatException(archive.Path, "expected a timm Vision Transformer, found no such tensor", name);
+            return Core.Architecture.Activation.GeluErf;
         }
 
-        return entry.Shape.Count == rank
-            ? entry.Shape
-            : throw new CheckpointFormatException(archive.Path, $"expected {rank} dimensions, found [{string.Join(", ", entry.Shape)}]", name);
+        if (_config.Activation is string name)
+        {
+            Activation known = PublishedConfig.ActivationOf(name)
+                ?? throw new CheckpointFormatException(_archive.Path, $"{_config.Source}: expected an activation gelu, gelu_pytorch_tanh or quick_gelu, found '{name}'");
+            return Sourced("activation", ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, known, _config.Source), _config.Source);
+        }
+
+        return _hints.Activation is Activation passed ? Sourced("activation", passed, "--activation")
+            : KnownActivation() is Activation table ? Sourced("activation", table, $"table of dialects ({_archive.Dialect.Name})")
+            : throw new CheckpointFormatException(
+                _archive.Path, "models of this kind differ in their activation and no config.json beside the file says it; pass --activation gelu-erf, gelu-tanh or quick-gelu");
+    }
+
+    /// <summary>CLIP differs by publisher (OpenAI: quick GELU); SigLIP in timm by size, and only two sizes are certain: B and gopt.</summary>
+    private Activation? KnownActivation()
+    {
+        bool fromTimm = _archive.Dialect.Rules.Any(rule => rule.File[0] == "attn_pool.latent");
+        return _shapes.Has("norm_pre.weight") ? null
+            : fromTimm && _shapes.Has("attn_pool.latent") ? (_shapes.Width, _shapes.Depth) switch
+            {
+                (768, 12) => Core.Architecture.Activation.GeluErf,
+                (1536, 40) => Core.Architecture.Activation.GeluTanh,
+                _ => null,
+            }
+            : _archive.Dialect.Activation;
+    }
+
+    private Pooling PoolingKind() =>
+        _shapes.Has("attn_pool.latent") ? Pooling.Attention
+        : _config.AveragesPatches || !_shapes.Has("cls_token") ? Pooling.AveragePatches
+        : _shapes.Has("dist_token") ? Pooling.ClassAndDistillation
+        : Pooling.ClassToken;
+
+    private double Epsilon(PositionEmbedding position) => _config.LayerNormEpsilon is double configured
+        ? Sourced("LayerNorm epsilon", configured, _config.Source)
+        : Sourced(
+            "LayerNorm epsilon",
+            position == PositionEmbedding.Rotary || _shapes.Has("norm_pre.weight") ? EpsilonOfDinoV3AndClip : _archive.Dialect.LayerNormEpsilon,
+            $"table of dialects ({_archive.Dialect.Name})");
+
+    private SubnetWidths Widths(ViTArchitecture a) => new(Enumerable.Range(0, a.Depth).Select(block => _shapes.AttentionWidths[block] % a.HeadWidth == 0
+        ? new BlockWidths(_shapes.AttentionWidths[block] / a.HeadWidth, _shapes.Neurons[block])
+        : throw new CheckpointFormatException(
+            _archive.Path,
+            $"expected a multiple of the head width {a.HeadWidth}, found {_shapes.AttentionWidths[block]} columns",
+            _archive.NameInFile($"blocks.{block}.attn.proj.weight"))));
+
+    private Data.Preprocessing? Preprocessing()
+    {
+        if (_config.Preprocessing is not null)
+        {
+            _sources.Add(("preprocessing", _config.PreprocessingSource));
+        }
+
+        return _config.Preprocessing;
+    }
+
+    private ViTArchitecture Validated(ViTArchitecture architecture)
+    {
+        try
+        {
+            return architecture.Validated();
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CheckpointFormatException(_archive.Path, exception.Message, innerException: exception);
+        }
+    }
+
+    private void RequireOfThisModel(string fact, int? configured, int found)
+    {
+        if (configured is int expected && expected != found)
+        {
+            throw new CheckpointFormatException(_archive.Path, $"{_config.Source} beside it is of another model: expected {fact} {found}, as the tensors have it, found {expected}");
+        }
+    }
+
+    private T Sourced<T>(string fact, T value, string source)
+    {
+        _sources.Add((string.Create(CultureInfo.InvariantCulture, $"{fact} {value}"), source));
+        return value;
     }
 }
