@@ -55,17 +55,17 @@ public sealed class ElasticViT : IDisposable
         return new ElasticViT(model.Model, scores.Scaled, scores.Floors);
     }
 
-    /// <summary>Checks that scores were made for the very bytes of a model file.</summary>
+    /// <summary>Checks that scores were made for the very bytes of a model file. Scores of the reference do not say: their sizes must fit.</summary>
     /// <exception cref="CheckpointFormatException">They were made for another one.</exception>
     public static void RequireSameModel(LoadedModel model, ElasticScores scores)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(scores);
         string? expected = scores.Provenance.GetValueOrDefault(ElasticScores.ModelHash);
-        if (expected != model.Sha256)
+        if (expected is not null && expected != model.Sha256)
         {
             throw new CheckpointFormatException(
-                model.Path, $"expected the model that the scores were made for (sha256 {expected ?? "unknown"}), found another (sha256 {model.Sha256})");
+                model.Path, $"expected the model that the scores were made for (sha256 {expected}), found another (sha256 {model.Sha256})");
         }
     }
 
