@@ -66,18 +66,22 @@ internal sealed class ArchitectureInference
             ProjectionWidth = _shapes.ProjectionWidth,
             RotaryBase = _config.RotaryBase ?? 100,
         };
-        return new ModelDescription(Validated(architecture), Widths(architecture), _sources) { Preprocessing = Preprocessing(), Beside = _archive.Beside };
+        Validated(architecture);
+        return new ModelDescription(architecture, Widths(architecture), _sources) { Preprocessing = Preprocessing(architecture), Beside = _archive.Beside };
     }
 
     private (int Hidden, int Heads) HiddenAndHeads()
     {
-        int largest = _shapes.Neurons.Max();
+        int largest = _shapes.PoolNeurons ?? _shapes.Neurons.Max();
         (string Name, int Hidden, int Heads)? known = KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp) is (string, int, int) row
             && (row.Item2 == largest || (_shapes.IsPruned && row.Item2 > largest)) ? row : null;
-        int hidden = _shapes.IsPruned && known is not null ? known.Value.Hidden : largest;
+        int hidden = _shapes.IsPruned ? known?.Hidden ?? largest : largest;
         if (_shapes.IsPruned)
         {
-            _sources.Add(("neurons of the unpruned model", known is null ? "its widest block" : $"table of known models ({known.Value.Name})"));
+            string source = hidden == _shapes.PoolNeurons ? "shapes of the attention pool, which is never cut"
+                : known is (string name, _, _) ? $"table of known models ({name})"
+                : "its widest block";
+            _sources.Add((string.Create(CultureInfo.InvariantCulture, $"neurons of the unpruned model {hidden}"), source));
         }
 
         return (hidden, Heads(known));
@@ -166,21 +170,24 @@ internal sealed class ArchitectureInference
             $"expected a multiple of the head width {a.HeadWidth}, found {_shapes.AttentionWidths[block]} columns",
             _archive.NameInFile($"blocks.{block}.attn.proj.weight"))));
 
-    private Data.Preprocessing? Preprocessing()
+    /// <summary>What the config says; else the published settings of those families that have one setting for all of their models.</summary>
+    private Data.Preprocessing? Preprocessing(ViTArchitecture a)
     {
-        if (_config.Preprocessing is not null)
-        {
-            _sources.Add(("preprocessing", _config.PreprocessingSource));
-        }
-
-        return _config.Preprocessing;
+        string? family = a.Position == PositionEmbedding.Rotary ? "dinov3"
+            : a.Pooling == Pooling.Attention ? "siglip"
+            : a.Pooling == Pooling.ClassAndDistillation ? "deit"
+            : a is { Position: PositionEmbedding.PatchesOnly, HasClassToken: true, HasLayerScale: true, RegisterTokens: 0 } ? "deit3"
+            : null;
+        return _config.Preprocessing is not null ? Sourced("preprocessing", _config.Preprocessing, _config.PreprocessingSource)
+            : family is not null ? Sourced("preprocessing", Data.Preprocessing.Named(family, a.ImageSize), "table of known models")
+            : null;
     }
 
-    private ViTArchitecture Validated(ViTArchitecture architecture)
+    private void Validated(ViTArchitecture architecture)
     {
         try
         {
-            return architecture.Validated();
+            architecture.Validated();
         }
         catch (ArgumentException exception)
         {
@@ -198,7 +205,8 @@ internal sealed class ArchitectureInference
 
     private T Sourced<T>(string fact, T value, string source)
     {
-        _sources.Add((string.Create(CultureInfo.InvariantCulture, $"{fact} {value}"), source));
+        string text = value is Data.Preprocessing preprocessing ? preprocessing.Describe() : string.Create(CultureInfo.InvariantCulture, $"{value}");
+        _sources.Add(($"{fact} {text}", source));
         return value;
     }
 }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Dialects;
+using SnapViT.Data;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using TorchSharp;
@@ -153,7 +154,9 @@ public static class ModelFile
             Architecture = inFile with { ImageSize = size },
             ImageSizeInFile = inFile.ImageSize,
             Sources = [.. description.Sources, ($"image size {size} instead", $"--image-size, {how}")],
-            Preprocessing = null,
+            Preprocessing = description.Preprocessing is Preprocessing images
+                ? images with { Side = size, ResizeTo = (int)((long)images.ResizeTo * size / images.Side) }
+                : null,
         };
     }
 

@@ -52,6 +52,9 @@ internal sealed class ShapeFacts
     /// <summary>Positions of the table; null where there is none.</summary>
     public long? Positions => Has("pos_embed") ? Shape("pos_embed", 3)[1] : null;
 
+    /// <summary>Neurons of the attention pool's MLP, which is as wide as those of the unpruned blocks; null where there is none.</summary>
+    public int? PoolNeurons => Has("attn_pool.mlp.fc1.weight") ? Size(Shape("attn_pool.mlp.fc1.weight", 2)[0]) : null;
+
     public int PrefixTokens => (Has("cls_token") ? 1 : 0) + (Has("dist_token") ? 1 : 0) + Registers;
 
     public int Classes => Has("head.weight") ? Size(Shape("head.weight", 2)[0]) : 0;
