@@ -92,9 +92,15 @@ public sealed class ElasticViT : IDisposable
         ArgumentNullException.ThrowIfNull(plan);
         using IDisposable frozen = no_grad();
         using ViTWeights views = WeightOrder.Prefix(_ordered, plan.Widths);
-        return new Subnet(new VisionTransformer(views.Map(plan.Widths, (_, tensor) => tensor.contiguous().clone())), plan);
+        return new Subnet(new VisionTransformer(views.Map(plan.Widths, (_, tensor) => OwnCopy(tensor))), plan);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _ordered.Dispose();
+
+    private static Tensor OwnCopy(Tensor view)
+    {
+        using Tensor contiguous = view.contiguous();
+        return contiguous.clone();
+    }
 }

@@ -163,12 +163,18 @@ internal sealed class ArchitectureInference
             position == PositionEmbedding.Rotary || _shapes.Has("norm_pre.weight") ? EpsilonOfDinoV3AndClip : _archive.Dialect.LayerNormEpsilon,
             $"table of dialects ({_archive.Dialect.Name})");
 
-    private SubnetWidths Widths(ViTArchitecture a) => new(Enumerable.Range(0, a.Depth).Select(block => _shapes.AttentionWidths[block] % a.HeadWidth == 0
-        ? new BlockWidths(_shapes.AttentionWidths[block] / a.HeadWidth, _shapes.Neurons[block])
+    private SubnetWidths Widths(ViTArchitecture a) => new(Enumerable.Range(0, a.Depth).Select(block => new BlockWidths(BlockHeads(a, block), BlockNeurons(a, block))));
+
+    private int BlockHeads(ViTArchitecture a, int block) => _shapes.AttentionWidths[block] is int columns && columns % a.HeadWidth == 0 && columns <= a.Width
+        ? columns / a.HeadWidth
         : throw new CheckpointFormatException(
             _archive.Path,
-            $"expected a multiple of the head width {a.HeadWidth}, found {_shapes.AttentionWidths[block]} columns",
-            _archive.NameInFile($"blocks.{block}.attn.proj.weight"))));
+            $"expected a multiple of the head width {a.HeadWidth} up to {a.Width}, found {_shapes.AttentionWidths[block]} columns",
+            _archive.NameInFile($"blocks.{block}.attn.proj.weight"));
+
+    private int BlockNeurons(ViTArchitecture a, int block) => _shapes.Neurons[block] <= a.Hidden
+        ? _shapes.Neurons[block]
+        : throw new CheckpointFormatException(_archive.Path, $"block {block}: expected at most {a.Hidden} neurons, found {_shapes.Neurons[block]}");
 
     /// <summary>What the config says; else the published settings of those families that have one setting for all of their models.</summary>
     private Data.Preprocessing? Preprocessing(ViTArchitecture a)

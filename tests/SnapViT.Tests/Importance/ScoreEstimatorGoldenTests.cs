@@ -57,6 +57,21 @@ public sealed class ScoreEstimatorGoldenTests
         }
     }
 
+    // The reference scores DINOv3 in training mode, where its positions are rescaled at random; here there is no such mode.
+    [Fact, LeakCheck]
+    public void Two_runs_on_dinov3_give_identical_scores()
+    {
+        using Golden golden = Golden.Open("dinov3_mlp", "dino.safetensors");
+        using LoadedModel loaded = Golden.Model("dinov3_mlp");
+        using ScoreEstimator first = Estimate(golden, loaded, ScoreCriterion.Ssl), second = Estimate(golden, loaded, ScoreCriterion.Ssl);
+        ImportanceScores once = first.Scores(), again = second.Scores();
+        for (int block = 0; block < 4; block++)
+        {
+            Assert.Equal(once.Neurons(block).ToArray(), again.Neurons(block).ToArray());
+            Assert.Equal(once.Heads(block).ToArray(), again.Heads(block).ToArray());
+        }
+    }
+
     private static ReadOnlySpan<double> ReferenceScale(ReadOnlySpan<double> scores)
     {
         double[] scaled = scores.ToArray();
