@@ -9,10 +9,9 @@ namespace SnapViT.Loading;
 /// The architecture of a published checkpoint: names and shapes of its tensors, then the config beside it, then the tables of dialects and known
 /// models, then what the user says. A doubt is an error that says what to pass, never a guess.
 /// </summary>
-internal sealed class ArchitectureInference
+internal sealed partial class ArchitectureInference
 {
     private const int RotaryImageSize = 224;
-    private const double EpsilonOfDinoV3AndClip = 1e-5;
 
     private readonly CanonicalArchive _archive;
     private readonly PublishedConfig _config;
@@ -70,41 +69,6 @@ internal sealed class ArchitectureInference
         return new ModelDescription(architecture, Widths(architecture), _sources) { Preprocessing = Preprocessing(architecture), Beside = _archive.Beside };
     }
 
-    private (int Hidden, int Heads) HiddenAndHeads()
-    {
-        int largest = _shapes.PoolNeurons ?? _shapes.Neurons.Max();
-        (string Name, int Hidden, int Heads)? known = KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp) is (string, int, int) row
-            && (row.Item2 == largest || (_shapes.IsPruned && row.Item2 > largest)) ? row : null;
-        int hidden = _shapes.IsPruned ? known?.Hidden ?? largest : largest;
-        if (_shapes.IsPruned)
-        {
-            string source = hidden == _shapes.PoolNeurons ? "shapes of the attention pool, which is never cut"
-                : known is (string name, _, _) ? $"table of known models ({name})"
-                : "its widest block";
-            _sources.Add((string.Create(CultureInfo.InvariantCulture, $"neurons of the unpruned model {hidden}"), source));
-        }
-
-        return (hidden, Heads(known));
-    }
-
-    private int Heads((string Name, int Hidden, int Heads)? known)
-    {
-        if (_config.Heads is int configured)
-        {
-            return Sourced("heads", RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, configured, _config.Source), _config.Source), _config.Source);
-        }
-
-        return _hints.Heads is int passed ? Sourced("heads", RequireHeads(passed, "--num-heads"), "--num-heads")
-            : known is (string name, _, int heads) ? Sourced("heads", heads, $"table of known models ({name})")
-            : throw new CheckpointFormatException(
-                _archive.Path,
-                $"width {_shapes.Width}, {_shapes.Depth} blocks and {_shapes.Neurons.Max()} neurons fit no known model; pass --num-heads, the attention heads per block");
-    }
-
-    private int RequireHeads(int heads, string source) => heads > 0 && _shapes.Width % heads == 0
-        ? heads
-        : throw new CheckpointFormatException(_archive.Path, $"{source}: expected heads that divide the width {_shapes.Width}, found {heads}");
-
     private (PositionEmbedding Position, int ImageSize) PositionAndSize()
     {
         if (_shapes.Positions is not null)
@@ -114,79 +78,6 @@ internal sealed class ArchitectureInference
         }
 
         return (PositionEmbedding.Rotary, _config.ImageSize is int size ? Sourced("image size", size, _config.Source) : Sourced("image size", RotaryImageSize, "table of dialects (rotary positions fit any)"));
-    }
-
-    private Activation Activation()
-    {
-        if (_shapes.Mlp == MlpKind.SwiGlu)
-        {
-            return Core.Architecture.Activation.GeluErf;
-        }
-
-        if (_config.Activation is string name)
-        {
-            Activation known = PublishedConfig.ActivationOf(name)
-                ?? throw new CheckpointFormatException(_archive.Path, $"{_config.Source}: expected an activation gelu, gelu_pytorch_tanh or quick_gelu, found '{name}'");
-            return Sourced("activation", ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, known, _config.Source), _config.Source);
-        }
-
-        return _hints.Activation is Activation passed ? Sourced("activation", passed, "--activation")
-            : KnownActivation() is Activation table ? Sourced("activation", table, $"table of dialects ({_archive.Dialect.Name})")
-            : throw new CheckpointFormatException(
-                _archive.Path, "models of this kind differ in their activation and no config.json beside the file says it; pass --activation gelu-erf, gelu-tanh or quick-gelu");
-    }
-
-    /// <summary>CLIP differs by publisher (OpenAI: quick GELU); SigLIP in timm by size, and only two sizes are certain: B and gopt.</summary>
-    private Activation? KnownActivation()
-    {
-        bool fromTimm = _archive.Dialect.Rules.Any(rule => rule.File[0] == "attn_pool.latent");
-        return _shapes.Has("norm_pre.weight") ? null
-            : fromTimm && _shapes.Has("attn_pool.latent") ? (_shapes.Width, _shapes.Depth) switch
-            {
-                (768, 12) => Core.Architecture.Activation.GeluErf,
-                (1536, 40) => Core.Architecture.Activation.GeluTanh,
-                _ => null,
-            }
-            : _archive.Dialect.Activation;
-    }
-
-    private Pooling PoolingKind() =>
-        _shapes.Has("attn_pool.latent") ? Pooling.Attention
-        : _config.AveragesPatches || !_shapes.Has("cls_token") ? Pooling.AveragePatches
-        : _shapes.Has("dist_token") ? Pooling.ClassAndDistillation
-        : Pooling.ClassToken;
-
-    private double Epsilon(PositionEmbedding position) => _config.LayerNormEpsilon is double configured
-        ? Sourced("LayerNorm epsilon", configured, _config.Source)
-        : Sourced(
-            "LayerNorm epsilon",
-            position == PositionEmbedding.Rotary || _shapes.Has("norm_pre.weight") ? EpsilonOfDinoV3AndClip : _archive.Dialect.LayerNormEpsilon,
-            $"table of dialects ({_archive.Dialect.Name})");
-
-    private SubnetWidths Widths(ViTArchitecture a) => new(Enumerable.Range(0, a.Depth).Select(block => new BlockWidths(BlockHeads(a, block), BlockNeurons(a, block))));
-
-    private int BlockHeads(ViTArchitecture a, int block) => _shapes.AttentionWidths[block] is int columns && columns % a.HeadWidth == 0 && columns <= a.Width
-        ? columns / a.HeadWidth
-        : throw new CheckpointFormatException(
-            _archive.Path,
-            $"expected a multiple of the head width {a.HeadWidth} up to {a.Width}, found {_shapes.AttentionWidths[block]} columns",
-            _archive.NameInFile($"blocks.{block}.attn.proj.weight"));
-
-    private int BlockNeurons(ViTArchitecture a, int block) => _shapes.Neurons[block] <= a.Hidden
-        ? _shapes.Neurons[block]
-        : throw new CheckpointFormatException(_archive.Path, $"block {block}: expected at most {a.Hidden} neurons, found {_shapes.Neurons[block]}");
-
-    /// <summary>What the config says; else the published settings of those families that have one setting for all of their models.</summary>
-    private Data.Preprocessing? Preprocessing(ViTArchitecture a)
-    {
-        string? family = a.Position == PositionEmbedding.Rotary ? "dinov3"
-            : a.Pooling == Pooling.Attention ? "siglip"
-            : a.Pooling == Pooling.ClassAndDistillation ? "deit"
-            : a is { Position: PositionEmbedding.PatchesOnly, HasClassToken: true, HasLayerScale: true, RegisterTokens: 0 } ? "deit3"
-            : null;
-        return _config.Preprocessing is not null ? Sourced("preprocessing", _config.Preprocessing, _config.PreprocessingSource)
-            : family is not null ? Sourced("preprocessing", Data.Preprocessing.Named(family, a.ImageSize), "table of known models")
-            : null;
     }
 
     private void Validated(ViTArchitecture architecture)

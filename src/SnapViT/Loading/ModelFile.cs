@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Dialects;
-using SnapViT.Data;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using TorchSharp;
@@ -14,7 +13,6 @@ namespace SnapViT.Loading;
 public static class ModelFile
 {
     private const int HashChunk = 1 << 20;
-    private const int MostListed = 8;
 
     /// <summary>Reads a model.</summary>
     /// <param name="path">A checkpoint in any container and dialect (<see cref="CheckpointArchive"/>, <see cref="DialectTable"/>), or a model written here.</param>
@@ -35,7 +33,7 @@ public static class ModelFile
         {
             Path = path,
             Sha256 = Hash(path),
-            Model = new VisionTransformer(ReadWeights(archive, description)),
+            Model = new VisionTransformer(CheckpointWeights.Read(archive, description)),
             Description = description,
         };
     }
@@ -78,8 +76,8 @@ public static class ModelFile
                 Preprocessing = config.Preprocessing,
                 Provenance = config.Provenance,
             };
-        RequireExactly(canonical, ParameterTable.For(inFile.Architecture, inFile.Widths));
-        return hints.ImageSize is int size && size != inFile.Architecture.ImageSize ? AtSize(inFile, size, archive.Path) : inFile;
+        CheckpointWeights.RequireExactly(canonical, ParameterTable.For(inFile.Architecture, inFile.Widths));
+        return hints.ImageSize is int size && size != inFile.Architecture.ImageSize ? inFile.AtImageSize(size, archive.Path) : inFile;
     }
 
     /// <summary>Reads the config that a model file written here carries; null for any other safetensors file.</summary>
@@ -137,97 +135,5 @@ public static class ModelFile
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
-
-    /// <summary>The same model for images of another size.</summary>
-    private static ModelDescription AtSize(ModelDescription description, int size, string path)
-    {
-        ViTArchitecture inFile = description.Architecture;
-        if (size <= 0 || size % inFile.PatchSize != 0)
-        {
-            throw new CheckpointFormatException(path, $"--image-size: expected a multiple of the patch size {inFile.PatchSize}, found {size}");
-        }
-
-        string how = inFile.Position == PositionEmbedding.Rotary ? "rotary positions computed" : $"positions resampled from {inFile.Grid}x{inFile.Grid} patches";
-        return description with
-        {
-            Architecture = inFile with { ImageSize = size },
-            ImageSizeInFile = inFile.ImageSize,
-            Sources = [.. description.Sources, ($"image size {size} instead", $"--image-size, {how}")],
-            Preprocessing = description.Preprocessing is Preprocessing images
-                ? images with { Side = size, ResizeTo = (int)((long)images.ResizeTo * size / images.Side) }
-                : null,
-        };
-    }
-
-    private static ViTWeights ReadWeights(CanonicalArchive archive, ModelDescription description)
-    {
-        (ViTArchitecture architecture, SubnetWidths widths) = (description.Architecture, description.Widths);
-        ViTArchitecture inFile = architecture with { ImageSize = description.ImageSizeInFile };
-        using IDisposable frozen = no_grad();
-        Dictionary<string, Tensor> tensors = [];
-        try
-        {
-            foreach (ParameterShape parameter in ParameterTable.For(architecture, widths))
-            {
-                Tensor values = archive.ReadFloat32(parameter.Name).DetachFromDisposeScope();
-                if (QkvLayout.Concerns(parameter.Name))
-                {
-                    using Tensor rows = values;
-                    values = QkvLayout.ToModel(rows, architecture.HeadWidth).DetachFromDisposeScope();
-                }
-                else if (parameter.Name == "pos_embed" && inFile.Grid != architecture.Grid)
-                {
-                    using Tensor table = values;
-                    values = PositionTable.Resample(table, inFile, architecture.Grid).DetachFromDisposeScope();
-                }
-
-                tensors.Add(parameter.Name, values);
-            }
-        }
-        catch
-        {
-            foreach (Tensor tensor in tensors.Values)
-            {
-                tensor.Dispose();
-            }
-
-            throw;
-        }
-
-        return new ViTWeights(architecture, widths, tensors);
-    }
-
-    private static void RequireExactly(CanonicalArchive archive, IReadOnlyList<ParameterShape> table)
-    {
-        for (int i = 0; i < table.Count; i++)
-        {
-            ParameterShape expected = table[i];
-            string shape = $"[{string.Join(", ", expected.Shape)}]";
-            if (!archive.Tensors.TryGetValue(expected.Name, out TensorEntry? found))
-            {
-                throw new CheckpointFormatException(archive.Path, $"expected shape {shape}, found no such tensor{More(table.Skip(1 + i).Where(later => !archive.Tensors.ContainsKey(later.Name)).Select(later => archive.NameInFile(later.Name)))}", archive.NameInFile(expected.Name));
-            }
-
-            if (!found.Shape.SequenceEqual(expected.Shape))
-            {
-                throw new CheckpointFormatException(archive.Path, $"expected shape {shape}, found [{string.Join(", ", found.Shape)}]", archive.NameInFile(expected.Name));
-            }
-        }
-
-        HashSet<string> known = [.. table.Select(parameter => parameter.Name)];
-        string[] unexpected = [.. archive.Tensors.Keys.Where(name => !known.Contains(name)).Select(archive.NameInFile)];
-        if (unexpected.Length > 0)
-        {
-            throw new CheckpointFormatException(archive.Path, $"this architecture has no such tensor{More(unexpected.Skip(1))}", unexpected[0]);
-        }
-    }
-
-    /// <summary>The further names of a fault, as many as fit a line.</summary>
-    private static string More(IEnumerable<string> names)
-    {
-        string[] others = [.. names];
-        string dots = others.Length > MostListed ? $" and {others.Length - MostListed} more" : "";
-        return others.Length == 0 ? "" : $" (nor {string.Join(", ", others.Take(MostListed))}{dots})";
     }
 }

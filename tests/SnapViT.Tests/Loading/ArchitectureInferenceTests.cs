@@ -61,6 +61,27 @@ public sealed class ArchitectureInferenceTests : IDisposable
         Assert.Equal([0.5f, 0.5f, 0.5f], found.Mean);
     }
 
+    // facebook/dinov2-small: positions for 518 pixels, images of 224.
+    [Fact]
+    public void A_preprocessing_for_another_size_is_brought_to_the_model_s()
+    {
+        File.WriteAllText(Path.Combine(_folder, "preprocessor_config.json"), """{"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 10}, "crop_size": {"height": 8, "width": 8}, "do_center_crop": true, "resample": 3, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}""");
+        Assert.Equal((16, 20), (Describe(Small, "timm", null).Preprocessing!.Side, Describe(Small, "timm", null).Preprocessing!.ResizeTo));
+        Preprocessing asked = Describe(Small, "timm", null, new ModelHints { Heads = 3, ImageSize = 8 }).Preprocessing!;
+        Assert.Equal((8, 10), (asked.Side, asked.ResizeTo));
+    }
+
+    [Fact]
+    public void Families_with_one_published_setting_have_it_without_a_config()
+    {
+        ViTArchitecture deit3 = Small with { Position = PositionEmbedding.PatchesOnly, HasLayerScale = true };
+        Assert.Equal(Preprocessing.Named("deit3", 16), Describe(deit3, "timm", null).Preprocessing);
+        Assert.Equal(
+            Preprocessing.Named("dinov3", 224),
+            Describe(Small with { Classes = 0, RegisterTokens = 4, Position = PositionEmbedding.Rotary, HasLayerScale = true }, "dinov3", null).Preprocessing);
+        Assert.Null(Describe(Small, "timm", null).Preprocessing);
+    }
+
     // Resizing to a square and cropping that, as DeiT's processor does, is no preprocessing here: nothing is said rather than something like it.
     [Fact]
     public void A_preprocessing_that_cannot_be_done_is_not_guessed()
