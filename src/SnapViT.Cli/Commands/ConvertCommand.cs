@@ -20,8 +20,8 @@ internal static class ConvertCommand
 
     public static Command Create()
     {
-        Command command = new("convert", """
-            Writes a model under the names of another publisher, bit for bit; or a scores file in the format of the reference, or back.
+        Verb command = new("convert", "Writes a model under another publisher's names, or scores in the reference's format.", """
+            Every value keeps its bits. A scores file of the reference becomes one of this program, and one made here the reference's.
 
               snapvit convert facebook_dinov2_small --to dinov2 --out dinov2_vits14.pth
               snapvit convert dino_vits16.pth --scores dino.scores.safetensors --model-type dino_vits16 --out importance-scores.pt

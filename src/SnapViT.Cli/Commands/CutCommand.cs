@@ -17,19 +17,20 @@ internal static class CutCommand
     private static readonly Option<double?> Heads = new("--heads") { Description = "Share of all heads to remove, 0 to 1; goes with --mlp." };
     private static readonly Option<string?> Parameters = new("--params") { Description = "Parameters to keep at most: a share such as 0.5 (1.0 is the whole model), or a figure such as 22M." };
     private static readonly Option<string?> Flops = new("--flops") { Description = "FLOPs per image to keep at most: a share such as 0.6, or a figure such as 4.3G." };
+    private static readonly CorrectionOption Correction = new();
     private static readonly Option<string> Out = new("--out") { Description = "The model file to write (safetensors, with its own config).", Required = true };
 
     public static Command Create()
     {
-        Command command = new("cut", """
-            Cuts one sub-network and writes it as a model of its own, which every verb reads again.
+        Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own.", """
+            One budget is needed: --flops, --params, or the two ratios --mlp and --heads. Every verb reads the written model again.
 
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --out small.safetensors
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --mlp 0.45 --heads 0.3 --out small.safetensors
             """);
         Model.AddTo(command);
         command.Arguments.Add(Scores);
-        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops, Out })
+        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops, Correction.Option, Out })
         {
             command.Options.Add(option);
         }
@@ -46,7 +47,7 @@ internal static class CutCommand
         OutputPath.RequireWritable(path);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed);
-        using ElasticViT elastic = ElasticViT.Create(model, scores);
+        using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));
         ModelFile.Save(path, subnet.Model, new ModelConfig
         {

@@ -16,8 +16,8 @@ internal static class InspectCommand
 
     public static Command Create()
     {
-        Command command = new("inspect", """
-            Shows what a model, a pruned model or a scores file holds, per block, and where each fact was read.
+        Verb command = new("inspect", "Shows what a model, a pruned model or a scores file holds, per block.", """
+            Says of every fact where it was read: from the file's own config, from shapes, from the table of known models, or from an option.
 
               snapvit inspect small.safetensors
             """);

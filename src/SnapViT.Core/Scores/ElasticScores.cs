@@ -23,6 +23,9 @@ public sealed record ElasticScores(
     private const string NeuronFloor = "floor.neurons";
     private const string HeadFloor = "floor.heads";
 
+    /// <summary>Second moments that corrections are computed from; null where they were left out.</summary>
+    public StoredMoments? Moments { get; init; }
+
     /// <summary>The ranking that budgets are cut by, <c>P = s |c|</c>.</summary>
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
 
@@ -44,14 +47,14 @@ public sealed record ElasticScores(
             [HeadFloor] = Floors.HeadFraction.ToString("R", CultureInfo.InvariantCulture),
         };
         int depth = Local.Depth;
-        SafetensorsWriter.Write(
-            path,
-            [
-                TensorToWrite.From("mlp_scores", Flat(depth, Local.Neurons), depth, Local.NeuronsPerBlock),
-                TensorToWrite.From("head_scores", Flat(depth, Local.Heads), depth, Local.HeadsPerBlock),
-                TensorToWrite.From("coefficients", Coefficients.Vector.ToArray(), Coefficients.Vector.Length),
-            ],
-            metadata);
+        List<TensorToWrite> tensors =
+        [
+            TensorToWrite.From("mlp_scores", Flat(depth, Local.Neurons), depth, Local.NeuronsPerBlock),
+            TensorToWrite.From("head_scores", Flat(depth, Local.Heads), depth, Local.HeadsPerBlock),
+            TensorToWrite.From("coefficients", Coefficients.Vector.ToArray(), Coefficients.Vector.Length),
+        ];
+        Moments?.AddTo(tensors, metadata);
+        SafetensorsWriter.Write(path, tensors, metadata);
     }
 
     /// <summary>Reads a file back, or one of the reference (<see cref="ReferenceScores"/>), whose scores have their factors in them.</summary>
@@ -71,8 +74,9 @@ public sealed record ElasticScores(
             ImportanceScores local = new(Matrix(archive, "mlp_scores"), Matrix(archive, "head_scores"));
             ScoreCoefficients coefficients = new(Values(archive, "coefficients", 1).Values, local.Depth, local.HeadsPerBlock);
             KeepFloors floors = new KeepFloors(Fraction(archive, NeuronFloor), Fraction(archive, HeadFloor)).Validated();
-            Dictionary<string, string> provenance = archive.Metadata.Where(pair => pair.Key is not (Kind or NeuronFloor or HeadFloor)).ToDictionary();
-            return new ElasticScores(local, coefficients, floors, provenance);
+            Dictionary<string, string> provenance = archive.Metadata
+                .Where(pair => pair.Key is not (Kind or NeuronFloor or HeadFloor) && !StoredMoments.IsKey(pair.Key)).ToDictionary();
+            return new ElasticScores(local, coefficients, floors, provenance) { Moments = StoredMoments.Find(archive, local.Depth) };
         }
         catch (ArgumentException exception)
         {
