@@ -99,6 +99,6 @@ public sealed class VisionTransformerGoldenTests
     {
         public Dictionary<(int, BlockLinear), Tensor> Outputs { get; } = [];
 
-        public void Observe(int block, BlockLinear layer, Tensor input, Tensor output) => Outputs[(block, layer)] = output.clone().MoveToOuterDisposeScope().MoveToOuterDisposeScope().MoveToOuterDisposeScope();
+        public void Observe(int block, BlockLinear layer, Tensor input, Tensor output) => Outputs[(block, layer)] = output.clone().MoveToOuterDisposeScope().MoveToOuterDisposeScope();
     }
 }
