@@ -12,7 +12,7 @@ namespace SnapViT.Cli.Commands;
 internal static class CutCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build'." };
+    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
     private static readonly Option<double?> Mlp = new("--mlp") { Description = "Share of all neurons to remove, 0 to 1; goes with --heads." };
     private static readonly Option<double?> Heads = new("--heads") { Description = "Share of all heads to remove, 0 to 1; goes with --mlp." };
     private static readonly Option<string?> Parameters = new("--params") { Description = "Parameters to keep at most: a share such as 0.5 (1.0 is the whole model), or a figure such as 22M." };

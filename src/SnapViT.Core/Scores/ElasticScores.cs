@@ -29,11 +29,11 @@ public sealed record ElasticScores(
     /// <summary>The ranking that budgets are cut by, <c>P = s |c|</c>.</summary>
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
 
-    /// <summary>Whether an open file is a scores file of this kind.</summary>
+    /// <summary>Whether an open file is a scores file, of this kind or of the reference.</summary>
     public static bool IsScores(ITensorArchive archive)
     {
         ArgumentNullException.ThrowIfNull(archive);
-        return archive.Metadata.ContainsKey(Kind);
+        return archive.Metadata.ContainsKey(Kind) || ReferenceScores.IsScores(archive);
     }
 
     /// <summary>Writes the file, atomically; the same content gives the same bytes.</summary>
@@ -57,9 +57,11 @@ public sealed record ElasticScores(
         SafetensorsWriter.Write(path, tensors, metadata);
     }
 
-    /// <summary>Reads a file back.</summary>
+    /// <summary>Reads a file back, or one of the reference (<see cref="ReferenceScores"/>), whose scores have their factors in them.</summary>
     /// <exception cref="CheckpointFormatException">It is damaged, or no scores file.</exception>
-    public static ElasticScores Load(string path)
+    public static ElasticScores Load(string path) => CheckpointArchive.IsTorch(path) ? ReferenceScores.Load(path).ToElastic() : LoadOwn(path);
+
+    private static ElasticScores LoadOwn(string path)
     {
         using SafetensorsReader archive = SafetensorsReader.Open(path);
         if (!archive.Metadata.TryGetValue(Kind, out string? version) || version != Version)

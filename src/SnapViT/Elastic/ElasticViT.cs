@@ -77,17 +77,17 @@ public sealed class ElasticViT : IDisposable
         return new ElasticViT(cast, scores.Scaled, scores.Floors, order => new ElasticCorrection(model.Model.Weights, moments, order, correction));
     }
 
-    /// <summary>Checks that scores were made for the very bytes of a model file.</summary>
+    /// <summary>Checks that scores were made for the very bytes of a model file. Scores of the reference do not say: their sizes must fit.</summary>
     /// <exception cref="CheckpointFormatException">They were made for another one.</exception>
     public static void RequireSameModel(LoadedModel model, ElasticScores scores)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(scores);
         string? expected = scores.Provenance.GetValueOrDefault(ElasticScores.ModelHash);
-        if (expected != model.Sha256)
+        if (expected is not null && expected != model.Sha256)
         {
             throw new CheckpointFormatException(
-                model.Path, $"expected the model that the scores were made for (sha256 {expected ?? "unknown"}), found another (sha256 {model.Sha256})");
+                model.Path, $"expected the model that the scores were made for (sha256 {expected}), found another (sha256 {model.Sha256})");
         }
     }
 
@@ -115,7 +115,7 @@ public sealed class ElasticViT : IDisposable
         ArgumentNullException.ThrowIfNull(plan);
         using IDisposable frozen = no_grad();
         using Subnet subnet = At(plan);
-        return new Subnet(new VisionTransformer(subnet.Model.Weights.Map(plan.Widths, (_, tensor) => tensor.contiguous().clone())), plan);
+        return new Subnet(new VisionTransformer(subnet.Model.Weights.Map(plan.Widths, (_, tensor) => OwnCopy(tensor))), plan);
     }
 
     /// <inheritdoc/>
@@ -140,5 +140,11 @@ public sealed class ElasticViT : IDisposable
                 tensor.Dispose();
             }
         }
+    }
+
+    private static Tensor OwnCopy(Tensor view)
+    {
+        using Tensor contiguous = view.contiguous();
+        return contiguous.clone();
     }
 }
