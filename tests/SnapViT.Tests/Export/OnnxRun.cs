@@ -8,9 +8,19 @@ internal sealed class OnnxRun : IDisposable
 {
     private readonly InferenceSession _session;
 
-    public OnnxRun(string path)
+    /// <summary>Loads a graph.</summary>
+    /// <param name="path">The graph.</param>
+    /// <param name="exact">
+    /// Whether 8-bit weights meet float32 activations. By default ONNX Runtime fuses dequantisation and product and rounds activations to 8 bits too.
+    /// </param>
+    public OnnxRun(string path, bool exact = true)
     {
         using SessionOptions options = new() { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        if (exact)
+        {
+            options.AddSessionConfigEntry("session.qdq_matmulnbits_accuracy_level", "1");
+        }
+
         _session = new InferenceSession(path, options);
     }
 
