@@ -38,9 +38,11 @@ internal static class TinyModels
     /// <summary>Widths that differ per block: a block without heads, one without neurons, one with a part of both.</summary>
     public static SubnetWidths Uneven { get; } = new([new BlockWidths(2, 17), new BlockWidths(0, 40), new BlockWidths(3, 0)]);
 
-    public static VisionTransformer Create(string family, SubnetWidths? widths = null, ulong seed = 1)
+    public static VisionTransformer Create(string family, SubnetWidths? widths = null, ulong seed = 1) =>
+        Random(Families[family].Validated(), widths, seed);
+
+    public static VisionTransformer Random(ViTArchitecture architecture, SubnetWidths? widths = null, ulong seed = 1)
     {
-        ViTArchitecture architecture = Families[family].Validated();
         widths ??= architecture.FullWidths;
         return new VisionTransformer(new ViTWeights(architecture, widths, ParameterTable.For(architecture, widths).Select((parameter, index) =>
             KeyValuePair.Create(parameter.Name, Weight(parameter, QkvLayout.ModelShape(parameter, architecture), seed + (ulong)index)))));
