@@ -17,7 +17,7 @@ internal static class SnapVitCommand
     {
         RootCommand root = new("Turns one pretrained Vision Transformer into a model of any size: no labels, no retraining.")
         {
-            BuildCommand.Create(), CutCommand.Create(), EvalCommand.Create(), InspectCommand.Create(),
+            BuildCommand.Create(), CutCommand.Create(), ExportCommand.Create(), EvalCommand.Create(), InspectCommand.Create(),
         };
         GlobalOptions.AddTo(root);
         ParseResult parsed = root.Parse(args);

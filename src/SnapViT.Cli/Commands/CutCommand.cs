@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
@@ -17,23 +16,25 @@ internal static class CutCommand
     private static readonly Option<double?> Heads = new("--heads") { Description = "Share of all heads to remove, 0 to 1; goes with --mlp." };
     private static readonly Option<string?> Parameters = new("--params") { Description = "Parameters to keep at most: a share such as 0.5 (1.0 is the whole model), or a figure such as 22M." };
     private static readonly Option<string?> Flops = new("--flops") { Description = "FLOPs per image to keep at most: a share such as 0.6, or a figure such as 4.3G." };
-    private static readonly Option<string> Out = new("--out") { Description = "The model file to write (safetensors, with its own config).", Required = true };
+    private static readonly CutTargets Targets = new();
 
     public static Command Create()
     {
         Command command = new("cut", """
-            Cuts one sub-network and writes it as a model of its own, which every verb reads again.
+            Cuts one sub-network and writes it as a model of its own, in every format asked for.
 
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --out small.safetensors
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --mlp 0.45 --heads 0.3 --out small.safetensors
+              snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --params 4M --onnx small.onnx --fp16 --pt small.pt
             """);
         Model.AddTo(command);
         command.Arguments.Add(Scores);
-        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops, Out })
+        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops })
         {
             command.Options.Add(option);
         }
 
+        Targets.AddTo(command);
         command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
         return command;
     }
@@ -42,32 +43,16 @@ internal static class CutCommand
     {
         GlobalOptions.ReadyTorch(parsed);
         Budget budget = BudgetOf(parsed);
-        string path = parsed.GetRequiredValue(Out);
-        OutputPath.RequireWritable(path);
+        Targets.Require(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed);
+        Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Create(model, scores);
         using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));
-        ModelFile.Save(path, subnet.Model, new ModelConfig
-        {
-            Architecture = model.Model.Architecture,
-            Heads = [.. subnet.Plan.Widths.Select(block => block.Heads)],
-            Neurons = [.. subnet.Plan.Widths.Select(block => block.Neurons)],
-            Preprocessing = Model.Preprocess(parsed, model),
-            Provenance = Provenance(model, scores, subnet.Plan),
-        });
-        Report.Write(parsed, CutReport.Of(path, subnet.Plan));
+        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, Model.Preprocess(parsed, model)));
+        Report.Write(parsed, CutReport.Of(files, subnet.Plan));
         return 0;
     }
-
-    private static SortedDictionary<string, string> Provenance(LoadedModel model, ElasticScores scores, SubnetPlan plan) => new(scores.Provenance.ToDictionary(), StringComparer.Ordinal)
-    {
-        [ElasticScores.ModelHash] = model.Sha256,
-        ["model"] = Path.GetFileName(model.Path),
-        ["removed"] = plan.Removed.ToString(),
-        ["parameters"] = plan.Parameters.ToString(CultureInfo.InvariantCulture),
-        ["flops"] = plan.Flops.ToString(CultureInfo.InvariantCulture),
-    };
 
     private static Budget BudgetOf(ParseResult parsed)
     {
