@@ -3,6 +3,7 @@ using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;
 using SnapViT.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Elastic;
@@ -90,6 +91,7 @@ public sealed class ElasticViT : IDisposable
     public Subnet Materialize(SubnetPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
+        using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
         using ViTWeights views = WeightOrder.Prefix(_ordered, plan.Widths);
         return new Subnet(new VisionTransformer(views.Map(plan.Widths, (_, tensor) => tensor.contiguous().clone())), plan);

@@ -40,8 +40,8 @@ public sealed record OnnxOptions
     public OnnxOutputs Outputs { get; init; } = OnnxOutputs.All;
 
     /// <summary>
-    /// Bytes of weights up to which they are inside the .onnx file; more go into one file beside it, since no protocol buffer exceeds 2 GiB.
-    /// 0 always puts them beside. Families always do.
+    /// Bytes of weights, counted as float32, up to which they are inside the .onnx file; more go into one file beside it, since no protocol
+    /// buffer exceeds 2 GiB. At most 2^31 - 2^24; 0 always puts them beside. Families always do.
     /// </summary>
     public long InlineLimit { get; init; } = 1L << 30;
 }

@@ -206,11 +206,8 @@ public sealed class OnnxExportTests : IDisposable
         return (rows.div(step).round() * step).reshape(tensor.shape).clone().MoveToOuterDisposeScope();
     }
 
-    private static ModelConfig Config(VisionTransformer model) => new()
+    private static ModelConfig Config(VisionTransformer model) => TinyModels.Config(model.Architecture, model.Widths) with
     {
-        Architecture = model.Architecture,
-        Heads = [.. model.Widths.Select(block => block.Heads)],
-        Neurons = [.. model.Widths.Select(block => block.Neurons)],
         Preprocessing = Preprocessing.Named("deit", model.Architecture.ImageSize),
         Provenance = new Dictionary<string, string> { ["model"] = "a test" },
     };

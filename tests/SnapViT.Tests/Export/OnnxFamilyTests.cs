@@ -157,10 +157,5 @@ public sealed class OnnxFamilyTests : IDisposable
             name.Contains(".fc2.", StringComparison.Ordinal) ? tensor * 1.25 : tensor.alias())),
         subnet.Plan);
 
-    private static ModelConfig Config(SubnetPlan plan) => new()
-    {
-        Architecture = plan.Architecture,
-        Heads = [.. plan.Widths.Select(block => block.Heads)],
-        Neurons = [.. plan.Widths.Select(block => block.Neurons)],
-    };
+    private static ModelConfig Config(SubnetPlan plan) => TinyModels.Config(plan.Architecture, plan.Widths);
 }

@@ -3,6 +3,7 @@ using SnapViT.Core.Planning;
 using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
 using SnapViT.Elastic;
+using SnapViT.Loading;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -49,12 +50,21 @@ internal static class TinyModels
     }
 
     /// <summary>A model with random scores; its floors let blocks lose everything.</summary>
-    public static ElasticViT Elastic(VisionTransformer model)
+    public static ElasticViT Elastic(VisionTransformer model) => new(model, Scores(model.Architecture), new KeepFloors(0, 0));
+
+    public static ImportanceScores Scores(ViTArchitecture a)
     {
         SeededRandom random = new(5);
-        ViTArchitecture a = model.Architecture;
-        return new ElasticViT(model, new ImportanceScores(Uniform(random, a.Depth, a.Hidden), Uniform(random, a.Depth, a.Heads)), new KeepFloors(0, 0));
+        return new ImportanceScores(Uniform(random, a.Depth, a.Hidden), Uniform(random, a.Depth, a.Heads));
     }
+
+    /// <summary>What a file says about a model, without preprocessing or provenance.</summary>
+    public static ModelConfig Config(ViTArchitecture architecture, SubnetWidths widths) => new()
+    {
+        Architecture = architecture,
+        Heads = [.. widths.Select(block => block.Heads)],
+        Neurons = [.. widths.Select(block => block.Neurons)],
+    };
 
     /// <summary>Normalised images, float32 [count, 3, S, S].</summary>
     public static Tensor Images(ViTArchitecture architecture, int count) =>

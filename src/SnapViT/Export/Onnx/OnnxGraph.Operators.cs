@@ -17,7 +17,7 @@ internal sealed partial class OnnxGraph
     public string Transpose(string x, params ReadOnlySpan<long> order) => Node("Transpose", [x], OnnxAttribute.Ints("perm", order));
 
     /// <summary>-1 stands for what is left; the batch is never written as a number.</summary>
-    public string Reshape(string x, params ReadOnlySpan<long> shape) => Node("Reshape", [x, Longs(shape)]);
+    public string Reshape(string x, params ReadOnlySpan<long> shape) => Node("Reshape", [x, Integers(shape)]);
 
     /// <summary>Equal parts of an axis, which stays with size 1 when there are as many parts as elements.</summary>
     public string[] Split(string x, int axis, int parts) => Nodes("Split", parts, [x], OnnxAttribute.Int("axis", axis));
@@ -25,12 +25,12 @@ internal sealed partial class OnnxGraph
     public string Concat(int axis, params IEnumerable<string> parts) => Node("Concat", parts, OnnxAttribute.Int("axis", axis));
 
     /// <summary>Elements start..end-1 of an axis.</summary>
-    public string Slice(string x, int axis, long start, long end) => Node("Slice", [x, Longs(start), Longs(end), Longs(axis)]);
+    public string Slice(string x, int axis, long start, long end) => Node("Slice", [x, Integers(start), Integers(end), Integers(axis)]);
 
     public string Mean(string x, int axis) => Node("ReduceMean", [x], OnnxAttribute.Ints("axes", axis), OnnxAttribute.Int("keepdims", 0));
 
     /// <summary>Puts rows of zeros before axis 1 of x [batch, rows, D].</summary>
-    public string PadRows(string x, int before) => before == 0 ? x : Node("Pad", [x, Longs(0, before, 0, 0, 0, 0)]);
+    public string PadRows(string x, int before) => before == 0 ? x : Node("Pad", [x, Integers(0, before, 0, 0, 0, 0)]);
 
     /// <summary><c>x W + b</c> over rows, W [in, out]; or <c>x W^T + b</c>, W [out, in].</summary>
     public string Gemm(string x, string weight, string? bias, bool transposed) =>

@@ -72,21 +72,22 @@ internal sealed partial class OnnxGraph
         return model;
     }
 
-    /// <summary>A small constant inside the graph, named by what it holds.</summary>
-    private string Longs(params ReadOnlySpan<long> values)
+    /// <summary>Integers [n] inside the graph, named by what they are.</summary>
+    private string Integers(params ReadOnlySpan<long> values)
     {
         return Initializer(new TensorProto
         {
-            Name = $"[{string.Join(',', values.ToArray())}]",
+            Name = $"integers.{string.Join('_', values.ToArray())}",
             DataType = TensorProto.Types.DataType.Int64,
             Dims = { values.Length },
             RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes(values)),
         });
     }
 
+    /// <summary>A float32 scalar inside the graph, named by what it is.</summary>
     private string Number(double value) => Initializer(new TensorProto
     {
-        Name = ((float)value).ToString("R", CultureInfo.InvariantCulture),
+        Name = string.Create(CultureInfo.InvariantCulture, $"number.{(float)value:R}"),
         DataType = TensorProto.Types.DataType.Float,
         RawData = ByteString.CopyFrom(BitConverter.GetBytes((float)value)),
     });
