@@ -2,8 +2,10 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Loading;
+using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Commands;
 
@@ -35,11 +37,11 @@ internal static class CutCommand
         }
 
         Targets.AddTo(command);
-        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         GlobalOptions.ReadyTorch(parsed);
         Budget budget = BudgetOf(parsed);
@@ -49,8 +51,10 @@ internal static class CutCommand
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Create(model, scores);
         using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));
-        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, Model.Preprocess(parsed, model)));
-        Report.Write(parsed, CutReport.Of(files, subnet.Plan));
+        Preprocessing preprocessing = Model.Preprocess(parsed, model);
+        ModelAgreement? agreement = Targets.Compare(parsed, subnet, preprocessing, cancellation);
+        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, preprocessing));
+        Report.Write(parsed, CutReport.Of(files, subnet.Plan, agreement));
         return 0;
     }
 

@@ -1,19 +1,26 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
+using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Export;
 using SnapViT.Loading;
+using SnapViT.Models;
+using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Commands;
 
 /// <summary>The files that a cut writes, a format each, and at least one of them.</summary>
 internal sealed class CutTargets
 {
+    private const int MostPhotos = 256;
+    private const int PhotosPerBatch = 16;
+
     private readonly Option<string?> _out = new("--out") { Description = "The model file to write (safetensors, with its own config), which every verb reads again." };
     private readonly Option<string?> _onnx = new("--onnx") { Description = "The ONNX graph to write: dynamic batch, opset 17, with the config in its metadata." };
     private readonly Option<string?> _torch = new("--pt") { Description = "The PyTorch state dict to write, in timm's names (docs/pytorch.md)." };
     private readonly OnnxOptionSet _onnxOptions = new();
+    private readonly Option<string?> _images = new("--images") { Description = "ONNX: photos on which smaller weights are compared with float32, at most 256 of them; labels are not used." };
 
     public void AddTo(Command command)
     {
@@ -21,6 +28,7 @@ internal sealed class CutTargets
         command.Options.Add(_onnx);
         command.Options.Add(_torch);
         _onnxOptions.AddTo(command);
+        command.Options.Add(_images);
     }
 
     /// <summary>Fails in one line, before any work, where nothing is asked for or a file could not be written.</summary>
@@ -40,6 +48,11 @@ internal sealed class CutTargets
         if (parsed.GetValue(_onnx) is null && _onnxOptions.Given(parsed))
         {
             throw new ArgumentException("--fp16, --int8 and --onnx-outputs: expected --onnx FILE with them, found none");
+        }
+
+        if (parsed.GetValue(_images) is not null && _onnxOptions.Read(parsed).Precision == OnnxPrecision.Float32)
+        {
+            throw new ArgumentException("--images: expected --fp16 or --int8 with it, for float32 weights lose nothing; found neither");
         }
 
         _onnxOptions.Read(parsed);
@@ -77,5 +90,19 @@ internal sealed class CutTargets
         }
 
         return written;
+    }
+
+    /// <summary>Compares the model of the smaller weights with that of the original ones; null where no photos were given.</summary>
+    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, Preprocessing preprocessing, CancellationToken cancellation)
+    {
+        if (parsed.GetValue(_images) is not string folder)
+        {
+            return null;
+        }
+
+        IReadOnlyList<ImageFile> photos = ImageFolder.Scan(folder).Sample(MostPhotos, parsed.GetValue(GlobalOptions.Seed));
+        using VisionTransformer twin = OnnxTwin.Of(subnet.Model, _onnxOptions.Read(parsed).Precision);
+        ImageBatches batches = ImageBatches.ForEvaluation(photos, preprocessing, PhotosPerBatch);
+        return ProgressDisplay.Run(parsed, progress => ModelAgreement.Measure(subnet.Model, twin, batches, progress, cancellation));
     }
 }

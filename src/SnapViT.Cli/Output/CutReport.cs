@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
+using SnapViT.Workflows;
 using Spectre.Console;
 
 namespace SnapViT.Cli.Output;
@@ -7,13 +8,13 @@ namespace SnapViT.Cli.Output;
 /// <summary>What a cut kept and wrote.</summary>
 internal static class CutReport
 {
-    public static Report Of(IReadOnlyList<string> paths, SubnetPlan plan)
+    public static Report Of(IReadOnlyList<string> paths, SubnetPlan plan, ModelAgreement? agreement)
     {
         WrittenFile[] files = [.. paths.Select(WrittenFile.Of)];
         long fullParameters = CostModel.Parameters(plan.Architecture, plan.Architecture.FullWidths);
         long fullFlops = CostModel.Flops(plan.Architecture, plan.Architecture.FullWidths);
         return new Report(
-            new { Files = files, plan.Removed.Mlp, plan.Removed.Heads, plan.Parameters, plan.Flops, Blocks = plan.Widths },
+            new { Files = files, plan.Removed.Mlp, plan.Removed.Heads, plan.Parameters, plan.Flops, Blocks = plan.Widths, Agreement = agreement },
             console =>
             {
                 console.WriteLine(
@@ -23,6 +24,12 @@ internal static class CutReport
                 foreach (WrittenFile file in files)
                 {
                     console.WriteLine($"{file.Path}: {Figures.Count(file.Bytes)}B");
+                }
+
+                if (agreement is not null)
+                {
+                    string answers = agreement.SameAnswer is null ? "" : $", the same answer to {Figures.Percent(agreement.SameAnswer)}";
+                    console.WriteLine(Figures.Invariant($"smaller weights against float32 on {agreement.Images} photos: mean cosine of features {agreement.FeatureCosine:F6}{answers}"));
                 }
             });
     }

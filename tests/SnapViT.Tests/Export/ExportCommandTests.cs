@@ -7,6 +7,7 @@ using SnapViT.Core.Scores;
 using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Tests.Data;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Export;
@@ -67,6 +68,23 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal(["features"], run.Outputs);
     }
 
+    [Theory, LeakCheck]
+    [InlineData("vit", "--fp16", 0.9999, 1.0)]
+    [InlineData("vit", "--int8", 0.99, 0.9999999)]
+    [InlineData("siglip", "--int8", 0.99, 0.9999999)]
+    public async Task Cut_says_how_far_smaller_weights_agree_on_photos(string family, string option, double least, double most)
+    {
+        Prepare(family);
+        using TemporaryImages photos = new();
+        photos.PutMany(20);
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.8", "--onnx", In("a.onnx"), option, "--images", photos.Root, "--json"));
+        using JsonDocument report = JsonDocument.Parse(_output.ToString());
+        JsonElement agreement = report.RootElement.GetProperty("agreement");
+        Assert.Equal(20, agreement.GetProperty("images").GetInt32());
+        Assert.InRange(agreement.GetProperty("feature_cosine").GetDouble(), least, most + 1e-7);
+        Assert.Equal(family == "vit", agreement.TryGetProperty("same_answer", out JsonElement same) && same.GetDouble() is >= 0.8 and <= 1);
+    }
+
     [Fact, LeakCheck]
     public async Task Export_writes_a_family_of_the_budgets()
     {
@@ -91,6 +109,7 @@ public sealed class ExportCommandTests : IDisposable
         { "cut model scores --flops 0.5 --out a --pt a", "a file of its own for each format" },
         { "cut model scores --flops 0.5 --out a --fp16", "--onnx FILE" },
         { "cut model scores --flops 0.5 --onnx a --fp16 --int8", "one of --fp16 and --int8" },
+        { "cut model scores --flops 0.5 --onnx a --images photos", "--fp16 or --int8" },
         { "cut model scores --flops 0.5 --onnx a --onnx-outputs logits", "no classifier" },
         { "cut model scores --flops 0.5 --out b --pt a", "other names" },
         { "cut model scores --flops 0.5 --onnx nowhere/a", "nowhere" },

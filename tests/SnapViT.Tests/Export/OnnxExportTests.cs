@@ -63,6 +63,18 @@ public sealed class OnnxExportTests : IDisposable
         ShouldAgree(rounded, 1e-4);
     }
 
+    [Theory, LeakCheck, MemberData(nameof(Families))]
+    public void The_twin_of_smaller_weights_gives_what_the_graph_gives(string family)
+    {
+        using VisionTransformer model = TinyModels.Create(family, TinyModels.Uneven);
+        foreach (OnnxPrecision precision in Enum.GetValues<OnnxPrecision>())
+        {
+            OnnxExport.Save(Graph, model, Config(model), new OnnxOptions { Precision = precision });
+            using VisionTransformer twin = OnnxTwin.Of(model, precision);
+            ShouldAgree(twin, 1e-4);
+        }
+    }
+
     [Fact, LeakCheck]
     public void Halved_and_eight_bit_weights_make_files_of_half_and_quarter_the_size()
     {
