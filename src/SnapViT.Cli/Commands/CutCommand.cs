@@ -1,10 +1,11 @@
 using System.CommandLine;
-using System.Globalization;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Loading;
+using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Commands;
 
@@ -18,57 +19,45 @@ internal static class CutCommand
     private static readonly Option<string?> Parameters = new("--params") { Description = "Parameters to keep at most: a share such as 0.5 (1.0 is the whole model), or a figure such as 22M." };
     private static readonly Option<string?> Flops = new("--flops") { Description = "FLOPs per image to keep at most: a share such as 0.6, or a figure such as 4.3G." };
     private static readonly CorrectionOption Correction = new();
-    private static readonly Option<string> Out = new("--out") { Description = "The model file to write (safetensors, with its own config).", Required = true };
+    private static readonly CutTargets Targets = new();
 
     public static Command Create()
     {
-        Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own.", """
-            One budget is needed: --flops, --params, or the two ratios --mlp and --heads. Every verb reads the written model again.
+        Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own, in every format asked for.", """
+            One budget is needed: --flops, --params, or the two ratios --mlp and --heads. Every verb reads the written safetensors again.
 
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --out small.safetensors
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --mlp 0.45 --heads 0.3 --out small.safetensors
+              snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --params 4M --onnx small.onnx --fp16 --pt small.pt
             """);
         Model.AddTo(command);
         command.Arguments.Add(Scores);
-        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops, Correction.Option, Out })
+        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops, Correction.Option })
         {
             command.Options.Add(option);
         }
 
-        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        Targets.AddTo(command);
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         GlobalOptions.ReadyTorch(parsed);
         Budget budget = BudgetOf(parsed);
-        string path = parsed.GetRequiredValue(Out);
-        OutputPath.RequireWritable(path);
+        Targets.Require(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed);
+        Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));
-        ModelFile.Save(path, subnet.Model, new ModelConfig
-        {
-            Architecture = model.Model.Architecture,
-            Heads = [.. subnet.Plan.Widths.Select(block => block.Heads)],
-            Neurons = [.. subnet.Plan.Widths.Select(block => block.Neurons)],
-            Preprocessing = Model.Preprocess(parsed, model),
-            Provenance = Provenance(model, scores, subnet.Plan),
-        });
-        Report.Write(parsed, CutReport.Of(path, subnet.Plan));
+        Preprocessing preprocessing = Model.Preprocess(parsed, model);
+        ModelAgreement? agreement = Targets.Compare(parsed, subnet, preprocessing, cancellation);
+        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, preprocessing));
+        Report.Write(parsed, CutReport.Of(files, subnet.Plan, agreement));
         return 0;
     }
-
-    private static SortedDictionary<string, string> Provenance(LoadedModel model, ElasticScores scores, SubnetPlan plan) => new(scores.Provenance.ToDictionary(), StringComparer.Ordinal)
-    {
-        [ElasticScores.ModelHash] = model.Sha256,
-        ["model"] = Path.GetFileName(model.Path),
-        ["removed"] = plan.Removed.ToString(),
-        ["parameters"] = plan.Parameters.ToString(CultureInfo.InvariantCulture),
-        ["flops"] = plan.Flops.ToString(CultureInfo.InvariantCulture),
-    };
 
     private static Budget BudgetOf(ParseResult parsed)
     {

@@ -1,21 +1,36 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
+using SnapViT.Workflows;
 using Spectre.Console;
 
 namespace SnapViT.Cli.Output;
 
-/// <summary>What a cut kept.</summary>
+/// <summary>What a cut kept and wrote.</summary>
 internal static class CutReport
 {
-    public static Report Of(string path, SubnetPlan plan)
+    public static Report Of(IReadOnlyList<string> paths, SubnetPlan plan, ModelAgreement? agreement)
     {
+        WrittenFile[] files = [.. paths.Select(WrittenFile.Of)];
         long fullParameters = CostModel.Parameters(plan.Architecture, plan.Architecture.FullWidths);
         long fullFlops = CostModel.Flops(plan.Architecture, plan.Architecture.FullWidths);
         return new Report(
-            new { Out = path, plan.Removed.Mlp, plan.Removed.Heads, plan.Parameters, plan.Flops, Blocks = plan.Widths },
-            console => console.WriteLine(
-                $"{path}: {Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
-                + $"{Figures.Count(plan.Flops)} FLOPs ({Figures.Percent(plan.Flops / (double)fullFlops)}), "
-                + $"without {Figures.Percent(plan.Removed.Mlp)} of the neurons and {Figures.Percent(plan.Removed.Heads)} of the heads"));
+            new { Files = files, plan.Removed.Mlp, plan.Removed.Heads, plan.Parameters, plan.Flops, Blocks = plan.Widths, Agreement = agreement },
+            console =>
+            {
+                console.WriteLine(
+                    $"{Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
+                    + $"{Figures.Count(plan.Flops)} FLOPs ({Figures.Percent(plan.Flops / (double)fullFlops)}), "
+                    + $"without {Figures.Percent(plan.Removed.Mlp)} of the neurons and {Figures.Percent(plan.Removed.Heads)} of the heads");
+                foreach (WrittenFile file in files)
+                {
+                    console.WriteLine($"{file.Path}: {Figures.Count(file.Bytes)}B");
+                }
+
+                if (agreement is not null)
+                {
+                    string answers = agreement.SameAnswer is null ? "" : $", the same answer to {Figures.Percent(agreement.SameAnswer)}";
+                    console.WriteLine(Figures.Invariant($"smaller weights against float32 on {agreement.Images} photos: mean cosine of features {agreement.FeatureCosine:F6}{answers}"));
+                }
+            });
     }
 }

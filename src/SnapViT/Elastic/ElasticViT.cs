@@ -6,6 +6,7 @@ using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Loading;
 using SnapViT.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Elastic;
@@ -113,6 +114,7 @@ public sealed class ElasticViT : IDisposable
     public Subnet Materialize(SubnetPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
+        using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
         using Subnet subnet = At(plan);
         return new Subnet(new VisionTransformer(subnet.Model.Weights.Map(plan.Widths, (_, tensor) => OwnCopy(tensor))), plan);

@@ -3,7 +3,6 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Dialects;
 using SnapViT.Models;
-using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -110,13 +109,7 @@ public static class ModelFile
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(config);
         using DisposeScope scope = NewDisposeScope();
-        using IDisposable frozen = no_grad();
-        IEnumerable<TensorToWrite> tensors = ParameterTable.For(model.Architecture, model.Widths).Select(parameter =>
-        {
-            Tensor tensor = model.Weights[parameter.Name];
-            return ArchiveTensors.ToWrite(parameter.Name, QkvLayout.Concerns(parameter.Name) ? QkvLayout.ToCheckpoint(tensor) : tensor);
-        });
-        SafetensorsWriter.Write(path, [.. tensors], new Dictionary<string, string> { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() });
+        SafetensorsWriter.Write(path, CheckpointTensors.Of(model), new Dictionary<string, string> { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() });
     }
 
     /// <summary>SHA-256 of a checkpoint, lower-case hexadecimal; of one in several files, over all of them in the order of their names.</summary>

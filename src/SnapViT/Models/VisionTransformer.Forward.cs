@@ -73,20 +73,27 @@ public sealed partial class VisionTransformer
     internal Tensor EmbedTokens(Tensor images)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor patches = EmbedPatches(images);
+        Tensor x = PlaceTokens(EmbedPatches(images));
+        if (Architecture.HasPreNorm)
+        {
+            x = NormWeights.Find(Weights, "norm_pre").Apply(x);
+        }
+
+        return x.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Patches [B, P, D] with their positions in their places among the prefix tokens: [B, N, D], affine in the patches.</summary>
+    internal Tensor PlaceTokens(Tensor patches)
+    {
+        using DisposeScope scope = NewDisposeScope();
         Tensor? positions = Weights.Find("pos_embed");
         Tensor x = Architecture.Position switch
         {
             PositionEmbedding.AllTokens => WithPrefix(patches, registers: true).Plus(positions!),
             PositionEmbedding.PatchesOnly => WithPrefix(patches.Plus(positions!), registers: true),
             PositionEmbedding.ClassAndPatches => InsertRegisters(WithPrefix(patches, registers: false).Plus(positions!)),
-            _ => WithPrefix(patches, registers: true),
+            _ => WithPrefix(patches, registers: true).alias(),
         };
-        if (Architecture.HasPreNorm)
-        {
-            x = NormWeights.Find(Weights, "norm_pre").Apply(x);
-        }
-
         return x.MoveToOuterDisposeScope();
     }
 

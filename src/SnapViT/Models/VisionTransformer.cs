@@ -36,6 +36,9 @@ public sealed partial class VisionTransformer : IDisposable
     /// <summary>The model's tensors.</summary>
     public ViTWeights Weights { get; }
 
+    /// <summary>Cosine and sine [P, d] of the rotary positions; null where the model has none.</summary>
+    internal (Tensor Cos, Tensor Sin)? Rotary => _rotaryCos is null ? null : (_rotaryCos, _rotarySin!);
+
     /// <summary>Pooled features of images, without gradients.</summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S] with S the architecture's image size.</param>
     /// <returns>Features, float32 [B, D] (CLIP: [B, projection width]).</returns>

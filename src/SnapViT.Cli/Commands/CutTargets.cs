@@ -1,0 +1,108 @@
+using System.CommandLine;
+using SnapViT.Cli.Output;
+using SnapViT.Core.Architecture;
+using SnapViT.Data;
+using SnapViT.Elastic;
+using SnapViT.Export;
+using SnapViT.Loading;
+using SnapViT.Models;
+using SnapViT.Workflows;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary>The files that a cut writes, a format each, and at least one of them.</summary>
+internal sealed class CutTargets
+{
+    private const int MostPhotos = 256;
+    private const int PhotosPerBatch = 16;
+
+    private readonly Option<string?> _out = new("--out") { Description = "The model file to write (safetensors, with its own config), which every verb reads again." };
+    private readonly Option<string?> _onnx = new("--onnx") { Description = "The ONNX graph to write: dynamic batch, opset 17, with the config in its metadata." };
+    private readonly Option<string?> _torch = new("--pt") { Description = "The PyTorch state dict to write, in timm's names (docs/pytorch.md)." };
+    private readonly OnnxOptionSet _onnxOptions = new();
+    private readonly Option<string?> _images = new("--images") { Description = "ONNX: photos on which smaller weights are compared with float32, at most 256 of them; labels are not used." };
+
+    public void AddTo(Command command)
+    {
+        command.Options.Add(_out);
+        command.Options.Add(_onnx);
+        command.Options.Add(_torch);
+        _onnxOptions.AddTo(command);
+        command.Options.Add(_images);
+    }
+
+    /// <summary>Fails in one line, before any work, where nothing is asked for or a file could not be written.</summary>
+    public void Require(ParseResult parsed)
+    {
+        string[] paths = [.. new[] { _out, _onnx, _torch }.Select(parsed.GetValue).OfType<string>()];
+        if (paths.Length == 0)
+        {
+            throw new ArgumentException("expected at least one file to write: --out, --onnx or --pt, found none");
+        }
+
+        if (paths.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal).Count() < paths.Length)
+        {
+            throw new ArgumentException($"expected a file of its own for each format, found {string.Join(", ", paths)}");
+        }
+
+        if (parsed.GetValue(_onnx) is null && _onnxOptions.Given(parsed))
+        {
+            throw new ArgumentException("--fp16, --int8 and --onnx-outputs: expected --onnx FILE with them, found none");
+        }
+
+        if (parsed.GetValue(_images) is not null && _onnxOptions.Read(parsed).Precision == OnnxPrecision.Float32)
+        {
+            throw new ArgumentException("--images: expected --fp16 or --int8 with it, for float32 weights lose nothing; found neither");
+        }
+
+        _onnxOptions.Read(parsed);
+        Array.ForEach(paths, OutputPath.RequireWritable);
+    }
+
+    /// <summary>Fails in one line where a format cannot hold models of that architecture.</summary>
+    public void RequireFormats(ParseResult parsed, ViTArchitecture architecture)
+    {
+        if (parsed.GetValue(_torch) is not null)
+        {
+            TorchStateDict.RequireTimm(architecture);
+        }
+    }
+
+    /// <summary>Writes all that was asked for; the files in the order of the options.</summary>
+    public IReadOnlyList<string> Write(ParseResult parsed, Subnet subnet, ModelConfig config)
+    {
+        List<string> written = [];
+        if (parsed.GetValue(_out) is string model)
+        {
+            ModelFile.Save(model, subnet.Model, config);
+            written.Add(model);
+        }
+
+        if (parsed.GetValue(_onnx) is string graph)
+        {
+            written.AddRange(OnnxExport.Save(graph, subnet.Model, config, _onnxOptions.Read(parsed)));
+        }
+
+        if (parsed.GetValue(_torch) is string state)
+        {
+            TorchStateDict.Save(state, subnet.Model);
+            written.Add(state);
+        }
+
+        return written;
+    }
+
+    /// <summary>Compares the model of the smaller weights with that of the original ones; null where no photos were given.</summary>
+    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, Preprocessing preprocessing, CancellationToken cancellation)
+    {
+        if (parsed.GetValue(_images) is not string folder)
+        {
+            return null;
+        }
+
+        IReadOnlyList<ImageFile> photos = ImageFolder.Scan(folder).Sample(MostPhotos, parsed.GetValue(GlobalOptions.Seed));
+        using VisionTransformer twin = OnnxTwin.Of(subnet.Model, _onnxOptions.Read(parsed).Precision);
+        ImageBatches batches = ImageBatches.ForEvaluation(photos, preprocessing, PhotosPerBatch);
+        return ProgressDisplay.Run(parsed, progress => ModelAgreement.Measure(subnet.Model, twin, batches, progress, cancellation));
+    }
+}

@@ -1,0 +1,71 @@
+using System.CommandLine;
+using SnapViT.Cli.Output;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Data;
+using SnapViT.Elastic;
+using SnapViT.Export;
+using SnapViT.Loading;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary><c>snapvit export</c>: one model at many sizes, in the bytes of one.</summary>
+internal static class ExportCommand
+{
+    private static readonly ModelOptions Model = new();
+    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build'." };
+    private static readonly CorrectionOption Correction = new();
+    private static readonly Option<string> Folder = new("--onnx-family") { Description = "The folder to write, new or empty: weights.data, a graph per budget, family.json.", Required = true };
+    private static readonly Option<string> Budgets = new("--budgets") { Description = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), or two removed ratios (0.45:0.3).", Required = true };
+    private static readonly OnnxOptionSet OnnxOptions = new();
+
+    public static Command Create()
+    {
+        Verb command = new("export", "Writes one model at many sizes as ONNX graphs over one file of weights.", """
+            The weights are stored once, in importance order; a small graph per budget points at prefixes of them.
+            Corrected layers cannot be prefixes: they are stored beside their graph, and counted.
+
+              snapvit export deit_tiny.safetensors deit_tiny.scores.safetensors --onnx-family deit_tiny --budgets 0.3,0.4,0.6,0.8,1.0
+            """);
+        Model.AddTo(command);
+        command.Arguments.Add(Scores);
+        command.Options.Add(Folder);
+        command.Options.Add(Budgets);
+        command.Options.Add(Correction.Option);
+        OnnxOptions.AddTo(command);
+        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(ParseResult parsed)
+    {
+        GlobalOptions.ReadyTorch(parsed);
+        string folder = parsed.GetRequiredValue(Folder);
+        AtomicFolder.RequireFree(folder);
+        (string Name, Budget Budget)[] budgets = [.. parsed.GetRequiredValue(Budgets).Split(',', StringSplitOptions.TrimEntries).Select(text => (NameOf(text), Budget.Parse(text)))];
+        OnnxOptions options = OnnxOptions.Read(parsed);
+        ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
+        using LoadedModel model = Model.Load(parsed);
+        Preprocessing preprocessing = Model.Preprocess(parsed, model);
+        using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
+        (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (budget.Name, elastic.Planner.Plan(budget.Budget)))];
+        OnnxFamilyFiles files = OnnxFamily.Save(
+            folder, elastic, Cut(elastic, plans), plan => SubnetConfig.Of(model, scores, plan, preprocessing), options);
+        Report.Write(parsed, FamilyReport.Of(folder, files));
+        return 0;
+    }
+
+    /// <summary>One sub-network at a time, disposed before the next.</summary>
+    private static IEnumerable<(string Name, Subnet Subnet)> Cut(ElasticViT elastic, IEnumerable<(string Name, SubnetPlan Plan)> plans)
+    {
+        foreach ((string name, SubnetPlan plan) in plans)
+        {
+            using Subnet subnet = elastic.At(plan);
+            yield return (name, subnet);
+        }
+    }
+
+    /// <summary>A file's name: <c>flops-0.6</c>, <c>flops-4.3G</c>, <c>removed-0.45-0.3</c>.</summary>
+    private static string NameOf(string budget) => budget.Contains(':', StringComparison.Ordinal) ? $"removed-{budget.Replace(':', '-')}" : $"flops-{budget}";
+}

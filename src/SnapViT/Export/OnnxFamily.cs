@@ -1,0 +1,100 @@
+using System.Text.Json;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Planning;
+using SnapViT.Elastic;
+using SnapViT.Export.Onnx;
+using SnapViT.Loading;
+using SnapViT.Models;
+using static TorchSharp.torch;
+
+namespace SnapViT.Export;
+
+/// <summary>
+/// One model at many sizes as ONNX: the weights once, in importance order, in one file, and a small graph per budget whose tensors are the first
+/// rows of those. What a sub-network does not share, since it was corrected for its budget, stands in a file of its own beside its graph.
+/// </summary>
+public static class OnnxFamily
+{
+    /// <summary>The file of the weights that all graphs share.</summary>
+    public const string SharedFile = "weights.data";
+
+    /// <summary>The list of the graphs, in JSON.</summary>
+    public const string IndexFile = "family.json";
+
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    /// <summary>Writes a family.</summary>
+    /// <param name="folder">The folder to write: new or empty; it is complete or not there.</param>
+    /// <param name="elastic">The model.</param>
+    /// <param name="subnets">A name per sub-network, its file's name without <c>.onnx</c>; taken one by one, and the caller's to dispose.</param>
+    /// <param name="describe">What a graph says about itself.</param>
+    /// <param name="options">Precision and outputs; null for the defaults. 8-bit scales are those of the whole model.</param>
+    /// <exception cref="ArgumentException">A name is given twice, a sub-network is of another model, or as <see cref="OnnxExport.Save"/>.</exception>
+    /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
+    public static OnnxFamilyFiles Save(
+        string folder, ElasticViT elastic, IEnumerable<(string Name, Subnet Subnet)> subnets, Func<SubnetPlan, ModelConfig> describe, OnnxOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(elastic);
+        ArgumentNullException.ThrowIfNull(subnets);
+        ArgumentNullException.ThrowIfNull(describe);
+        options ??= new OnnxOptions();
+        OnnxFamilyFiles? files = null;
+        AtomicFolder.Write(folder, partial =>
+        {
+            using Subnet whole = elastic.At(Budget.Whole);
+            List<OnnxFamilyMember> members = [];
+            AtomicFile.Write(Path.Combine(partial, SharedFile), stream =>
+            {
+                ExternalTensors shared = new(stream, SharedFile);
+                TransformerGraph.Build(whole.Model, options, _ => shared);
+                foreach ((string name, Subnet subnet) in subnets)
+                {
+                    RequireNew(name, members);
+                    HashSet<string> own = OwnTensors(whole.Model.Weights, subnet.Model.Weights);
+                    members.Add(WriteMember(partial, name, subnet, describe(subnet.Plan), options, shared, own));
+                }
+            });
+            files = new OnnxFamilyFiles(SharedFile, new FileInfo(Path.Combine(partial, SharedFile)).Length, members);
+            AtomicFile.Write(Path.Combine(partial, IndexFile), stream => JsonSerializer.Serialize(stream, files, Json));
+        });
+        return files!;
+    }
+
+    private static OnnxFamilyMember WriteMember(
+        string folder, string name, Subnet subnet, ModelConfig config, OnnxOptions options, ExternalTensors shared, HashSet<string> own)
+    {
+        string graph = name + ".onnx", data = graph + OnnxExport.DataSuffix;
+        if (own.Count == 0)
+        {
+            OnnxExport.Write(Path.Combine(folder, graph), TransformerGraph.Build(subnet.Model, options, _ => shared), config);
+            return OnnxFamilyMember.Of(folder, graph, null, subnet.Plan);
+        }
+
+        AtomicFile.Write(Path.Combine(folder, data), stream =>
+        {
+            ExternalTensors beside = new(stream, data);
+            OnnxGraph built = TransformerGraph.Build(subnet.Model, options, source => own.Contains(source) ? beside : shared);
+            OnnxExport.Write(Path.Combine(folder, graph), built, config);
+        });
+        return OnnxFamilyMember.Of(folder, graph, data, subnet.Plan);
+    }
+
+    /// <summary>The tensors of a sub-network that are not the prefix of the whole model's, compared by value.</summary>
+    private static HashSet<string> OwnTensors(ViTWeights whole, ViTWeights subnet)
+    {
+        using IDisposable frozen = no_grad();
+        using ViTWeights prefix = WeightOrder.Prefix(whole, subnet.Widths);
+        HashSet<string> own = [.. subnet.Tensors.Where(pair => !prefix[pair.Key].Equals(pair.Value)).Select(pair => pair.Key)];
+        return own.FirstOrDefault(name => !name.StartsWith("blocks.", StringComparison.Ordinal)) is string foreign
+            ? throw new ArgumentException($"subnets: expected sub-networks of the elastic model, found one with another {foreign}", nameof(subnet))
+            : own;
+    }
+
+    private static void RequireNew(string name, List<OnnxFamilyMember> members)
+    {
+        if (members.Any(member => member.Graph == name + ".onnx"))
+        {
+            throw new ArgumentException($"subnets: expected a name of its own for each, found '{name}' twice", nameof(name));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Loading;
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Export;
+
+/// <summary>Models as PyTorch state dicts with the names and layouts of timm's <c>VisionTransformer</c> (docs/pytorch.md shows how timm takes them).</summary>
+public static class TorchStateDict
+{
+    /// <summary>Writes a state dict that plain <c>torch.load(path, weights_only=True)</c> reads; atomically.</summary>
+    /// <param name="path">The file to write.</param>
+    /// <param name="model">The model, pruned or not; stays the caller's.</param>
+    /// <exception cref="ArgumentException">timm's <c>VisionTransformer</c> has no such model, or the file would reach 4 GiB.</exception>
+    /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
+    public static void Save(string path, VisionTransformer model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        RequireTimm(model.Architecture);
+        using DisposeScope scope = NewDisposeScope();
+        TorchArchiveWriter.WriteStateDict(path, CheckpointTensors.Of(model));
+    }
+
+    /// <summary>Checks that the canonical names are timm's.</summary>
+    /// <exception cref="ArgumentException">They are not.</exception>
+    public static void RequireTimm(ViTArchitecture architecture)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        string? other = architecture switch
+        {
+            { Position: PositionEmbedding.Rotary } => "rotary positions (DINOv3)",
+            { Mlp: MlpKind.SwiGlu } => "SwiGLU",
+            { ProjectionWidth: > 0 } => "a projection (CLIP)",
+            _ => null,
+        };
+        if (other is not null)
+        {
+            throw new ArgumentException($"PyTorch state dict: expected a model of timm's VisionTransformer, found one with {other}, which timm keeps under other names; write safetensors or ONNX");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Models;
+using SnapViT.Tensors;
+using static TorchSharp.torch;
+
+namespace SnapViT.Loading;
+
+/// <summary>A model's tensors as checkpoints keep them: canonical names, qkv rows in the order [3, A, d].</summary>
+internal static class CheckpointTensors
+{
+    /// <summary>Lists the tensors to write; what has to be copied for that belongs to the caller's dispose scope.</summary>
+    public static IReadOnlyList<TensorToWrite> Of(VisionTransformer model)
+    {
+        using IDisposable frozen = no_grad();
+        return
+        [
+            .. ParameterTable.For(model.Architecture, model.Widths).Select(parameter =>
+            {
+                Tensor tensor = model.Weights[parameter.Name];
+                return ArchiveTensors.ToWrite(parameter.Name, QkvLayout.Concerns(parameter.Name) ? QkvLayout.ToCheckpoint(tensor) : tensor);
+            }),
+        ];
+    }
+}

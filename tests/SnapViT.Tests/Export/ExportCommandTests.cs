@@ -1,0 +1,145 @@
+using System.Text.Json;
+using SnapViT.Cli;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Elastic;
+using SnapViT.Loading;
+using SnapViT.Models;
+using SnapViT.Tests.Data;
+using static TorchSharp.torch;
+
+namespace SnapViT.Tests.Export;
+
+public sealed class ExportCommandTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("snapvit-export-");
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _error = new();
+
+    public void Dispose()
+    {
+        _folder.Delete(recursive: true);
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    [Fact, LeakCheck]
+    public async Task Cut_writes_every_format_asked_for_and_they_agree()
+    {
+        Prepare("vit");
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--out", In("small.safetensors"), "--onnx", In("small.onnx"), "--pt", In("small.pt"), "--json"));
+        using JsonDocument report = JsonDocument.Parse(_output.ToString());
+        Assert.Equal(
+            [In("small.safetensors"), In("small.onnx"), In("small.pt")],
+            report.RootElement.GetProperty("files").EnumerateArray().Select(file => file.GetProperty("path").GetString()));
+        using LoadedModel small = ModelFile.Load(In("small.safetensors"));
+        using OnnxRun run = new(In("small.onnx"));
+        using TorchArchiveReader state = TorchArchiveReader.Open(In("small.pt"));
+        using var scope = NewDisposeScope();
+        Tensor images = TinyModels.Images(small.Model.Architecture, 2);
+        run.Run("logits", images).ShouldBeWithin(1e-4, small.Model.Logits(images));
+        Assert.Equal(small.Description.Provenance["flops"], ModelConfig.FromJson(run.Metadata[ModelConfig.MetadataKey]).Provenance["flops"]);
+        Assert.Equal(CostModel.Parameters(small.Model.Architecture, small.Model.Widths), state.Tensors.Values.Sum(tensor => tensor.ElementCount));
+    }
+
+    [Theory, LeakCheck]
+    [InlineData("--out", "a.safetensors")]
+    [InlineData("--onnx", "a.onnx")]
+    [InlineData("--pt", "a.pt")]
+    public async Task Cut_writes_one_format_alone(string option, string file)
+    {
+        Prepare("vit");
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--mlp", "0.5", option, In(file)));
+        Assert.Equal(["model", "scores", file], _folder.GetFiles().Select(info => info.Name).Order(StringComparer.Ordinal).OrderByDescending(name => name is "model" or "scores"));
+    }
+
+    [Fact, LeakCheck]
+    public async Task Cut_shrinks_the_graph_and_chooses_its_outputs()
+    {
+        Prepare("wide");
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.9", "--onnx", In("full.onnx")));
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.9", "--onnx", In("half.onnx"), "--fp16", "--onnx-outputs", "features"));
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.9", "--onnx", In("quarter.onnx"), "--int8"));
+        Assert.True(new FileInfo(In("half.onnx")).Length < 0.55 * new FileInfo(In("full.onnx")).Length);
+        Assert.True(new FileInfo(In("quarter.onnx")).Length < 0.3 * new FileInfo(In("full.onnx")).Length);
+        using OnnxRun run = new(In("half.onnx"));
+        Assert.Equal(["features"], run.Outputs);
+    }
+
+    [Theory, LeakCheck]
+    [InlineData("vit", "--fp16", 0.9999, 1.0)]
+    [InlineData("vit", "--int8", 0.99, 0.9999999)]
+    [InlineData("siglip", "--int8", 0.99, 0.9999999)]
+    public async Task Cut_says_how_far_smaller_weights_agree_on_photos(string family, string option, double least, double most)
+    {
+        Prepare(family);
+        using TemporaryImages photos = new();
+        photos.PutMany(20);
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.8", "--onnx", In("a.onnx"), option, "--images", photos.Root, "--json"));
+        using JsonDocument report = JsonDocument.Parse(_output.ToString());
+        JsonElement agreement = report.RootElement.GetProperty("agreement");
+        Assert.Equal(20, agreement.GetProperty("images").GetInt32());
+        Assert.InRange(agreement.GetProperty("feature_cosine").GetDouble(), least, most + 1e-7);
+        Assert.Equal(family == "vit", agreement.TryGetProperty("same_answer", out JsonElement same) && same.GetDouble() is >= 0.8 and <= 1);
+    }
+
+    [Fact, LeakCheck]
+    public async Task Export_writes_a_family_of_the_budgets()
+    {
+        Prepare("deit3");
+        Assert.Equal(0, await Run("export", In("model"), In("scores"), "--onnx-family", In("family"), "--budgets", "0.5, 0.45:0.3,1.0", "--json"));
+        using JsonDocument report = JsonDocument.Parse(_output.ToString());
+        Assert.Equal(
+            ["flops-0.5.onnx", "removed-0.45-0.3.onnx", "flops-1.0.onnx"],
+            report.RootElement.GetProperty("members").EnumerateArray().Select(member => member.GetProperty("graph").GetString()));
+        using LoadedModel model = ModelFile.Load(In("model"));
+        using ElasticViT elastic = ElasticViT.Create(model, ElasticScores.Load(In("scores")));
+        using Subnet twin = elastic.At(Budget.Ratios(0.45, 0.3));
+        using OnnxRun run = new(Path.Combine(In("family"), "removed-0.45-0.3.onnx"));
+        using var scope = NewDisposeScope();
+        Tensor images = TinyModels.Images(model.Model.Architecture, 2);
+        run.Run("features", images).ShouldBeWithin(1e-4, twin.Embed(images));
+    }
+
+    public static TheoryData<string, string> Wrong => new()
+    {
+        { "cut model scores --flops 0.5", "at least one file to write: --out, --onnx or --pt" },
+        { "cut model scores --flops 0.5 --out a --pt a", "a file of its own for each format" },
+        { "cut model scores --flops 0.5 --out a --fp16", "--onnx FILE" },
+        { "cut model scores --flops 0.5 --onnx a --fp16 --int8", "one of --fp16 and --int8" },
+        { "cut model scores --flops 0.5 --onnx a --images photos", "--fp16 or --int8" },
+        { "cut model scores --flops 0.5 --onnx a --onnx-outputs logits", "no classifier" },
+        { "cut model scores --flops 0.5 --out b --pt a", "other names" },
+        { "cut model scores --flops 0.5 --onnx nowhere/a", "nowhere" },
+        { "export model scores --onnx-family family", "--budgets" },
+        { "export model scores --onnx-family family --budgets 0.5,1.5", "1.5" },
+        { "export model scores --onnx-family family --budgets 0.5,0.5", "twice" },
+        { "export model scores --onnx-family model --budgets 0.5", "found a file" },
+    };
+
+    [Theory, LeakCheck, MemberData(nameof(Wrong))]
+    public async Task Wrong_input_gives_one_line_and_no_file(string command, string expected)
+    {
+        Prepare("clip");
+        string[] files = ["model", "scores", "a", "b", "family", "nowhere/a"];
+        Assert.Equal(1, await Run([.. command.Split(' ').Select(word => files.Contains(word) ? In(word) : word)]));
+        Assert.Contains(expected, Assert.Single(_error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        Assert.Equal(["model", "scores"], _folder.GetFileSystemInfos().Select(info => info.Name).Order(StringComparer.Ordinal));
+    }
+
+    private string In(string name) => Path.Combine(_folder.FullName, name);
+
+    private Task<int> Run(params string[] args) => SnapVitCommand.RunAsync(args, _output, _error, TestContext.Current.CancellationToken);
+
+    /// <summary>A model file and its scores.</summary>
+    private void Prepare(string family)
+    {
+        using VisionTransformer model = TinyModels.Create(family);
+        ViTArchitecture a = model.Architecture;
+        ModelFile.Save(In("model"), model, TinyModels.Config(a, model.Widths));
+        new ElasticScores(
+            TinyModels.Scores(a), ScoreCoefficients.Initial(a.Depth, a.Heads), new KeepFloors(), new Dictionary<string, string> { [ElasticScores.ModelHash] = ModelFile.Hash(In("model")) }).Save(In("scores"));
+    }
+}

@@ -1,0 +1,161 @@
+using System.Text.Json;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Elastic;
+using SnapViT.Export;
+using SnapViT.Loading;
+using SnapViT.Models;
+using static TorchSharp.torch;
+
+namespace SnapViT.Tests.Export;
+
+public sealed class OnnxFamilyTests : IDisposable
+{
+    private static readonly double[] Ten = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0];
+
+    private readonly DirectoryInfo _root = Directory.CreateTempSubdirectory("snapvit-family-");
+
+    private string Folder => Path.Combine(_root.FullName, "family");
+
+    public static TheoryData<string> Families => [.. TinyModels.Families.Keys];
+
+    public void Dispose() => _root.Delete(recursive: true);
+
+    [Theory, LeakCheck, MemberData(nameof(Families))]
+    public void Every_graph_of_every_family_gives_what_its_sub_network_gives(string family)
+    {
+        using VisionTransformer model = TinyModels.Create(family);
+        using ElasticViT elastic = TinyModels.Elastic(model);
+        string[] budgets = ["1:0", "0:1", "0.45:0.3", "0.8", "1.0"];
+        Save(elastic, budgets, new OnnxOptions());
+        foreach (string budget in budgets)
+        {
+            ShouldAgree(elastic, budget, 1e-4);
+        }
+    }
+
+    [Fact, LeakCheck]
+    public void Ten_budgets_take_within_a_twentieth_of_one_model()
+    {
+        using VisionTransformer model = TinyModels.Random(DeitTiny);
+        using ElasticViT elastic = TinyModels.Elastic(model);
+        string single = Path.Combine(_root.FullName, "single.onnx");
+        OnnxExport.Save(single, model, Config(elastic.Planner.Plan(Budget.Whole)));
+        OnnxFamilyFiles files = Save(elastic, [.. Ten.Select(share => FormattableString.Invariant($"{share}"))], new OnnxOptions());
+        long bytes = Directory.GetFiles(Folder).Sum(file => new FileInfo(file).Length);
+        Assert.InRange(bytes, files.TotalBytes, (long)(1.05 * new FileInfo(single).Length));
+        Assert.All(files.Members, member => Assert.InRange(member.GraphBytes, 1, 100_000));
+        ShouldAgree(elastic, "0.3", 1e-4);
+        ShouldAgree(elastic, "1", 1e-4);
+    }
+
+    [Theory, LeakCheck]
+    [InlineData(OnnxPrecision.Float16, 0.01)]
+    [InlineData(OnnxPrecision.Int8, 0.1)]
+    public void Smaller_weights_are_shared_as_well(OnnxPrecision precision, double tolerance)
+    {
+        using VisionTransformer model = TinyModels.Create("deit3");
+        using ElasticViT elastic = TinyModels.Elastic(model);
+        Save(elastic, ["0.45:0.3", "0.8"], new OnnxOptions { Precision = precision });
+        ShouldAgree(elastic, "0.45:0.3", tolerance, ofLargest: true);
+        ShouldAgree(elastic, "0.8", tolerance, ofLargest: true);
+    }
+
+    [Fact, LeakCheck]
+    public void Corrected_layers_are_stored_beside_their_own_graph_only()
+    {
+        using VisionTransformer model = TinyModels.Create("vit");
+        using ElasticViT elastic = TinyModels.Elastic(model);
+        using Subnet plain = elastic.At(Budget.Ratios(0.5, 0.34));
+        using Subnet corrected = Corrected(plain);
+        OnnxFamilyFiles files = OnnxFamily.Save(Folder, elastic, [("plain", plain), ("corrected", corrected)], Config);
+
+        Assert.Null(files.Members[0].Own);
+        Assert.Equal("corrected.onnx.data", files.Members[1].Own);
+        long fc2 = plain.Plan.Widths.Sum(block => (block.Neurons + 1L) * 24 * sizeof(float));
+        Assert.InRange(files.Members[1].OwnBytes, fc2, fc2 + (6 * 4096));
+        using var scope = NewDisposeScope();
+        Tensor images = TinyModels.Images(model.Architecture, 2);
+        Features("plain", images).ShouldBeWithin(1e-4, plain.Embed(images));
+        Features("corrected", images).ShouldBeWithin(1e-4, corrected.Embed(images));
+    }
+
+    [Fact, LeakCheck]
+    public void The_index_lists_the_graphs_with_their_costs()
+    {
+        using VisionTransformer model = TinyModels.Create("vit");
+        using ElasticViT elastic = TinyModels.Elastic(model);
+        Save(elastic, ["0.6", "1"], new OnnxOptions());
+        using JsonDocument index = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, OnnxFamily.IndexFile)));
+        JsonElement[] members = [.. index.RootElement.GetProperty("members").EnumerateArray()];
+        Assert.Equal(["0.6.onnx", "1.onnx"], members.Select(member => member.GetProperty("graph").GetString()));
+        Assert.Equal(elastic.Planner.Plan(Budget.Flops(0.6)).Flops, members[0].GetProperty("flops").GetInt64());
+        Assert.Equal(3, members[0].GetProperty("blocks").GetArrayLength());
+    }
+
+    [Fact, LeakCheck]
+    public void Names_given_twice_sub_networks_of_another_model_and_full_folders_are_refused_and_leave_nothing()
+    {
+        using VisionTransformer model = TinyModels.Create("vit"), other = TinyModels.Create("vit", seed: 7);
+        using ElasticViT elastic = TinyModels.Elastic(model), another = TinyModels.Elastic(other);
+        using Subnet mine = elastic.At(Budget.Flops(0.7)), foreign = another.At(Budget.Flops(0.7));
+        Assert.Contains("twice", Refused([("a", mine), ("a", mine)]).Message, StringComparison.Ordinal);
+        Assert.Contains("sub-networks of the elastic model", Refused([("a", foreign)]).Message, StringComparison.Ordinal);
+        Assert.Empty(_root.EnumerateFileSystemInfos());
+
+        File.WriteAllText(Path.Combine(Directory.CreateDirectory(Folder).FullName, "mine"), "x");
+        Assert.Throws<IOException>(() => OnnxFamily.Save(Folder, elastic, [("a", mine)], Config));
+
+        ArgumentException Refused((string, Subnet)[] subnets) =>
+            Assert.Throws<ArgumentException>(() => OnnxFamily.Save(Folder, elastic, subnets, Config));
+    }
+
+    private static ViTArchitecture DeitTiny => new()
+    {
+        Depth = 12, Width = 192, Heads = 3, HeadWidth = 64, Hidden = 768, PatchSize = 16, ImageSize = 224, Classes = 1000,
+    };
+
+    private OnnxFamilyFiles Save(ElasticViT elastic, string[] budgets, OnnxOptions options)
+    {
+        List<(string Name, Subnet Subnet)> subnets = [.. budgets.Select(budget => (budget.Replace(':', '-'), elastic.At(Budget.Parse(budget))))];
+        try
+        {
+            return OnnxFamily.Save(Folder, elastic, subnets, Config, options);
+        }
+        finally
+        {
+            subnets.ForEach(pair => pair.Subnet.Dispose());
+        }
+    }
+
+    private void ShouldAgree(ElasticViT elastic, string budget, double tolerance, bool ofLargest = false)
+    {
+        using var scope = NewDisposeScope();
+        using Subnet twin = elastic.At(Budget.Parse(budget));
+        Tensor images = TinyModels.Images(twin.Model.Architecture, 2);
+        Tensor actual = Features(budget.Replace(':', '-'), images), expected = twin.Embed(images);
+        Assert.True(expected.abs().max().item<float>() > 0.3);
+        if (ofLargest)
+        {
+            actual.ShouldBeWithinOfLargest(tolerance, expected);
+        }
+        else
+        {
+            actual.ShouldBeWithin(tolerance, expected);
+        }
+    }
+
+    private Tensor Features(string name, Tensor images)
+    {
+        using OnnxRun run = new(Path.Combine(Folder, name + ".onnx"));
+        return run.Run("features", images);
+    }
+
+    /// <summary>A sub-network whose fc2 layers have weights and biases of their own, as a correction gives them.</summary>
+    private static Subnet Corrected(Subnet subnet) => new(
+        new VisionTransformer(subnet.Model.Weights.Map(subnet.Plan.Widths, (name, tensor) =>
+            name.Contains(".fc2.", StringComparison.Ordinal) ? tensor * 1.25 : tensor.alias())),
+        subnet.Plan);
+
+    private static ModelConfig Config(SubnetPlan plan) => TinyModels.Config(plan.Architecture, plan.Widths);
+}

@@ -1,0 +1,98 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Randomness;
+using SnapViT.Core.Scores;
+using SnapViT.Elastic;
+using SnapViT.Loading;
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Tests.Export;
+
+/// <summary>A random model of every family, small enough for a test, with weights large enough that every branch shows in the output.</summary>
+internal static class TinyModels
+{
+    private static readonly ViTArchitecture Plain = new()
+    {
+        Depth = 3, Width = 24, Heads = 3, HeadWidth = 8, Hidden = 40, PatchSize = 8, ImageSize = 32, Classes = 5,
+    };
+
+    /// <summary>Family to architecture.</summary>
+    public static IReadOnlyDictionary<string, ViTArchitecture> Families { get; } = new Dictionary<string, ViTArchitecture>
+    {
+        ["vit"] = Plain,
+        ["wide"] = Plain with { Width = 96, HeadWidth = 32, Hidden = 384, Channels = 3 },
+        ["no classifier, no qkv bias"] = Plain with { Classes = 0, HasQkvBias = false },
+        ["distilled"] = Plain with { HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
+        ["deit3"] = Plain with { Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
+        ["average of patches"] = Plain with { HasClassToken = false, Pooling = Pooling.AveragePatches },
+        ["dinov2"] = Plain with { RegisterTokens = 4, Position = PositionEmbedding.ClassAndPatches, HasLayerScale = true, Classes = 0 },
+        ["dinov2 giant"] = Plain with { Mlp = MlpKind.SwiGlu, HasLayerScale = true, Classes = 0 },
+        ["dinov3"] = Plain with { RegisterTokens = 4, Position = PositionEmbedding.Rotary, HasLayerScale = true, LayerNormEpsilon = 1e-5, Classes = 0 },
+        ["dinov3 huge"] = Plain with { RegisterTokens = 4, Position = PositionEmbedding.Rotary, Mlp = MlpKind.SwiGlu, HasLayerScale = true, Classes = 0 },
+        ["siglip"] = Plain with { HasClassToken = false, Pooling = Pooling.Attention, Position = PositionEmbedding.PatchesOnly, Classes = 0 },
+        ["siglip giant"] = Plain with { HasClassToken = false, Pooling = Pooling.Attention, Activation = Activation.GeluTanh, Classes = 0 },
+        ["clip"] = Plain with { Activation = Activation.QuickGelu, HasPreNorm = true, HasPatchBias = false, ProjectionWidth = 12, LayerNormEpsilon = 1e-5, Classes = 0 },
+    };
+
+    /// <summary>Widths that differ per block: a block without heads, one without neurons, one with a part of both.</summary>
+    public static SubnetWidths Uneven { get; } = new([new BlockWidths(2, 17), new BlockWidths(0, 40), new BlockWidths(3, 0)]);
+
+    public static VisionTransformer Create(string family, SubnetWidths? widths = null, ulong seed = 1) =>
+        Random(Families[family].Validated(), widths, seed);
+
+    public static VisionTransformer Random(ViTArchitecture architecture, SubnetWidths? widths = null, ulong seed = 1)
+    {
+        widths ??= architecture.FullWidths;
+        return new VisionTransformer(new ViTWeights(architecture, widths, ParameterTable.For(architecture, widths).Select((parameter, index) =>
+            KeyValuePair.Create(parameter.Name, Weight(parameter, QkvLayout.ModelShape(parameter, architecture), seed + (ulong)index)))));
+    }
+
+    /// <summary>A model with random scores; its floors let blocks lose everything.</summary>
+    public static ElasticViT Elastic(VisionTransformer model) => new(model, Scores(model.Architecture), new KeepFloors(0, 0));
+
+    public static ImportanceScores Scores(ViTArchitecture a)
+    {
+        SeededRandom random = new(5);
+        return new ImportanceScores(Uniform(random, a.Depth, a.Hidden), Uniform(random, a.Depth, a.Heads));
+    }
+
+    /// <summary>What a file says about a model, without preprocessing or provenance.</summary>
+    public static ModelConfig Config(ViTArchitecture architecture, SubnetWidths widths) => new()
+    {
+        Architecture = architecture,
+        Heads = [.. widths.Select(block => block.Heads)],
+        Neurons = [.. widths.Select(block => block.Neurons)],
+    };
+
+    /// <summary>Normalised images, float32 [count, 3, S, S].</summary>
+    public static Tensor Images(ViTArchitecture architecture, int count) =>
+        Normal([count, architecture.Channels, architecture.ImageSize, architecture.ImageSize], seed: 99);
+
+    private static Tensor Weight(ParameterShape parameter, long[] shape, ulong seed)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        bool scale = parameter.Name.EndsWith(".gamma", StringComparison.Ordinal)
+            || (parameter.Name.Contains("norm", StringComparison.Ordinal) && parameter.Name.EndsWith(".weight", StringComparison.Ordinal));
+        Tensor normal = Normal(shape, seed) * (parameter.Shape.Count == 2 ? 1.5 / Math.Sqrt(parameter.Shape[1] + 1.0) : 0.3);
+        return (scale ? normal + 1 : normal).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Normal(long[] shape, ulong seed)
+    {
+        using Generator generator = new(seed);
+        return randn(shape, generator: generator);
+    }
+
+    private static double[,] Uniform(SeededRandom random, int blocks, int structures)
+    {
+        double[,] scores = new double[blocks, structures];
+        for (int i = 0; i < scores.Length; i++)
+        {
+            scores[i / structures, i % structures] = random.NextDouble();
+        }
+
+        return scores;
+    }
+}
