@@ -148,6 +148,43 @@ public sealed class ReferenceScoresTests : IDisposable
         Assert.Empty(_folder.Names());
     }
 
+    [Fact]
+    public void A_file_cut_at_any_hundredth_or_with_any_byte_changed_is_refused_or_read_as_scores()
+    {
+        ReferenceScores scores = new()
+        {
+            Scores = new ImportanceScores(new[,] { { 0.5, 2 } }, new[,] { { 1.0, 3 } }),
+            Floors = new KeepFloors(),
+            ModelType = "dino_vits16",
+            Mlp = MlpKind.Standard,
+            Width = 4,
+            HeadWidth = 2,
+            Metadata = new Dictionary<string, object?> { ["seed"] = 42L },
+        };
+        scores.Save(_folder.File("whole"));
+        byte[] whole = File.ReadAllBytes(_folder.File("whole"));
+        for (int hundredth = 0; hundredth < 100; hundredth++)
+        {
+            string cut = _folder.Put("cut", whole.AsSpan(0, whole.Length * hundredth / 100));
+            Assert.Throws<CheckpointFormatException>(() => ElasticScores.Load(cut));
+        }
+
+        for (int at = 0; at < whole.Length; at++)
+        {
+            byte[] changed = [.. whole];
+            changed[at] ^= 0xff;
+            string path = _folder.Put("changed", changed);
+            try
+            {
+                Assert.Equal((1, 2, 2), (ElasticScores.Load(path).Local.Depth, ElasticScores.Load(path).Local.NeuronsPerBlock, ElasticScores.Load(path).Local.HeadsPerBlock));
+            }
+            catch (CheckpointFormatException refusal)
+            {
+                Assert.DoesNotContain('\n', refusal.Message);
+            }
+        }
+    }
+
     private static string OfficialFile(string model) => SharedFolder.Require("official", "scores", "imagenet-1k", model + ".pt");
 
     private static ViTArchitecture ArchitectureOf(ReferenceScores scores) => new ViTArchitecture
