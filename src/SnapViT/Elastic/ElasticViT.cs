@@ -92,7 +92,7 @@ public sealed class ElasticViT : IDisposable
         ArgumentNullException.ThrowIfNull(plan);
         using IDisposable frozen = no_grad();
         using ViTWeights views = WeightOrder.Prefix(_ordered, plan.Widths);
-        return new Subnet(new VisionTransformer(views.Map(plan.Widths, (_, tensor) => tensor.contiguous().clone())), plan);
+        return new Subnet(new VisionTransformer(views.Map(plan.Widths, (_, tensor) => tensor.is_contiguous() ? tensor.clone() : tensor.contiguous())), plan);
     }
 
     /// <inheritdoc/>
