@@ -13,6 +13,8 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit build</c>: scores and search, one elastic scores file.</summary>
 internal static class BuildCommand
 {
+    private const string Unfinished = ".unfinished";
+
     private static readonly ModelOptions Model = new();
     private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are not used.", Required = true };
     private static readonly Option<string> Out = new("--out") { Description = "The scores file to write (safetensors).", Required = true };
@@ -59,13 +61,14 @@ internal static class BuildCommand
         }.Validated();
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
+        OutputPath.RequireWritable(path + Unfinished);
         ImageFolder images = ImageFolder.Scan(parsed.GetRequiredValue(Images));
         using LoadedModel model = Model.Load(parsed);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
             ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress);
-            BuildResult built = build.Run(path + ".unfinished", cancellation);
-            build.Finish(built, path, path + ".unfinished");
+            BuildResult built = build.Run(path + Unfinished, cancellation);
+            build.Finish(built, path, path + Unfinished);
             return built;
         });
         Report.Write(parsed, BuildReport.Of(path, result));

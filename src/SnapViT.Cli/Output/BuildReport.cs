@@ -15,11 +15,17 @@ internal static class BuildReport
             FitnessBest = result.Search.BestFitness,
             FitnessHistory = result.Search.History,
             ContinuedEvaluations = result.Continued,
+            result.Discarded,
             result.Skipped,
         },
         console =>
         {
             console.WriteLine(Figures.Invariant($"{path}: fitness {result.Search.History[0]:F4} at the start, {result.Search.BestFitness:F4} after {result.Search.History.Count - 1} evaluations"));
+            if (result.Discarded is not null)
+            {
+                console.WriteLine($"began anew: {result.Discarded}");
+            }
+
             foreach (SnapViT.Data.SkippedFile skipped in result.Skipped)
             {
                 console.WriteLine($"skipped {skipped.Name}: {skipped.Reason}");

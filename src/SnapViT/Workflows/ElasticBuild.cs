@@ -1,4 +1,6 @@
 using System.Globalization;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Importance;
@@ -14,7 +16,8 @@ namespace SnapViT.Workflows;
 /// <param name="Search">Fitness of every candidate.</param>
 /// <param name="Continued">Evaluations taken over from an interrupted build.</param>
 /// <param name="Skipped">Files that could not be read.</param>
-public sealed record BuildResult(ElasticScores Scores, SearchResult Search, int Continued, IReadOnlyList<SkippedFile> Skipped);
+/// <param name="Discarded">Why an unfinished state that was found could not be continued and the build began anew; null where none was found, or it was.</param>
+public sealed record BuildResult(ElasticScores Scores, SearchResult Search, int Continued, IReadOnlyList<SkippedFile> Skipped, string? Discarded);
 
 /// <summary>
 /// The main job: a pretrained model and unlabelled photos in, elastic scores out. Local scores first, then the search over global factors, with
@@ -36,6 +39,7 @@ public sealed class ElasticBuild
     /// <param name="options">How the model is made elastic.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the model is pruned already.</exception>
+    /// <exception cref="BudgetException">The floors make a ratio of the search impossible.</exception>
     public ElasticBuild(LoadedModel source, ImageFolder images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -46,6 +50,7 @@ public sealed class ElasticBuild
             : source;
         _preprocessing = preprocessing;
         _options = options.Validated();
+        RequireRatiosWithinFloors();
         _progress = progress;
         _files = images.Sample(options.Samples, options.Seed);
         _provenance = Describe();
@@ -67,7 +72,7 @@ public sealed class ElasticBuild
 
         ImageBatches batches = ImageBatches.ForEvaluation(_files, _preprocessing, _options.BatchSize);
         using PreparedImages prepared = PreparedImages.Load(batches, cancellation);
-        using Fitness fitness = new(model, local, () => OnDevice(prepared.Batches(_options.BatchSize)), _options.Fitness);
+        using Fitness fitness = new(model, local, () => OnDevice(prepared.Batches(_options.BatchSize), cancellation), _options.Fitness);
         SearchOptions search = new() { Evaluations = _options.Evaluations, Seed = _options.Seed };
         SearchResult found = CoefficientSearch.Run(
             initial,
@@ -81,7 +86,7 @@ public sealed class ElasticBuild
             });
         _provenance["fitness_c0"] = found.History[0].ToString("R", CultureInfo.InvariantCulture);
         _provenance["fitness_best"] = found.BestFitness.ToString("R", CultureInfo.InvariantCulture);
-        return new BuildResult(unfinished with { Coefficients = found.Best }, found, history.Count, [.. batches.Skipped]);
+        return new BuildResult(unfinished with { Coefficients = found.Best }, found, history.Count, [.. batches.Skipped], checkpoint.Discarded);
     }
 
     /// <summary>Writes the result, then removes the unfinished state.</summary>
@@ -94,6 +99,18 @@ public sealed class ElasticBuild
         ArgumentNullException.ThrowIfNull(result);
         result.Scores.Save(path);
         Checkpoint(checkpointPath).Delete();
+    }
+
+    /// <summary>Whether the floors allow a ratio depends on counts alone, so it is known before hours of scoring, not after.</summary>
+    private void RequireRatiosWithinFloors()
+    {
+        ViTArchitecture a = _source.Model.Architecture;
+        ImportanceScores equal = new(new double[a.Depth, a.Hidden], new double[a.Depth, a.Heads]);
+        SubnetPlanner planner = new(a, equal, _options.Fitness.Floors);
+        foreach (PruningRatios ratios in _options.Fitness.Ratios)
+        {
+            planner.Plan(Budget.Ratios(ratios));
+        }
     }
 
     private BuildCheckpoint Checkpoint(string path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
@@ -119,12 +136,13 @@ public sealed class ElasticBuild
         return estimator.Scores();
     }
 
-    private IEnumerable<Tensor> OnDevice(IEnumerable<Tensor> batches)
+    private IEnumerable<Tensor> OnDevice(IEnumerable<Tensor> batches, CancellationToken cancellation)
     {
         foreach (Tensor batch in batches)
         {
             using (batch)
             {
+                cancellation.ThrowIfCancellationRequested();
                 yield return batch.to(_options.Device);
             }
         }
