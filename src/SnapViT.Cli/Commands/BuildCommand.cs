@@ -20,8 +20,8 @@ internal static class BuildCommand
     private static readonly Option<string> Out = new("--out") { Description = "The scores file to write (safetensors).", Required = true };
     private static readonly Option<int> Samples = new("--samples") { Description = "Photos used at most, a seeded sample.", DefaultValueFactory = _ => 1000 };
     private static readonly Option<int> Evaluations = new("--evaluations") { Description = "Candidates of the search; 0 leaves the factors at their start.", DefaultValueFactory = _ => 50 };
-    private static readonly Option<ScoreCriterion> Criterion = new("--criterion") { Description = "ssl: squared mean gradient, as the reference; fisher: mean of squared per-image gradients, the paper's Eq. 2.", DefaultValueFactory = _ => ScoreCriterion.Ssl };
-    private static readonly Option<CropProtocol> Crops = new("--crops") { Description = "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", DefaultValueFactory = _ => CropProtocol.Reference };
+    private static readonly Option<ScoreCriterion> Criterion = GlobalOptions.OneOf("--criterion", "ssl: squared mean gradient, as the reference; fisher: mean of squared per-image gradients, the paper's Eq. 2.", ScoreCriterion.Ssl);
+    private static readonly Option<CropProtocol> Crops = GlobalOptions.OneOf("--crops", "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", CropProtocol.Reference);
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
     private static readonly Option<double> NeuronFloor = new("--neuron-floor") { Description = "Share of its neurons that every block keeps.", DefaultValueFactory = _ => 0.05 };
     private static readonly Option<double> HeadFloor = new("--head-floor") { Description = "Share of its heads that every block keeps.", DefaultValueFactory = _ => 0.2 };
