@@ -14,7 +14,7 @@ public sealed class HelpTests
         {
             CommandRun run = await CommandRun.Of($"{verb} --help");
             Assert.Equal((0, ""), (run.Code, run.Error));
-            Assert.Contains($"snapvit {verb} ", run.Output, StringComparison.Ordinal);
+            Assert.Contains($"snapvit {verb}", run.Output, StringComparison.Ordinal);
             string[] everywhere = ["--json", "--seed", "--threads", "--precision", "--device", "--verbose"];
             Assert.All(everywhere, option => Assert.Contains(option, run.Output, StringComparison.Ordinal));
         }

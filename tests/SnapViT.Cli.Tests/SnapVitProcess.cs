@@ -18,7 +18,10 @@ internal sealed class SnapVitProcess : IDisposable
 
     public static SnapVitProcess Start(string arguments)
     {
-        ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "snapvit"), arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        // Whoever runs the tests in the background may ignore SIGINT, and a process inherits that; env puts the default back.
+        string command = Path.Combine(AppContext.BaseDirectory, "snapvit");
+        (string file, string before) = OperatingSystem.IsLinux() ? ("/usr/bin/env", $"--default-signal=INT {command} ") : (command, "");
+        ProcessStartInfo start = new(file, before + arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
         return new SnapVitProcess(Process.Start(start)!);
     }
 

@@ -38,7 +38,7 @@ public sealed class ElasticBuild
     /// <param name="preprocessing">How they become the model's input.</param>
     /// <param name="options">How the model is made elastic.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or the model is pruned already.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, the model is pruned already, or there are fewer images than the search compares components.</exception>
     /// <exception cref="BudgetException">The floors make a ratio of the search impossible.</exception>
     public ElasticBuild(LoadedModel source, ImageFolder images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
     {
@@ -53,6 +53,7 @@ public sealed class ElasticBuild
         RequireRatiosWithinFloors();
         _progress = progress;
         _files = images.Sample(options.Samples, options.Seed);
+        RequireEnoughImages();
         _provenance = Describe();
     }
 
@@ -110,6 +111,18 @@ public sealed class ElasticBuild
         foreach (PruningRatios ratios in _options.Fitness.Ratios)
         {
             planner.Plan(Budget.Ratios(ratios));
+        }
+    }
+
+    /// <summary>As many components need as many images; known before the scoring too.</summary>
+    private void RequireEnoughImages()
+    {
+        ViTArchitecture a = _source.Model.Architecture;
+        int width = a.ProjectionWidth > 0 ? a.ProjectionWidth : a.Width, components = _options.Fitness.PcaComponents;
+        if (components < width && _files.Count < components)
+        {
+            throw new ArgumentException(
+                $"samples: expected at least {components} images, for the search compares so many principal components of features of width {width}, found {_files.Count}");
         }
     }
 

@@ -106,6 +106,17 @@ public sealed class ElasticBuildTests : IDisposable
     }
 
     [Fact]
+    public void Fewer_images_than_components_are_refused_before_any_is_read()
+    {
+        BuildOptions options = BuildSite.Options with { Fitness = new FitnessOptions { PcaComponents = 9 } };
+        ArgumentException exception = Assert.Throws<ArgumentException>(() => _site.Build(options));
+        Assert.StartsWith("samples: expected at least 9 images", exception.Message, StringComparison.Ordinal);
+        Assert.EndsWith("of features of width 16, found 8", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(["model.safetensors"], _site.Files());
+        Assert.Equal(7, _site.Build(options with { Samples = 10 }).Search.History.Count);
+    }
+
+    [Fact]
     public void One_broken_image_among_many_is_named_and_left_out()
     {
         using BuildSite site = new(images: 20);
