@@ -16,7 +16,7 @@ internal static class ExitCode
     public static int Report(Exception exception, TextWriter error, bool verbose)
     {
         int code = Of(exception);
-        string line = code == Interrupted ? "interrupted" : exception.Message.ReplaceLineEndings(" ");
+        string line = code == Interrupted ? "interrupted" : OneLine(exception);
         error.WriteLine(code == InternalFailure ? $"snapvit: internal failure: {exception.GetType().Name}: {line}" : $"snapvit: {line}");
         if (verbose)
         {
@@ -28,6 +28,13 @@ internal static class ExitCode
         }
 
         return code;
+    }
+
+    /// <summary>The message as one line, without the name of the parameter that .NET appends: it is this program's, not the user's.</summary>
+    private static string OneLine(Exception exception)
+    {
+        string message = exception.Message.ReplaceLineEndings(" ");
+        return exception is ArgumentException { ParamName: string name } ? message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : message;
     }
 
     private static int Of(Exception exception) => exception switch

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using SnapViT.Cli.Commands;
 
 namespace SnapViT.Cli;
@@ -25,7 +24,7 @@ internal static class SnapVitCommand
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            await error.WriteLineAsync($"snapvit: {parsed.Errors[0].Message} (see 'snapvit {string.Join(' ', VerbOf(parsed))} --help')".Replace("  ", " ", StringComparison.Ordinal)).ConfigureAwait(false);
+            await error.WriteLineAsync(UsageFault.Of(parsed)).ConfigureAwait(false);
             return ExitCode.WrongInput;
         }
 
@@ -39,7 +38,4 @@ internal static class SnapVitCommand
             return ExitCode.Report(exception, error, parsed.GetValue(GlobalOptions.Verbose));
         }
     }
-
-    private static IEnumerable<string> VerbOf(ParseResult parsed) =>
-        parsed.CommandResult.Parent is CommandResult ? [parsed.CommandResult.Command.Name] : [];
 }

@@ -13,17 +13,19 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit build</c>: scores and search, one elastic scores file.</summary>
 internal static class BuildCommand
 {
+    private const string Unfinished = ".unfinished";
+
     private static readonly ModelOptions Model = new();
     private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are not used.", Required = true };
     private static readonly Option<string> Out = new("--out") { Description = "The scores file to write (safetensors).", Required = true };
     private static readonly Option<int> Samples = new("--samples") { Description = "Photos used at most, a seeded sample.", DefaultValueFactory = _ => 1000 };
     private static readonly Option<string> Preset = PresetOption();
     private static readonly Option<int?> Evaluations = new("--evaluations") { Description = "Candidates of the search; 0 leaves the factors at their start. Default: the preset's, 0 or 50." };
-    private static readonly Option<ScoreCriterion?> Criterion = new("--criterion") { Description = "curvature: the loss that is left after correction; ssl: squared mean gradient, as the reference; fisher: mean of squared per-image gradients, the paper's Eq. 2. Default: the preset's." };
+    private static readonly Option<ScoreCriterion?> Criterion = GlobalOptions.OneOf<ScoreCriterion>("--criterion", "curvature: the loss that is left after correction; ssl: squared mean gradient, as the reference; fisher: mean of squared per-image gradients, the paper's Eq. 2. Default: the preset's.");
     private static readonly Option<int> Calibration = new("--calibration") { Description = "Photos that second moments for the correction are taken from at most.", DefaultValueFactory = _ => new BuildOptions().CalibrationImages };
     private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => new BuildOptions().PrefixWeight };
     private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
-    private static readonly Option<CropProtocol> Crops = new("--crops") { Description = "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", DefaultValueFactory = _ => CropProtocol.Reference };
+    private static readonly Option<CropProtocol> Crops = GlobalOptions.OneOf("--crops", "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", CropProtocol.Reference);
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
     private static readonly Option<double> NeuronFloor = new("--neuron-floor") { Description = "Share of its neurons that every block keeps.", DefaultValueFactory = _ => 0.05 };
     private static readonly Option<double> HeadFloor = new("--head-floor") { Description = "Share of its heads that every block keeps.", DefaultValueFactory = _ => 0.2 };
@@ -78,13 +80,14 @@ internal static class BuildCommand
         }).Validated();
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
+        OutputPath.RequireWritable(path + Unfinished);
         ImageFolder images = ImageFolder.Scan(parsed.GetRequiredValue(Images));
         using LoadedModel model = Model.Load(parsed);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
             ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress);
-            BuildResult built = build.Run(path + ".unfinished", cancellation);
-            build.Finish(built, path, path + ".unfinished");
+            BuildResult built = build.Run(path + Unfinished, cancellation);
+            build.Finish(built, path, path + Unfinished);
             return built;
         });
         Report.Write(parsed, BuildReport.Of(path, result));

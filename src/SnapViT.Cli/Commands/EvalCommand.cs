@@ -73,10 +73,10 @@ internal static class EvalCommand
         }
 
         using ElasticViT elastic = ElasticViT.Create(model, scores, correction, precision, device);
-        List<Subnet> subnets = [];
+        SubnetPlan[] plans = [elastic.Planner.Plan(Budget.Whole), .. budgets.Select(elastic.Planner.Plan)];
+        List<Subnet> subnets = [.. plans.Select(elastic.At)];
         try
         {
-            subnets.AddRange([elastic.At(Budget.Whole), .. budgets.Select(elastic.At)]);
             return evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
         }
         finally

@@ -42,6 +42,24 @@ internal static class GlobalOptions
         return (device, ComputeSettings.ParsePrecision(parsed.GetRequiredValue(Precision), device));
     }
 
+    /// <summary>An option that takes the names of an enum, and nothing else: the parser alone would take any number.</summary>
+    public static Option<T> OneOf<T>(string name, string description, T preset)
+        where T : struct, Enum
+    {
+        Option<T> option = new(name) { Description = description, DefaultValueFactory = _ => preset };
+        option.AcceptOnlyFromAmong([.. Enum.GetNames<T>().Select(value => value.ToLowerInvariant())]);
+        return option;
+    }
+
+    /// <summary>The same without a preset of its own.</summary>
+    public static Option<T?> OneOf<T>(string name, string description)
+        where T : struct, Enum
+    {
+        Option<T?> option = new(name) { Description = description };
+        option.AcceptOnlyFromAmong([.. Enum.GetNames<T>().Select(value => value.ToLowerInvariant())]);
+        return option;
+    }
+
     private static Option<string> OneOf(string name, string description, string preset, params string[] values)
     {
         Option<string> option = new(name) { Description = description, DefaultValueFactory = _ => preset, Recursive = true };

@@ -58,7 +58,7 @@ internal sealed class DemoRun
             subnets.AddRange([elastic.At(Budget.Whole), .. PruningRatios.Paper.Select(ratios => elastic.At(Budget.Ratios(ratios)))]);
             ModelEvaluation evaluation = new(DemoModel.Preprocessing, BatchSize, Device, progress);
             IReadOnlyList<EvaluationRow> rows = evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
-            return new DemoResult(rows, [.. subnets.Select(subnet => subnet.Plan.Widths)], built.Search.History, photos.Files.Count, test.Files.Count, watch.Elapsed.TotalSeconds, Seed);
+            return new DemoResult(rows, [.. subnets.Select(subnet => subnet.Plan.Widths)], built.Search?.History ?? [], photos.Files.Count, test.Files.Count, watch.Elapsed.TotalSeconds, Seed);
         }
         finally
         {

@@ -11,15 +11,28 @@ internal static class BuildReport
         {
             Out = path,
             result.Scores.Provenance,
-            FitnessC0 = result.Search.History[0],
-            FitnessBest = result.Search.BestFitness,
-            FitnessHistory = result.Search.History,
+            FitnessC0 = result.Search?.History[0],
+            FitnessBest = result.Search?.BestFitness,
+            FitnessHistory = result.Search?.History,
             ContinuedEvaluations = result.Continued,
+            result.Discarded,
             result.Skipped,
         },
         console =>
         {
-            console.WriteLine(Figures.Invariant($"{path}: fitness {result.Search.History[0]:F4} at the start, {result.Search.BestFitness:F4} after {result.Search.History.Count - 1} evaluations"));
+            console.WriteLine(result.Search is null
+                ? $"{path}: scored, not searched"
+                : Figures.Invariant($"{path}: fitness {result.Search.History[0]:F4} at the start, {result.Search.BestFitness:F4} after {result.Search.History.Count - 1} evaluations"));
+            if (result.Scores.Moments is { } moments)
+            {
+                console.WriteLine(Figures.Invariant($"second moments of {moments.Images} images for the correction: {moments.Bytes / 1e6:0.0} MB of the file; --moments false leaves them out"));
+            }
+
+            if (result.Discarded is not null)
+            {
+                console.WriteLine($"began anew: {result.Discarded}");
+            }
+
             foreach (SnapViT.Data.SkippedFile skipped in result.Skipped)
             {
                 console.WriteLine($"skipped {skipped.Name}: {skipped.Reason}");

@@ -19,8 +19,14 @@ internal static class OutputPath
         }
 
         string probe = Path.Combine(folder, $".{Path.GetRandomFileName()}.partial");
-        using (File.Create(probe, 1, FileOptions.DeleteOnClose))
+        try
         {
+            File.Create(probe, 1, FileOptions.DeleteOnClose).Dispose();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The system's message is of the probe, which nobody asked for.
+            throw new IOException($"{path}: expected a folder {folder} that can be written, found one where no file can be created ({exception.GetType().Name})", exception);
         }
     }
 }

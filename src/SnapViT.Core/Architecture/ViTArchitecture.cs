@@ -9,6 +9,9 @@ namespace SnapViT.Core.Architecture;
 /// </remarks>
 public sealed record ViTArchitecture
 {
+    /// <summary>The most patches per side of an image: a bound for files that claim absurd sizes, far above any published model.</summary>
+    public const int MaxGrid = 1024;
+
     /// <summary>Number of transformer blocks, L.</summary>
     public required int Depth { get; init; }
 
@@ -112,6 +115,7 @@ public sealed record ViTArchitecture
         Require(RegisterTokens >= 0, $"{nameof(RegisterTokens)} must not be negative, found {RegisterTokens}");
         Require(ProjectionWidth >= 0, $"{nameof(ProjectionWidth)} must not be negative, found {ProjectionWidth}");
         Require(PatchSize <= 0 || ImageSize % PatchSize == 0, $"image size {ImageSize} is no multiple of the patch size {PatchSize}");
+        Require(PatchSize <= 0 || ImageSize <= (long)MaxGrid * PatchSize, $"image size {ImageSize} is more than {MaxGrid} patches of {PatchSize}");
         Require(LayerNormEpsilon > 0, $"{nameof(LayerNormEpsilon)} must be positive, found {LayerNormEpsilon}");
         Require(HasClassToken || Pooling is Pooling.Attention or Pooling.AveragePatches, $"pooling {Pooling} needs a class token");
         Require(HasDistillationToken == (Pooling is Pooling.ClassAndDistillation), "a distillation token goes with ClassAndDistillation pooling");

@@ -45,6 +45,12 @@ public sealed class ScoreCoefficients
     /// <summary>Number of factors, L + L*A.</summary>
     public static int Count(int depth, int headsPerBlock) => depth + (depth * headsPerBlock);
 
+    /// <summary>Factors of 1: scores as they are.</summary>
+    /// <param name="depth">Blocks, L.</param>
+    /// <param name="headsPerBlock">Heads per block, A.</param>
+    public static ScoreCoefficients Equal(int depth, int headsPerBlock) =>
+        new(Enumerable.Repeat(1.0, Count(depth, headsPerBlock)).ToArray(), depth, headsPerBlock);
+
     /// <summary>The start of the search, c0: from 1.2 at the first block to 0.8 at the last, for MLPs and heads alike.</summary>
     public static ScoreCoefficients Initial(int depth, int headsPerBlock)
     {

@@ -13,6 +13,9 @@ internal sealed class BuildCheckpoint(string path, string fingerprint)
     private const string FingerprintKey = "build.fingerprint";
     private const string HistoryKey = "build.history";
 
+    /// <summary>Why the file that <see cref="TryRead"/> found is not continued; null where it is, or where there was none.</summary>
+    public string? Discarded { get; private set; }
+
     /// <summary>The state of a build of the same fingerprint, or null where there is none that can be continued.</summary>
     public (ImportanceScores Local, IReadOnlyList<double> History)? TryRead()
     {
@@ -24,15 +27,20 @@ internal sealed class BuildCheckpoint(string path, string fingerprint)
         try
         {
             ElasticScores saved = ElasticScores.Load(path);
-            return saved.Provenance.GetValueOrDefault(FingerprintKey) == fingerprint
-                ? (saved.Local, [.. saved.Provenance[HistoryKey].Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(text => double.Parse(text, CultureInfo.InvariantCulture))])
-                : null;
+            if (saved.Provenance.GetValueOrDefault(FingerprintKey) == fingerprint)
+            {
+                return (saved.Local, History(saved));
+            }
+
+            Discarded = $"{path}: expected the state of this build, found that of another command or other input";
         }
-        catch (CheckpointFormatException)
+        catch (CheckpointFormatException exception)
         {
-            // Not ours, or of another version: the build begins anew and replaces it.
-            return null;
+            Discarded = exception.Message;
         }
+
+        // The build begins anew and replaces the file; its result says why.
+        return null;
     }
 
     /// <summary>Replaces the state, atomically.</summary>
@@ -48,4 +56,13 @@ internal sealed class BuildCheckpoint(string path, string fingerprint)
 
     /// <summary>Removes the state of a finished build.</summary>
     public void Delete() => File.Delete(path);
+
+    private double[] History(ElasticScores saved)
+    {
+        string text = saved.Provenance.GetValueOrDefault(HistoryKey) ?? "nothing";
+        return [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select((item, index) =>
+            double.TryParse(item, CultureInfo.InvariantCulture, out double fitness) && double.IsFinite(fitness)
+                ? fitness
+                : throw new CheckpointFormatException(path, $"metadata '{HistoryKey}': expected finite fitnesses, found something else in place {index}"))];
+    }
 }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
@@ -13,10 +15,11 @@ namespace SnapViT.Workflows;
 
 /// <summary>What a build made.</summary>
 /// <param name="Scores">Scores, factors, floors and provenance.</param>
-/// <param name="Search">Fitness of every candidate.</param>
+/// <param name="Search">Fitness of every candidate; null without evaluations.</param>
 /// <param name="Continued">Evaluations taken over from an interrupted build.</param>
 /// <param name="Skipped">Files that could not be read.</param>
-public sealed record BuildResult(ElasticScores Scores, SearchResult Search, int Continued, IReadOnlyList<SkippedFile> Skipped);
+/// <param name="Discarded">Why an unfinished state that was found could not be continued and the build began anew; null where none was found, or it was.</param>
+public sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int Continued, IReadOnlyList<SkippedFile> Skipped, string? Discarded);
 
 /// <summary>
 /// The main job: a pretrained model and unlabelled photos in, elastic scores out. Local scores first, then the search over global factors, with
@@ -31,6 +34,7 @@ public sealed class ElasticBuild
     private readonly IReadOnlyList<ImageFile> _calibration;
     private readonly IProgress<WorkProgress>? _progress;
     private readonly SortedDictionary<string, string> _provenance;
+    private IReadOnlyList<SkippedFile> _skipped = [];
 
     /// <summary>Prepares a build; nothing is computed yet.</summary>
     /// <param name="source">The unpruned model; stays the caller's.</param>
@@ -38,7 +42,8 @@ public sealed class ElasticBuild
     /// <param name="preprocessing">How they become the model's input.</param>
     /// <param name="options">How the model is made elastic.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or the model is pruned already.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, the model is pruned already, or there are fewer images than the search compares components.</exception>
+    /// <exception cref="BudgetException">The floors make a ratio of the search impossible.</exception>
     public ElasticBuild(LoadedModel source, ImageFolder images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -49,9 +54,11 @@ public sealed class ElasticBuild
             : source;
         _preprocessing = preprocessing;
         _options = options.Validated();
+        RequireRatiosWithinFloors();
         _progress = progress;
         _files = images.Sample(options.Samples, options.Seed);
         _calibration = images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed);
+        RequireEnoughImages();
         _provenance = Describe();
     }
 
@@ -66,28 +73,22 @@ public sealed class ElasticBuild
         using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
         using CalibrationMoments? moments = NeedsMoments ? Calibrate(model, cancellation) : null;
         (ImportanceScores local, IReadOnlyList<double> history) = checkpoint.TryRead() ?? (Score(model, moments, cancellation), []);
-        ScoreCoefficients initial = ScoreCoefficients.Initial(local.Depth, local.HeadsPerBlock);
+        // Costs of curvature compare between blocks as they are; the paper's start would tilt them.
+        ScoreCoefficients initial = _options.Criterion == ScoreCriterion.Curvature
+            ? ScoreCoefficients.Equal(local.Depth, local.HeadsPerBlock)
+            : ScoreCoefficients.Initial(local.Depth, local.HeadsPerBlock);
         ElasticScores unfinished = new(local, initial, _options.Fitness.Floors, _provenance);
         checkpoint.Write(unfinished, history);
 
-        ImageBatches batches = ImageBatches.ForEvaluation(_files, _preprocessing, _options.BatchSize);
-        using PreparedImages prepared = PreparedImages.Load(batches, cancellation);
-        using Fitness fitness = new(model, local, () => OnDevice(prepared.Batches(_options.BatchSize)), _options.Fitness, Corrections(moments));
-        SearchOptions search = new() { Evaluations = _options.Evaluations, Seed = _options.Seed };
-        SearchResult found = CoefficientSearch.Run(
-            initial,
-            candidate => fitness.Evaluate(candidate, cancellation),
-            search,
-            history,
-            told =>
-            {
-                checkpoint.Write(unfinished, told);
-                _progress?.Report(new WorkProgress("search", told.Count, _options.Evaluations + 1, string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
-            });
-        _provenance["fitness_c0"] = found.History[0].ToString("R", CultureInfo.InvariantCulture);
-        _provenance["fitness_best"] = found.BestFitness.ToString("R", CultureInfo.InvariantCulture);
-        ElasticScores scores = unfinished with { Coefficients = found.Best, Moments = _options.KeepMoments ? moments?.ToStored() : null };
-        return new BuildResult(scores, found, history.Count, [.. batches.Skipped]);
+        SearchResult? found = _options.Evaluations == 0 ? null : SearchFactors(model, moments, unfinished, history, checkpoint, cancellation);
+        if (found is not null)
+        {
+            _provenance["fitness_c0"] = found.History[0].ToString("R", CultureInfo.InvariantCulture);
+            _provenance["fitness_best"] = found.BestFitness.ToString("R", CultureInfo.InvariantCulture);
+        }
+
+        ElasticScores scores = unfinished with { Coefficients = found?.Best ?? initial, Moments = _options.KeepMoments ? moments?.ToStored() : null };
+        return new BuildResult(scores, found, history.Count, [.. _skipped], checkpoint.Discarded);
     }
 
     /// <summary>Writes the result, then removes the unfinished state.</summary>
@@ -102,7 +103,51 @@ public sealed class ElasticBuild
         Checkpoint(checkpointPath).Delete();
     }
 
+    /// <summary>Whether the floors allow a ratio depends on counts alone, so it is known before hours of scoring, not after.</summary>
+    private void RequireRatiosWithinFloors()
+    {
+        ViTArchitecture a = _source.Model.Architecture;
+        ImportanceScores equal = new(new double[a.Depth, a.Hidden], new double[a.Depth, a.Heads]);
+        SubnetPlanner planner = new(a, equal, _options.Fitness.Floors);
+        foreach (PruningRatios ratios in _options.Fitness.Ratios)
+        {
+            planner.Plan(Budget.Ratios(ratios));
+        }
+    }
+
+    /// <summary>As many components need as many images; known before the scoring too.</summary>
+    private void RequireEnoughImages()
+    {
+        ViTArchitecture a = _source.Model.Architecture;
+        int width = a.ProjectionWidth > 0 ? a.ProjectionWidth : a.Width, components = _options.Fitness.PcaComponents;
+        if (_options.Evaluations > 0 && components < width && _files.Count < components)
+        {
+            throw new ArgumentException(
+                $"samples: expected at least {components} images, for the search compares so many principal components of features of width {width}, found {_files.Count}");
+        }
+    }
+
     private BuildCheckpoint Checkpoint(string path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
+
+    private SearchResult SearchFactors(
+        VisionTransformer model, CalibrationMoments? moments, ElasticScores unfinished, IReadOnlyList<double> history, BuildCheckpoint checkpoint, CancellationToken cancellation)
+    {
+        ImageBatches batches = ImageBatches.ForEvaluation(_files, _preprocessing, _options.BatchSize);
+        using PreparedImages prepared = PreparedImages.Load(batches, cancellation);
+        _skipped = [.. batches.Skipped];
+        using Fitness fitness = new(
+            model, unfinished.Local, () => OnDevice(prepared.Batches(_options.BatchSize), cancellation), _options.Fitness, Corrections(moments));
+        return CoefficientSearch.Run(
+            unfinished.Coefficients,
+            candidate => fitness.Evaluate(candidate, cancellation),
+            new SearchOptions { Evaluations = _options.Evaluations, Seed = _options.Seed },
+            history,
+            told =>
+            {
+                checkpoint.Write(unfinished, told);
+                _progress?.Report(new WorkProgress("search", told.Count, _options.Evaluations + 1, string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
+            });
+    }
 
     private bool NeedsMoments => _options.KeepMoments || _options.Correction is not null || _options.Criterion == ScoreCriterion.Curvature;
 
@@ -170,14 +215,17 @@ public sealed class ElasticBuild
             done += batch.Files.Count;
             _progress?.Report(new WorkProgress("scoring", done, _files.Count, string.Create(CultureInfo.InvariantCulture, $"loss {meanLoss():F4}")));
         }
+
+        _skipped = [.. batches.Skipped];
     }
 
-    private IEnumerable<Tensor> OnDevice(IEnumerable<Tensor> batches)
+    private IEnumerable<Tensor> OnDevice(IEnumerable<Tensor> batches, CancellationToken cancellation)
     {
         foreach (Tensor batch in batches)
         {
             using (batch)
             {
+                cancellation.ThrowIfCancellationRequested();
                 yield return batch.to(_options.Device);
             }
         }

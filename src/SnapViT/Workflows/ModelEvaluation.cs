@@ -16,12 +16,14 @@ namespace SnapViT.Workflows;
 /// <param name="batchSize">Images per forward pass, at least 1.</param>
 /// <param name="device">Where the models run.</param>
 /// <param name="progress">Told how far the work is; null for nobody.</param>
+/// <exception cref="ArgumentException">The batch size is below 1.</exception>
 public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, Device device, IProgress<WorkProgress>? progress = null)
 {
     /// <summary>Files that could not be read.</summary>
     public IReadOnlyList<SkippedFile> Skipped => _skipped;
 
     private readonly List<SkippedFile> _skipped = [];
+    private readonly int _batchSize = batchSize >= 1 ? batchSize : throw new ArgumentException($"batch: expected at least 1, found {batchSize}");
 
     /// <summary>Measures models.</summary>
     /// <param name="models">Models of one architecture, whatever their widths; stay the caller's.</param>
@@ -35,14 +37,14 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(test);
         RequireLabels(test);
-        using Pass? training = train is null ? null : Embed(models, RequireLabels(train), "training images", classify: false, cancellation);
+        using Pass? training = train is null ? null : Embed(models, RequireLabels(train), "training images", new Wanted(Features: true, Hits: false), cancellation);
         if (train is not null && !train.Classes.SequenceEqual(test.Classes))
         {
             throw new ImageFolderException(train.Path, $"expected the classes of {test.Path} ({test.Classes.Count}), found others ({train.Classes.Count})");
         }
 
         bool classify = models.Count > 0 && models[0].Architecture.Classes > 0 && models[0].Architecture.Classes == test.Classes.Count;
-        using Pass testing = Embed(models, test, "test images", classify, cancellation);
+        using Pass testing = Embed(models, test, "test images", new Wanted(Features: training is not null, Hits: classify), cancellation);
         return [.. models.Select((model, index) => Row(model, index, testing, training, classify))];
     }
 
@@ -72,17 +74,17 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         ? folder
         : throw new ImageFolderException(folder.Path, "expected labels: one sub-folder per class, or --labels for a flat folder");
 
-    private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageFolder folder, string stage, bool classify, CancellationToken cancellation)
+    private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageFolder folder, string stage, Wanted wanted, CancellationToken cancellation)
     {
-        Pass pass = new(models.Count);
+        Pass pass = new(models.Count, wanted);
         try
         {
-            ImageBatches batches = ImageBatches.ForEvaluation(folder.Files, preprocessing, batchSize);
+            ImageBatches batches = ImageBatches.ForEvaluation(folder.Files, preprocessing, _batchSize);
             foreach (ImageBatch batch in batches.Read(cancellation))
             {
                 using (batch)
                 {
-                    pass.Add(models, batch, device, classify);
+                    pass.Add(models, batch, device);
                 }
 
                 progress?.Report(new WorkProgress(stage, pass.Labels.Count, folder.Files.Count));
@@ -98,8 +100,11 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         }
     }
 
+    /// <summary>What is kept of a pass: features only for k-NN, for they grow with the images.</summary>
+    private readonly record struct Wanted(bool Features, bool Hits);
+
     /// <summary>Features, hits and seconds of every model over one folder.</summary>
-    private sealed class Pass(int models) : IDisposable
+    private sealed class Pass(int models, Wanted wanted) : IDisposable
     {
         public List<int> Labels { get; } = [];
 
@@ -109,7 +114,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
 
         public double[] Seconds { get; } = new double[models];
 
-        public void Add(IReadOnlyList<VisionTransformer> models, ImageBatch batch, Device device, bool classify)
+        public void Add(IReadOnlyList<VisionTransformer> models, ImageBatch batch, Device device)
         {
             using DisposeScope scope = NewDisposeScope();
             using IDisposable frozen = no_grad();
@@ -122,8 +127,12 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
                 Tensor tokens = models[index].Tokens(images);
                 Tensor features = models[index].Pool(tokens);
                 Seconds[index] += watch.Elapsed.TotalSeconds;
-                Features[index].Add(features.DetachFromDisposeScope());
-                if (classify)
+                if (wanted.Features)
+                {
+                    Features[index].Add(features.DetachFromDisposeScope());
+                }
+
+                if (wanted.Hits)
                 {
                     Correct[index] += models[index].Classify(tokens).argmax(1).eq(labels).sum().item<long>();
                 }

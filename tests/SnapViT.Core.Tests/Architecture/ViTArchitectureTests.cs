@@ -23,6 +23,7 @@ public sealed class ViTArchitectureTests
         { "RegisterTokens must not be negative, found -2", Good with { RegisterTokens = -2 } },
         { "ProjectionWidth must not be negative, found -3", Good with { ProjectionWidth = -3 } },
         { "image size 225 is no multiple of the patch size 16", Good with { ImageSize = 225 } },
+        { "image size 16400 is more than 1024 patches of 16", Good with { ImageSize = 16400 } },
         { "LayerNormEpsilon must be positive, found 0", Good with { LayerNormEpsilon = 0 } },
         { "LayerNormEpsilon must be positive, found NaN", Good with { LayerNormEpsilon = double.NaN } },
         { "pooling ClassToken needs a class token", Good with { HasClassToken = false } },

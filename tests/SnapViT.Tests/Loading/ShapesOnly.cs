@@ -15,9 +15,13 @@ internal sealed class ShapesOnly(IEnumerable<TensorEntry> tensors) : ITensorArch
             ParameterTable.For(architecture, architecture.FullWidths).Select(parameter => new TensorToWrite(parameter.Name, TensorType.Float32, parameter.Shape, stream => WriteZeros(stream, parameter))))
         .Select(tensor => new TensorEntry(rename?.Invoke(tensor.Entry.Name) ?? tensor.Entry.Name, tensor.Entry.Type, tensor.Entry.Shape)));
 
-    public string Path => "nowhere/model.safetensors";
+    /// <summary>A published checkpoint in canonical names, without any config of ours.</summary>
+    public static ShapesOnly Of(ViTArchitecture architecture) => new(
+        ParameterTable.For(architecture, architecture.FullWidths).Select(parameter => new TensorEntry(parameter.Name, TensorType.Float32, parameter.Shape)));
 
-    public IReadOnlyDictionary<string, string> Metadata { get; } = new Dictionary<string, string>();
+    public string Path { get; init; } = "nowhere/model.safetensors";
+
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
     public IReadOnlyDictionary<string, TensorEntry> Tensors { get; } = tensors.ToDictionary(tensor => tensor.Name);
 

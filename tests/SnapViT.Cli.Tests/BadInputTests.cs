@@ -1,0 +1,203 @@
+using SnapViT.Tests;
+
+namespace SnapViT.Cli.Tests;
+
+/// <summary>
+/// Every mistake of a user is exit code 1 and one line on standard error that names the file or option, what was expected and what was found:
+/// no stack trace, no output, nothing under the final name.
+/// </summary>
+[LeakCheck]
+public sealed class BadInputTests : IDisposable
+{
+    private readonly Workspace _work = new Workspace().WithScores();
+
+    public void Dispose() => _work.Dispose();
+
+    public static TheoryData<string, string> Damages => new()
+    {
+        { "truncated", "lie outside the data" },
+        { "garbage", "expected a header of" },
+        { "empty", "expected at least 8 bytes with the length of the header, found 0" },
+        { "huge header", "expected a header of at most 100000000 bytes, found a length of 9223372036854775808" },
+        { "wrong shape", "tensor 'blocks.1.mlp.fc1.weight': expected shape [24, 16], found [23, 16]" },
+        { "missing tensor", "tensor 'cls_token': expected shape [1, 1, 16], found no such tensor" },
+        { "NaN weights", "tensor 'blocks.2.mlp.fc2.weight': expected finite values, found 1 NaN or infinite of 384" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Damages))]
+    public async Task A_damaged_model_is_refused_by_every_verb(string damage, string fault)
+    {
+        Damage(_work.ModelPath, damage);
+        await Refused(_work.BuildLine(_work.Out), _work.ModelPath, fault);
+        await Refused($"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out}", _work.ModelPath, fault);
+        await Refused($"eval {_work.ModelPath} --test {_work.Photos}", _work.ModelPath, fault);
+        if (damage != "NaN weights")
+        {
+            // To inspect reads no value.
+            await Refused($"inspect {_work.ModelPath}", _work.ModelPath, fault);
+        }
+    }
+
+    [Theory]
+    [InlineData("build {0}/none.safetensors --images {0}/photos --out {0}/out.safetensors", "cannot read {0}/none.safetensors: there is no such file")]
+    [InlineData("cut {0}/none.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors", "cannot read {0}/none.safetensors: there is no such file")]
+    [InlineData("cut {0}/model.safetensors {0}/none.safetensors --flops 0.6 --out {0}/out.safetensors", "cannot read {0}/none.safetensors: there is no such file")]
+    [InlineData("eval {0}/none.safetensors --test {0}/photos", "cannot read {0}/none.safetensors: there is no such file")]
+    [InlineData("eval {0}/model.safetensors --scores {0}/none.safetensors --test {0}/photos", "cannot read {0}/none.safetensors: there is no such file")]
+    [InlineData("eval {0}/model.safetensors --labels {0}/none.txt --test {0}/photos", "{0}/none.txt")]
+    [InlineData("inspect {0}/none.safetensors", "cannot read {0}/none.safetensors: there is no such file")]
+    public Task A_file_that_is_not_there_is_named(string line, string fault) => Refused(In(line), In(fault));
+
+    [Theory]
+    [InlineData("build {0}/model.safetensors --images {0}/none --out {0}/out.safetensors", "{0}/none: there is no such folder")]
+    [InlineData("build {0}/model.safetensors --images {0}/model.safetensors --out {0}/out.safetensors", "{0}/model.safetensors: expected a folder of images, found a file")]
+    [InlineData("build {0}/model.safetensors --images {0}/void --out {0}/out.safetensors", "{0}/void: expected JPEG, PNG, WebP or BMP images, found none among 0 files")]
+    [InlineData("build {0}/model.safetensors --images {0}/texts --out {0}/out.safetensors", "{0}/texts: expected JPEG, PNG, WebP or BMP images, found none among 2 files")]
+    [InlineData("build {0}/model.safetensors --images {0}/renamed --out {0}/out.safetensors", "1.jpg: more than 10 % of 2 files cannot be read as images, this one first: ")]
+    [InlineData("eval {0}/model.safetensors --test {0}/void", "{0}/void: expected JPEG, PNG, WebP or BMP images, found none among 0 files")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos/a", "{0}/photos/a: expected labels: one sub-folder per class, or --labels for a flat folder")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos/a --labels {0}/texts/1.txt", "{0}/photos/a: 00.jpg: the prefix '00' is not in {0}/texts/1.txt")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --labels {0}/empty.txt", "{0}/empty.txt: expected one class per line, found an empty file")]
+    public async Task A_folder_that_holds_no_images_is_named(string line, string fault)
+    {
+        Directory.CreateDirectory(_work.In("void"));
+        _work.Put("texts/1.txt", "n01 one text");
+        _work.Put("texts/2.txt", "n02 another text");
+        _work.Put("renamed/1.jpg", "a text that calls itself an image");
+        _work.Put("renamed/2.jpg", "a text that calls itself an image");
+        _work.Put("empty.txt", "");
+        await Refused(In(line), In(fault));
+    }
+
+    [Theory]
+    [InlineData("--samples 0", "samples: expected at least 1, found 0")]
+    [InlineData("--samples -3", "samples: expected at least 1, found -3")]
+    [InlineData("--samples many", "'many' for option '--samples'")]
+    [InlineData("--evaluations -1", "evaluations: expected 0 or more, found -1")]
+    [InlineData("--batch 0", "batch: expected at least 1, found 0")]
+    [InlineData("--samples 0 --batch 0", "samples: expected at least 1, found 0; batch: expected at least 1, found 0")]
+    [InlineData("--criterion best", "--criterion: Argument 'best' not recognized. Must be one of: 'ssl' 'fisher'")]
+    [InlineData("--crops 3", "--crops: Argument '3' not recognized. Must be one of: 'reference' 'independent'")]
+    [InlineData("--seed -1", "'-1' for option '--seed'")]
+    [InlineData("--threads -1", "--threads: expected 0 or more, found -1")]
+    [InlineData("--precision fp64", "--precision: Argument 'fp64' not recognized. Must be one of: 'fp32' 'bf16' 'auto'")]
+    [InlineData("--device tpu", "--device: Argument 'tpu' not recognized. Must be one of: 'cpu' 'cuda'")]
+    [InlineData("--preprocess blur", "preprocessing: expected one of reference, dino, deit, deit3, augreg, siglip, dinov3, found 'blur'")]
+    [InlineData("--neuron-floor 1.5", "floors: expected fractions in 0..1, found 1.5 of neurons and 0.2 of heads")]
+    [InlineData("--neuron-floor 0.5", "neurons: a ratio of 0.55 removes 39, but the floors of the blocks leave only 36 to remove")]
+    [InlineData("--head-floor 1", "heads: a ratio of 0.2 removes 2, but the floors of the blocks leave only 0 to remove")]
+    [InlineData("--frobnicate", "'--frobnicate'")]
+    public Task An_option_of_build_that_cannot_be_is_named(string option, string fault) =>
+        Refused($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Out} {option}", fault);
+
+    [Theory]
+    [InlineData("--mlp 1.0 --heads 1.0", "neurons: a ratio of 1 removes 72, but the floors of the blocks leave only 69 to remove")]
+    [InlineData("--mlp 0.98 --heads 0", "neurons: a ratio of 0.98 removes 70, but the floors of the blocks leave only 69 to remove")]
+    [InlineData("--mlp 1.2 --heads 0", "ratios: expected two shares in 0..1, found 1.2 and 0")]
+    [InlineData("--mlp NaN --heads 0", "ratios: expected two shares in 0..1, found NaN and 0")]
+    [InlineData("--flops 0.01", "the floors of the blocks allow no fewer than")]
+    [InlineData("--flops 0", "FLOPs: expected a share kept above 0 and up to 1 (1 is the whole model), found 0")]
+    [InlineData("--flops 1.5", "FLOPs: expected a share kept above 0 and up to 1 (1 is the whole model), found 1.5")]
+    [InlineData("--params 22", "parameters: expected a share kept above 0 and up to 1 (1 is the whole model), found 22; absolute figures take a suffix such as M or G")]
+    [InlineData("--params 10", "found 10")]
+    [InlineData("--params small", "budget 'small': expected a share kept such as 0.6")]
+    [InlineData("", "budget: expected one of '--mlp R --heads R', '--params F' and '--flops F', found 0")]
+    [InlineData("--flops 0.5 --params 0.5", "budget: expected one of '--mlp R --heads R', '--params F' and '--flops F', found 2")]
+    public Task A_budget_that_cannot_be_is_refused_with_the_numbers(string budget, string fault) =>
+        Refused($"cut {_work.ModelPath} {_work.Scores} {budget} --out {_work.Out}", fault);
+
+    [Theory]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --budgets 0.6", "--budgets: expected --scores FILE with it")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --scores {0}/scores.safetensors --budgets 0.6,", "budget '': expected a share")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --scores {0}/scores.safetensors --budgets 0.01", "the floors of the blocks allow no fewer than")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --batch 0", "batch: expected at least 1, found 0")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --scores {0}/model.safetensors", "{0}/model.safetensors: expected a scores file made by 'snapvit build', found another safetensors file")]
+    [InlineData("cut {0}/model.safetensors {0}/model.safetensors --flops 0.6 --out {0}/out.safetensors", "{0}/model.safetensors: expected a scores file made by 'snapvit build', found another safetensors file")]
+    public Task A_request_that_does_not_fit_its_files_is_refused(string line, string fault) => Refused(In(line), In(fault));
+
+    [Fact]
+    public async Task Scores_of_another_model_are_refused_with_both_hashes()
+    {
+        SmallModels.Save(_work.ModelPath, SmallModels.Vit, seed: 5);
+        string fault = "expected the model that the scores were made for (sha256 ";
+        await Refused($"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out}", _work.ModelPath, fault);
+        await Refused($"eval {_work.ModelPath} --scores {_work.Scores} --test {_work.Photos}", _work.ModelPath, fault);
+    }
+
+    [Fact]
+    public async Task A_model_that_was_cut_already_is_refused_where_a_whole_one_is_needed()
+    {
+        SmallModels.Save(_work.ModelPath, SmallModels.Vit, SmallModels.Uneven(SmallModels.Vit));
+        await Refused(_work.BuildLine(_work.Out), _work.ModelPath, "expected an unpruned model, found one whose blocks were cut: 4h/5n 0h/24n 1h/0n");
+    }
+
+    [Theory]
+    [InlineData("{0}/none/out.safetensors", "{0}/none/out.safetensors: expected a folder {0}/none to write into, found none")]
+    [InlineData("{0}/photos", "{0}/photos: expected a file to write, found a folder")]
+    [InlineData("/proc/out.safetensors", "/proc/out.safetensors: expected a folder /proc that can be written, found one where no file can be created")]
+    public async Task An_output_that_cannot_be_written_is_named_before_any_work(string path, string fault)
+    {
+        Assert.SkipUnless(Directory.Exists("/proc") || !path.StartsWith("/proc", StringComparison.Ordinal), "needs /proc, a folder that not even root can write");
+        await Refused(_work.BuildLine(In(path)), In(fault));
+        await Refused(In($"cut {{0}}/model.safetensors {{0}}/scores.safetensors --flops 0.6 --out {path}"), In(fault));
+    }
+
+    [Fact]
+    public async Task A_folder_where_the_unfinished_state_must_lie_is_named_before_any_work()
+    {
+        Directory.CreateDirectory(_work.Out + ".unfinished");
+        await Refused(_work.BuildLine(_work.Out), $"{_work.Out}.unfinished: expected a file to write, found a folder");
+    }
+
+    [Theory]
+    [InlineData("", "expected one of build, cut, eval, inspect", "found no verb")]
+    [InlineData("frobnicate", "expected one of build, cut, eval, inspect", "found 'frobnicate'")]
+    [InlineData("build", "--images", "is required")]
+    [InlineData("build model.safetensors --images photos", "--out", "is required")]
+    [InlineData("cut model.safetensors scores.safetensors --flops 0.6", "--out", "is required")]
+    [InlineData("eval model.safetensors", "--test", "is required")]
+    [InlineData("eval --test photos", "Required argument 'MODEL' missing", "snapvit eval --help")]
+    [InlineData("inspect", "Required argument 'FILE' missing", "snapvit inspect --help")]
+    [InlineData("inspect model.safetensors --unknown", "'--unknown'", "snapvit inspect --help")]
+    public Task A_command_line_that_says_too_little_or_too_much_is_told_so(string line, string fault, string hint) => Refused(line, fault, hint);
+
+    [Fact]
+    public async Task Where_an_error_came_from_is_shown_on_request()
+    {
+        CommandRun run = await CommandRun.Of($"inspect {_work.In("none.safetensors")} --verbose");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("   at SnapViT.", run.Error, StringComparison.Ordinal);
+    }
+
+    private string In(string text) => text.Replace("{0}", _work.Root, StringComparison.Ordinal);
+
+    private async Task Refused(string line, params string[] says)
+    {
+        string[] before = _work.Files();
+        CommandRun run = await CommandRun.Of(line);
+        Assert.Equal((1, ""), (run.Code, run.Output));
+        string said = Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.StartsWith("snapvit: ", said, StringComparison.Ordinal);
+        Assert.All(says, part => Assert.Contains(part, said, StringComparison.Ordinal));
+        Assert.Equal(before, _work.Files());
+    }
+
+    private static void Damage(string path, string damage) => _ = damage switch
+    {
+        "truncated" => CheckpointEdits.CutShort(path, 0.7),
+        "garbage" => Write(path, "this is a text file and no checkpoint at all"u8),
+        "empty" => Write(path, []),
+        "huge header" => CheckpointEdits.WithHeaderLength(path, 1UL << 63),
+        "wrong shape" => CheckpointEdits.WithShape(path, "blocks.1.mlp.fc1.weight", 23, 16),
+        "missing tensor" => CheckpointEdits.WithTensors(path, tensors => tensors.Remove("cls_token")),
+        "NaN weights" => CheckpointEdits.WithValue(path, "blocks.2.mlp.fc2.weight", 17, float.NaN),
+        _ => throw new ArgumentOutOfRangeException(nameof(damage), damage, "no such damage"),
+    };
+
+    private static string Write(string path, ReadOnlySpan<byte> content)
+    {
+        File.WriteAllBytes(path, content);
+        return path;
+    }
+}

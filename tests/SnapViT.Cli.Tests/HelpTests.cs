@@ -1,0 +1,53 @@
+namespace SnapViT.Cli.Tests;
+
+public sealed class HelpTests
+{
+    private static readonly string[] Expected = ["build", "cut", "eval", "inspect"];
+
+    [Fact]
+    public async Task The_command_lists_its_verbs() => Assert.Empty(Expected.Except(await Verbs()));
+
+    [Fact]
+    public async Task Every_verb_teaches_itself()
+    {
+        foreach (string verb in await Verbs())
+        {
+            CommandRun run = await CommandRun.Of($"{verb} --help");
+            Assert.Equal((0, ""), (run.Code, run.Error));
+            Assert.Contains($"snapvit {verb}", run.Output, StringComparison.Ordinal);
+            string[] everywhere = ["--json", "--seed", "--threads", "--precision", "--device", "--verbose"];
+            Assert.All(everywhere, option => Assert.Contains(option, run.Output, StringComparison.Ordinal));
+        }
+    }
+
+    [Theory]
+    [InlineData("build", "--images --out --samples --evaluations --criterion --crops --batch --neuron-floor --head-floor --preprocess --num-heads")]
+    [InlineData("cut", "SCORES --mlp --heads --params --flops --out")]
+    [InlineData("eval", "--scores --budgets --train --test --labels --batch")]
+    [InlineData("inspect", "FILE --num-heads")]
+    public async Task The_help_of_a_verb_names_its_options(string verb, string options)
+    {
+        CommandRun run = await CommandRun.Of($"{verb} --help");
+        Assert.All(options.Split(' '), option => Assert.Contains(option, run.Output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_version_is_told()
+    {
+        CommandRun run = await CommandRun.Of("--version");
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        Assert.Matches(@"^\d+\.\d+\.\d+", run.Output);
+    }
+
+    /// <summary>The verbs as the command's own help lists them.</summary>
+    private static async Task<string[]> Verbs()
+    {
+        CommandRun run = await CommandRun.Of("--help");
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        return [.. run.Output.Split('\n')
+            .SkipWhile(line => !line.StartsWith("Commands:", StringComparison.Ordinal))
+            .Skip(1)
+            .Where(line => line.Length > 2 && line.StartsWith("  ", StringComparison.Ordinal) && line[2] != ' ')
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0])];
+    }
+}

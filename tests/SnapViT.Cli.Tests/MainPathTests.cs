@@ -1,0 +1,183 @@
+using System.Text.Json;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Loading;
+using SnapViT.Tests;
+
+namespace SnapViT.Cli.Tests;
+
+/// <summary>The main job through the command: build, cut, eval, inspect.</summary>
+[LeakCheck]
+public sealed class MainPathTests : IAsyncLifetime
+{
+    private readonly Workspace _work = new();
+
+    public async ValueTask InitializeAsync() => await CommandRun.Json(_work.BuildLine(_work.Scores));
+
+    public ValueTask DisposeAsync()
+    {
+        _work.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public void A_build_leaves_its_scores_and_nothing_else() => Assert.Equal(["model.safetensors", "scores.safetensors"], _work.Files());
+
+    [Fact]
+    public async Task A_build_tells_its_fitness_and_where_it_came_from()
+    {
+        JsonElement build = await CommandRun.Json(_work.BuildLine(_work.Out));
+        Assert.Equal(_work.Out, build.GetProperty("out").GetString());
+        Assert.Equal(5, build.GetProperty("fitness_history").GetArrayLength());
+        Assert.Equal(build.GetProperty("fitness_c0").GetDouble(), build.GetProperty("fitness_history")[0].GetDouble());
+        Assert.InRange(build.GetProperty("fitness_best").GetDouble(), 0, build.GetProperty("fitness_c0").GetDouble());
+        Assert.Equal(ModelFile.Hash(_work.ModelPath), build.GetProperty("provenance").GetProperty("model_sha256").GetString());
+        Assert.Equal(0, build.GetProperty("skipped").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task The_same_seed_gives_the_same_file_and_another_seed_another()
+    {
+        await CommandRun.Json(_work.BuildLine(_work.Out));
+        Assert.Equal(File.ReadAllBytes(_work.Scores), File.ReadAllBytes(_work.Out));
+        await CommandRun.Json(_work.BuildLine(_work.Out) + " --seed 7");
+        Assert.NotEqual(File.ReadAllBytes(_work.Scores), File.ReadAllBytes(_work.Out));
+    }
+
+    [Fact]
+    public async Task Eval_measures_the_six_budgets_of_the_paper_beside_the_unpruned_model()
+    {
+        JsonElement eval = await CommandRun.Json($"eval {_work.ModelPath} --scores {_work.Scores} --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
+        ViTArchitecture a = SmallModels.Vit;
+        Assert.Equal(CostModel.Flops(a, a.FullWidths), eval.GetProperty("unpruned").GetProperty("flops").GetInt64());
+        JsonElement[] rows = [.. eval.GetProperty("rows").EnumerateArray()];
+        Assert.Equal(PruningRatios.Paper.Count, rows.Length);
+        foreach ((JsonElement row, PruningRatios ratios) in rows.Zip(PruningRatios.Paper))
+        {
+            string[] names = [.. row.EnumerateObject().Select(property => property.Name)];
+            Assert.Equal(["mlp", "heads", "parameters", "flops", "top1", "knn", "images_per_second"], names);
+            Assert.InRange(row.GetProperty("mlp").GetDouble(), ratios.Mlp - (1.0 / (a.Depth * a.Hidden)), ratios.Mlp);
+            Assert.InRange(row.GetProperty("heads").GetDouble(), ratios.Heads - (1.0 / (a.Depth * a.Heads)), ratios.Heads);
+            Assert.InRange(row.GetProperty("top1").GetDouble(), 0, 1);
+            Assert.InRange(row.GetProperty("knn").GetDouble(), 0, 1);
+            Assert.True(row.GetProperty("images_per_second").GetDouble() > 0);
+        }
+
+        Assert.Equal(rows.OrderByDescending(row => row.GetProperty("flops").GetInt64()), rows);
+    }
+
+    [Fact]
+    public async Task Eval_measures_only_what_it_can()
+    {
+        JsonElement eval = await CommandRun.Json($"eval {_work.ModelPath} --test {_work.Photos} {Workspace.Fixed}");
+        JsonElement row = Assert.Single(eval.GetProperty("rows").EnumerateArray());
+        Assert.False(row.TryGetProperty("knn", out _));
+        Assert.False(eval.TryGetProperty("unpruned", out _));
+        Assert.Equal(0, row.GetProperty("mlp").GetDouble());
+    }
+
+    [Fact]
+    public async Task Budgets_of_a_list_are_shares_or_pairs()
+    {
+        JsonElement eval = await CommandRun.Json(
+            $"eval {_work.ModelPath} --scores {_work.Scores} --budgets 0.6,0.5:0.25 --test {_work.Photos} {Workspace.Fixed}");
+        JsonElement[] rows = [.. eval.GetProperty("rows").EnumerateArray()];
+        double full = eval.GetProperty("unpruned").GetProperty("flops").GetInt64();
+        Assert.Equal(2, rows.Length);
+        Assert.InRange(rows[0].GetProperty("flops").GetInt64() / full, 0.55, 0.6);
+        Assert.Equal((0.5, 0.25), (rows[1].GetProperty("mlp").GetDouble(), rows[1].GetProperty("heads").GetDouble()));
+    }
+
+    [Fact]
+    public async Task A_cut_model_is_a_model_for_every_verb_and_measures_as_it_did_within_the_elastic_one()
+    {
+        JsonElement cut = await CommandRun.Json($"cut {_work.ModelPath} {_work.Scores} --mlp 0.5 --heads 0.25 --out {_work.Out}");
+        JsonElement elastic = await CommandRun.Json(
+            $"eval {_work.ModelPath} --scores {_work.Scores} --budgets 0.5:0.25 --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
+        JsonElement alone = await CommandRun.Json($"eval {_work.Out} --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
+        JsonElement expected = Assert.Single(elastic.GetProperty("rows").EnumerateArray());
+        JsonElement found = Assert.Single(alone.GetProperty("rows").EnumerateArray());
+        foreach (string figure in new[] { "mlp", "heads", "parameters", "flops", "top1", "knn" })
+        {
+            Assert.Equal(expected.GetProperty(figure).GetDouble(), found.GetProperty(figure).GetDouble());
+        }
+
+        JsonElement inspect = await CommandRun.Json($"inspect {_work.Out}");
+        Assert.Equal(cut.GetProperty("parameters").GetInt64(), inspect.GetProperty("parameters").GetInt64());
+        Assert.Equal(cut.GetProperty("flops").GetInt64(), inspect.GetProperty("flops").GetInt64());
+        Assert.Equal(cut.GetProperty("blocks").GetRawText(), inspect.GetProperty("blocks").GetRawText());
+        Assert.Equal("0.5:0.25", inspect.GetProperty("provenance").GetProperty("removed").GetString());
+    }
+
+    [Theory]
+    [InlineData("--flops 1.0", 1.0)]
+    [InlineData("--params 1.0", 1.0)]
+    [InlineData("--mlp 0 --heads 0", 1.0)]
+    [InlineData("--params 0.7", 0.7)]
+    [InlineData("--params 5K", 0.69)]
+    public async Task A_cut_keeps_at_most_what_was_asked_for_and_hardly_less(string budget, double share)
+    {
+        JsonElement cut = await CommandRun.Json($"cut {_work.ModelPath} {_work.Scores} {budget} --out {_work.Out}");
+        double kept = cut.GetProperty("parameters").GetInt64() / (double)CostModel.Parameters(SmallModels.Vit, SmallModels.Vit.FullWidths);
+        Assert.InRange(kept, share == 1 ? 1 : share - 0.05, share);
+    }
+
+    [Fact]
+    public async Task Inspect_shows_what_a_model_and_a_scores_file_hold()
+    {
+        JsonElement model = await CommandRun.Json($"inspect {_work.ModelPath}");
+        Assert.Equal("model", model.GetProperty("kind").GetString());
+        Assert.Equal(3, model.GetProperty("blocks").GetArrayLength());
+        JsonElement scores = await CommandRun.Json($"inspect {_work.Scores}");
+        Assert.Equal("scores", scores.GetProperty("kind").GetString());
+        Assert.Equal("42", scores.GetProperty("provenance").GetProperty("seed").GetString());
+        Assert.Equal(3, scores.GetProperty("blocks").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task People_get_text_and_progress_lines()
+    {
+        CommandRun build = await CommandRun.Of(_work.BuildLine(_work.Out));
+        Assert.Contains("scoring 12/12", build.Error, StringComparison.Ordinal);
+        Assert.Contains("search 5/5", build.Error, StringComparison.Ordinal);
+        Assert.Contains($"{_work.Out}: fitness ", build.Output, StringComparison.Ordinal);
+        CommandRun cut = await CommandRun.Of($"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out}");
+        Assert.Contains("of the neurons", cut.Output, StringComparison.Ordinal);
+        CommandRun eval = await CommandRun.Of($"eval {_work.ModelPath} --scores {_work.Scores} --test {_work.Photos} {Workspace.Fixed}");
+        Assert.Contains("images/s", eval.Output, StringComparison.Ordinal);
+        CommandRun inspect = await CommandRun.Of($"inspect {_work.ModelPath}");
+        Assert.Contains("4 of 4", inspect.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("build")]
+    [InlineData("eval")]
+    public async Task One_corrupt_photo_among_good_ones_is_named_and_skipped(string verb)
+    {
+        string photo = Path.Combine(_work.Photos, "b/04.jpg");
+        File.WriteAllBytes(photo, File.ReadAllBytes(photo).AsSpan(0, 200));
+        string line = verb == "build" ? _work.BuildLine(_work.Out) : $"eval {_work.ModelPath} --test {_work.Photos} {Workspace.Fixed}";
+        JsonElement json = await CommandRun.Json(line);
+        JsonElement skipped = Assert.Single(json.GetProperty("skipped").EnumerateArray());
+        Assert.Equal("b/04.jpg", skipped.GetProperty("name").GetString());
+        CommandRun text = await CommandRun.Of(line);
+        Assert.Contains("skipped b/04.jpg: ", text.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Flat_photos_take_their_classes_from_a_label_file()
+    {
+        Directory.CreateDirectory(_work.In("flat"));
+        foreach (string photo in Directory.EnumerateFiles(_work.Photos, "*", SearchOption.AllDirectories))
+        {
+            File.Copy(photo, Path.Combine(_work.In("flat"), $"{Path.GetFileName(Path.GetDirectoryName(photo))}_{Path.GetFileName(photo)}"));
+        }
+
+        string labels = _work.Put("labels.txt", "a ant\nb bee\nc cat\n");
+        JsonElement flat = await CommandRun.Json($"eval {_work.ModelPath} --test {_work.In("flat")} --labels {labels} {Workspace.Fixed}");
+        JsonElement folders = await CommandRun.Json($"eval {_work.ModelPath} --test {_work.Photos} {Workspace.Fixed}");
+        Assert.Equal(Top1(folders), Top1(flat));
+
+        static double Top1(JsonElement eval) => eval.GetProperty("rows")[0].GetProperty("top1").GetDouble();
+    }
+}

@@ -1,0 +1,49 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace SnapViT.Cli.Tests;
+
+/// <summary>The command as a process of its own, which can be sent signals.</summary>
+internal sealed class SnapVitProcess : IDisposable
+{
+    public const int Interrupt = 2;
+    public const int Kill = 9;
+
+    private readonly Process _process;
+    private readonly Task<string> _error;
+
+    private SnapVitProcess(Process process) => (_process, _error) = (process, process.StandardError.ReadToEndAsync());
+
+    public bool HasExited => _process.HasExited;
+
+    public static SnapVitProcess Start(string arguments)
+    {
+        // Whoever runs the tests in the background may ignore SIGINT, and a process inherits that; env puts the default back.
+        string command = Path.Combine(AppContext.BaseDirectory, "snapvit");
+        (string file, string before) = OperatingSystem.IsLinux() ? ("/usr/bin/env", $"--default-signal=INT {command} ") : (command, "");
+        ProcessStartInfo start = new(file, before + arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        return new SnapVitProcess(Process.Start(start)!);
+    }
+
+    /// <summary>Sends a signal and gives exit code and standard error.</summary>
+    public async Task<(int Code, string Error)> End(int signal)
+    {
+        Assert.Equal(0, SendSignal(_process.Id, signal));
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (_process.ExitCode, await _error);
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        _process.Dispose();
+    }
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int SendSignal(int process, int signal);
+}

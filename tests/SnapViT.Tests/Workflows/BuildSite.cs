@@ -1,0 +1,71 @@
+using SnapViT.Data;
+using SnapViT.Loading;
+using SnapViT.Tests.Data;
+using SnapViT.Workflows;
+
+namespace SnapViT.Tests.Workflows;
+
+/// <summary>A folder with a small model and images for it, in which builds run.</summary>
+internal sealed class BuildSite : IDisposable
+{
+    private readonly TemporaryImages _folder = new();
+
+    public BuildSite(int images = 10)
+    {
+        ModelPath = SmallModels.Save(Path.Combine(_folder.Root, "model.safetensors"), SmallModels.Vit);
+        for (int i = 0; i < images; i++)
+        {
+            _folder.Put($"images/{i:D4}.png", TemporaryImages.Random(20, 16, (ulong)i));
+        }
+    }
+
+    public static BuildOptions Options { get; } = new() { Samples = 8, Evaluations = 6, BatchSize = 4 };
+
+    public string ModelPath { get; }
+
+    public string Images => Path.Combine(_folder.Root, "images");
+
+    public string Out => Path.Combine(_folder.Root, "scores.safetensors");
+
+    public string Unfinished => Out + ".unfinished";
+
+    /// <summary>Names of all files beside the images.</summary>
+    public string[] Files() => [.. Directory.EnumerateFiles(_folder.Root).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+
+    /// <summary>Runs a whole build, or what is left of one.</summary>
+    public BuildResult Build(BuildOptions? options = null, Action<WorkProgress>? progress = null) =>
+        Run(options, progress, TestContext.Current.CancellationToken);
+
+    /// <summary>Runs a build that is cancelled at a report.</summary>
+    public void Interrupt(Func<WorkProgress, bool> at, BuildOptions? options = null)
+    {
+        using CancellationTokenSource stop = new();
+        Assert.Throws<OperationCanceledException>(() => Run(
+            options,
+            told =>
+            {
+                if (at(told))
+                {
+                    stop.Cancel();
+                }
+            },
+            stop.Token));
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private BuildResult Run(BuildOptions? options, Action<WorkProgress>? progress, CancellationToken cancellation)
+    {
+        using LoadedModel model = ModelFile.Load(ModelPath);
+        ElasticBuild build = new(model, ImageFolder.Scan(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress));
+        BuildResult result = build.Run(Unfinished, cancellation);
+        build.Finish(result, Out, Unfinished);
+        return result;
+    }
+}
+
+/// <summary>Progress that is told at once; <see cref="Progress{T}"/> tells on other threads, later.</summary>
+internal sealed class Told(Action<WorkProgress> told) : IProgress<WorkProgress>
+{
+    public void Report(WorkProgress value) => told(value);
+}

@@ -1,0 +1,156 @@
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Data;
+using SnapViT.Importance;
+using SnapViT.Loading;
+using SnapViT.Search;
+using SnapViT.Workflows;
+using TorchSharp;
+
+namespace SnapViT.Tests.Workflows;
+
+[LeakCheck]
+public sealed class ElasticBuildTests : IDisposable
+{
+    private readonly BuildSite _site = new();
+
+    public void Dispose() => _site.Dispose();
+
+    [Theory]
+    [InlineData(ScoreCriterion.Ssl, CropProtocol.Reference)]
+    [InlineData(ScoreCriterion.Fisher, CropProtocol.Reference)]
+    [InlineData(ScoreCriterion.Ssl, CropProtocol.Independent)]
+    public void The_same_command_gives_the_same_bytes(ScoreCriterion criterion, CropProtocol crops)
+    {
+        BuildOptions options = BuildSite.Options with { Criterion = criterion, Crops = crops };
+        _site.Build(options);
+        byte[] first = File.ReadAllBytes(_site.Out);
+        _site.Build(options);
+        Assert.Equal(first, File.ReadAllBytes(_site.Out));
+    }
+
+    [Fact]
+    public void Another_seed_gives_other_scores()
+    {
+        ElasticScores first = _site.Build().Scores;
+        ElasticScores second = _site.Build(BuildSite.Options with { Seed = 43 }).Scores;
+        Assert.NotEqual(first.Local.Neurons(0).ToArray(), second.Local.Neurons(0).ToArray());
+    }
+
+    [Fact]
+    public void The_scores_file_says_what_it_was_made_of()
+    {
+        BuildResult result = _site.Build();
+        ElasticScores saved = ElasticScores.Load(_site.Out);
+        Assert.Equal(result.Scores.Coefficients.Vector.ToArray(), saved.Coefficients.Vector.ToArray());
+        Assert.Equal(ModelFile.Hash(_site.ModelPath), saved.Provenance[ElasticScores.ModelHash]);
+        string[] facts = ["8", "ssl", "reference", "6", "42", "4", "fp32", "cosine"];
+        string[] keys = ["images", "criterion", "crops", "evaluations", "seed", "batch", "precision", "losses"];
+        Assert.Equal(facts, keys.Select(key => saved.Provenance[key]), StringComparer.OrdinalIgnoreCase);
+        Assert.Equal(64, saved.Provenance["images_sha256"].Length);
+    }
+
+    [Fact]
+    public void The_search_starts_at_c0_and_returns_the_best_it_saw()
+    {
+        BuildResult result = _site.Build();
+        Assert.Equal(7, result.Search!.History.Count);
+        Assert.Equal(result.Search!.History.Min(), result.Search!.BestFitness);
+        Assert.True(result.Search!.BestFitness <= result.Search!.History[0]);
+    }
+
+    [Fact]
+    public void Without_evaluations_the_factors_stay_at_their_start()
+    {
+        BuildResult result = _site.Build(BuildSite.Options with { Evaluations = 0 });
+        Assert.Equal(ScoreCoefficients.Initial(3, 4).Vector.ToArray(), result.Scores.Coefficients.Vector.ToArray());
+        Assert.Null(result.Search);
+    }
+
+    [Fact]
+    public void A_finished_build_leaves_its_result_and_nothing_else()
+    {
+        _site.Build();
+        Assert.Equal(["model.safetensors", "scores.safetensors"], _site.Files());
+    }
+
+    [Fact]
+    public void A_result_that_cannot_be_written_leaves_the_unfinished_state()
+    {
+        Directory.CreateDirectory(_site.Out);
+        IOException exception = Assert.Throws<IOException>(() => _site.Build());
+        Assert.Contains(_site.Out, exception.Message, StringComparison.Ordinal);
+        Assert.Equal(["model.safetensors", "scores.safetensors.unfinished"], _site.Files());
+        Directory.Delete(_site.Out);
+        Assert.Equal(7, _site.Build().Continued);
+    }
+
+    [Fact]
+    public void A_model_that_was_cut_already_is_refused()
+    {
+        SmallModels.Save(_site.ModelPath, SmallModels.Vit, SmallModels.Uneven(SmallModels.Vit));
+        ArgumentException exception = Assert.Throws<ArgumentException>(() => _site.Build());
+        Assert.Contains($"{_site.ModelPath}: expected an unpruned model", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Floors_that_a_ratio_of_the_search_breaks_are_refused_before_any_image_is_read()
+    {
+        BuildOptions options = BuildSite.Options with { Fitness = new FitnessOptions { Floors = new KeepFloors(0.5, 0) } };
+        Directory.Delete(_site.Images, recursive: true);
+        Directory.CreateDirectory(_site.Images);
+        File.WriteAllText(Path.Combine(_site.Images, "none.png"), "no image");
+        BudgetException exception = Assert.Throws<BudgetException>(() => _site.Build(options));
+        Assert.Equal("neurons: a ratio of 0.55 removes 39, but the floors of the blocks leave only 36 to remove", exception.Message);
+        Assert.Equal(["model.safetensors"], _site.Files());
+    }
+
+    [Fact]
+    public void Fewer_images_than_components_are_refused_before_any_is_read()
+    {
+        BuildOptions options = BuildSite.Options with { Fitness = new FitnessOptions { PcaComponents = 9 } };
+        ArgumentException exception = Assert.Throws<ArgumentException>(() => _site.Build(options));
+        Assert.StartsWith("samples: expected at least 9 images", exception.Message, StringComparison.Ordinal);
+        Assert.EndsWith("of features of width 16, found 8", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(["model.safetensors"], _site.Files());
+        Assert.Equal(7, _site.Build(options with { Samples = 10 }).Search!.History.Count);
+    }
+
+    [Fact]
+    public void One_broken_image_among_many_is_named_and_left_out()
+    {
+        using BuildSite site = new(images: 20);
+        string broken = Path.Combine(site.Images, "0007.png");
+        File.WriteAllBytes(broken, File.ReadAllBytes(broken).AsSpan(0, 100));
+        BuildResult result = site.Build(BuildSite.Options with { Samples = 20 });
+        Assert.Equal(["0007.png"], result.Skipped.Select(file => file.Name));
+    }
+
+    [Fact]
+    public void Too_many_broken_images_are_an_error_that_leaves_no_file()
+    {
+        foreach (string file in Directory.EnumerateFiles(_site.Images).Order(StringComparer.Ordinal).Take(5))
+        {
+            File.WriteAllText(file, "no image");
+        }
+
+        ImageFolderException exception = Assert.Throws<ImageFolderException>(() => _site.Build(BuildSite.Options with { Samples = 10 }));
+        Assert.Contains("0000.png: more than 10", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(["model.safetensors"], _site.Files());
+    }
+
+    [Fact]
+    public void A_thousand_images_need_no_more_tensors_than_a_hundred()
+    {
+        using BuildSite site = new(images: 1000);
+        long Peak(int samples)
+        {
+            long most = 0;
+            site.Build(BuildSite.Options with { Samples = samples, Evaluations = 1, BatchSize = 32 }, _ => most = Math.Max(most, torch.Tensor.TotalCount));
+            return most;
+        }
+
+        Peak(100);
+        Assert.Equal(Peak(100), Peak(1000));
+    }
+}

@@ -1,0 +1,188 @@
+using SnapViT.Core.Planning;
+using SnapViT.Data;
+using SnapViT.Elastic;
+using SnapViT.Evaluation;
+using SnapViT.Models;
+using SnapViT.Tests.Data;
+using SnapViT.Workflows;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Tests.Workflows;
+
+[LeakCheck]
+public sealed class ModelEvaluationTests : IDisposable
+{
+    private static readonly Preprocessing Preprocess = Preprocessing.ForCrop(SmallModels.Vit.ImageSize, 1);
+    private static readonly string[] Names = ["ant", "bee", "cat"];
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    private readonly TemporaryImages _test = new();
+    private readonly TemporaryImages _train = new();
+    private readonly VisionTransformer _model = SmallModels.Create(SmallModels.Vit);
+
+    public ModelEvaluationTests()
+    {
+        for (int i = 0; i < 12; i++)
+        {
+            _test.Put($"{Names[i % 3]}/{i:D2}.png", TemporaryImages.Random(20, 16, (ulong)i));
+        }
+
+        for (int i = 0; i < 30; i++)
+        {
+            _train.Put($"{Names[i % 3]}/{i:D2}.png", TemporaryImages.Random(16, 20, 100 + (ulong)i));
+        }
+    }
+
+    public void Dispose()
+    {
+        _model.Dispose();
+        _test.Dispose();
+        _train.Dispose();
+    }
+
+    [Fact]
+    public void Accuracies_are_those_of_one_image_at_a_time()
+    {
+        ImageFolder test = ImageFolder.Scan(_test.Root), train = ImageFolder.Scan(_train.Root);
+        EvaluationRow row = Assert.Single(Evaluate(4).Run([_model], test, train, Stop));
+        using DisposeScope scope = NewDisposeScope();
+        Tensor images = Images(test), labels = tensor(test.Files.Select(file => (long)file.Label!.Value).ToArray());
+        Assert.Equal(_model.Logits(images).argmax(1).eq(labels).sum().item<long>() / 12.0, row.Top1);
+        using NearestNeighbours neighbours = new(_model.Embed(Images(train)), [.. train.Files.Select(file => file.Label!.Value)]);
+        Assert.Equal(neighbours.Accuracy(_model.Embed(images), [.. test.Files.Select(file => file.Label!.Value)]), row.Knn);
+        Assert.InRange(row.ImagesPerSecond, double.Epsilon, double.MaxValue);
+    }
+
+    [Fact]
+    public void Every_sub_network_has_a_row_with_its_own_costs()
+    {
+        using ElasticViT elastic = new(_model, SmallModels.Scores(SmallModels.Vit), new KeepFloors(0, 0));
+        Subnet[] subnets = [.. PruningRatios.Paper.Select(ratios => elastic.At(Budget.Ratios(ratios)))];
+        IReadOnlyList<EvaluationRow> rows = Evaluate(4).Run([.. subnets.Select(subnet => subnet.Model)], ImageFolder.Scan(_test.Root), null, Stop);
+        Assert.Equal(subnets.Select(subnet => (subnet.Plan.Parameters, subnet.Plan.Flops, subnet.Plan.Removed)), rows.Select(row => (row.Parameters, row.Flops, row.Removed)));
+        for (int i = 0; i < subnets.Length; i++)
+        {
+            Assert.Equal(Assert.Single(Evaluate(4).Run([subnets[i].Model], ImageFolder.Scan(_test.Root), null, Stop)).Top1, rows[i].Top1);
+            subnets[i].Dispose();
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(100)]
+    public void The_batch_size_changes_no_accuracy(int size)
+    {
+        ImageFolder test = ImageFolder.Scan(_test.Root), train = ImageFolder.Scan(_train.Root);
+        EvaluationRow expected = Assert.Single(Evaluate(4).Run([_model], test, train, Stop));
+        EvaluationRow row = Assert.Single(Evaluate(size).Run([_model], test, train, Stop));
+        Assert.Equal((expected.Top1, expected.Knn), (row.Top1, row.Knn));
+    }
+
+    [Fact]
+    public void Labels_of_sub_folders_and_of_a_label_file_give_the_same_row()
+    {
+        using TemporaryImages flat = new();
+        foreach (ImageFile file in ImageFolder.Scan(_test.Root).Files)
+        {
+            flat.Put(file.Name.Replace('/', '_'), File.ReadAllBytes(file.Path));
+        }
+
+        string labels = flat.Put("labels.txt", "ant six legs\nbee six legs and a sting\ncat four legs\n"u8);
+        EvaluationRow byFolder = Assert.Single(Evaluate(4).Run([_model], ImageFolder.Scan(_test.Root), null, Stop));
+        EvaluationRow byFile = Assert.Single(Evaluate(4).Run([_model], ImageFolder.Scan(flat.Root, LabelFile.Read(labels)), null, Stop));
+        Assert.Equal(byFolder with { ImagesPerSecond = 0 }, byFile with { ImagesPerSecond = 0 });
+    }
+
+    [Fact]
+    public void What_was_not_asked_for_or_cannot_be_is_not_measured()
+    {
+        _test.Put("dog/99.png", TemporaryImages.Random(16, 16, 99));
+        EvaluationRow fourClasses = Assert.Single(Evaluate(4).Run([_model], ImageFolder.Scan(_test.Root), null, Stop));
+        Assert.Equal((null, null), (fourClasses.Top1, fourClasses.Knn));
+    }
+
+    [Fact]
+    public void Images_without_labels_are_refused()
+    {
+        using TemporaryImages flat = new();
+        ImageFolderException exception = Assert.Throws<ImageFolderException>(() => Evaluate(4).Run([_model], flat.PutMany(3), null, Stop));
+        Assert.Equal($"{flat.Root}: expected labels: one sub-folder per class, or --labels for a flat folder", exception.Message);
+    }
+
+    [Fact]
+    public void Training_images_of_other_classes_are_refused()
+    {
+        _train.Put("dog/99.png", TemporaryImages.Random(16, 16, 99));
+        ImageFolderException exception = Assert.Throws<ImageFolderException>(
+            () => Evaluate(4).Run([_model], ImageFolder.Scan(_test.Root), ImageFolder.Scan(_train.Root), Stop));
+        Assert.Equal($"{_train.Root}: expected the classes of {_test.Root} (3), found others (4)", exception.Message);
+    }
+
+    [Fact]
+    public void A_broken_image_is_named_and_counts_for_nothing()
+    {
+        for (int i = 12; i < 30; i++)
+        {
+            _test.Put($"{Names[i % 3]}/{i:D2}.png", TemporaryImages.Random(20, 16, (ulong)i));
+        }
+
+        string broken = Path.Combine(_test.Root, "bee/04.png");
+        byte[] whole = File.ReadAllBytes(broken);
+        File.WriteAllBytes(broken, whole.AsSpan(0, 60));
+        ModelEvaluation evaluation = Evaluate(4);
+        EvaluationRow with = Assert.Single(evaluation.Run([_model], ImageFolder.Scan(_test.Root), null, Stop));
+        Assert.Equal(["bee/04.png"], evaluation.Skipped.Select(file => file.Name));
+        File.Delete(broken);
+        EvaluationRow without = Assert.Single(Evaluate(4).Run([_model], ImageFolder.Scan(_test.Root), null, Stop));
+        Assert.Equal(without.Top1, with.Top1);
+    }
+
+    [Fact]
+    public void A_batch_of_nothing_is_refused() =>
+        Assert.Equal("batch: expected at least 1, found 0", Assert.Throws<ArgumentException>(() => Evaluate(0)).Message);
+
+    [Fact]
+    public void Cancellation_ends_it_between_two_batches()
+    {
+        using CancellationTokenSource stop = new();
+        List<long> told = [];
+        ModelEvaluation evaluation = new(Preprocess, 4, CPU, new Told(progress =>
+        {
+            told.Add(progress.Done);
+            stop.Cancel();
+        }));
+        Assert.Throws<OperationCanceledException>(() => evaluation.Run([_model], ImageFolder.Scan(_test.Root), null, stop.Token));
+        Assert.Equal([4L], told);
+    }
+
+    [Fact]
+    public void A_thousand_images_need_no_more_tensors_than_a_hundred()
+    {
+        using TemporaryImages many = new();
+        byte[] image = TemporaryImages.Encode(TemporaryImages.Random(16, 16), SkiaSharp.SKEncodedImageFormat.Png);
+        for (int i = 0; i < 1000; i++)
+        {
+            many.Put($"{Names[i % 3]}/{i:D4}.png", image);
+        }
+
+        ImageFolder all = ImageFolder.Scan(many.Root);
+        Dictionary<long, long> live = [];
+        long before = Tensor.TotalCount;
+        ModelEvaluation evaluation = new(Preprocess, 10, CPU, new Told(progress => live[progress.Done] = Tensor.TotalCount - before));
+        evaluation.Run([_model], all, null, Stop);
+        Assert.Equal(100, live.Count);
+        Assert.Equal(live[100], live.Values.Max());
+    }
+
+    private static ModelEvaluation Evaluate(int batch) => new(Preprocess, batch, CPU);
+
+    private static Tensor Images(ImageFolder folder)
+    {
+        float[][] images = [.. folder.Files.Select(file => Preprocess.Apply(ImageDecoder.Decode(file.Path)))];
+        long side = Preprocess.Side;
+        return tensor(images.SelectMany(image => image).ToArray(), [images.Length, 3, side, side]);
+    }
+}
