@@ -24,5 +24,5 @@ internal static class UsageFault
         error.SymbolResult is OptionResult { Option.Name: string name } && !error.Message.Contains(name, StringComparison.Ordinal) ? $"{name}: {error.Message}" : error.Message;
 
     private static string Verb(Command root, IReadOnlyList<string> unknown) =>
-        $"expected one of {string.Join(", ", root.Subcommands.Select(command => command.Name))}, found {(unknown.Count > 0 ? $"'{unknown[0]}'" : "no verb")}";
+        $"expected one of {string.Join(", ", root.Subcommands.Where(command => !command.Hidden).Select(command => command.Name))}, found {(unknown.Count > 0 ? $"'{unknown[0]}'" : "no verb")}";
 }
