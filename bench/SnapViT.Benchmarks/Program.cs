@@ -1,7 +1,13 @@
 using SnapViT.Benchmarks;
+using SnapViT.Benchmarks.Accuracy;
 using SnapViT.Tensors;
 
 const string Project = "dotnet run -c Release --project bench/SnapViT.Benchmarks --";
+
+if (args is [AccuracyCommand.Name, .. string[] rest])
+{
+    return AccuracyCommand.Run(rest, $"{Project} {string.Join(' ', args)}");
+}
 
 IBenchmark[] all =
 [

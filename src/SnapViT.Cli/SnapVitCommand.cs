@@ -17,13 +17,14 @@ internal static class SnapVitCommand
     {
         RootCommand root = new("Turns one pretrained Vision Transformer into a model of any size: no labels, no retraining.")
         {
-            BuildCommand.Create(), CutCommand.Create(), ExportCommand.Create(), EvalCommand.Create(), InspectCommand.Create(),
+            DemoCommand.Create(), BuildCommand.Create(), CutCommand.Create(), ExportCommand.Create(), EvalCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), TrainDemoCommand.Create(),
         };
         GlobalOptions.AddTo(root);
+        Verb.TeachIn(root);
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            await error.WriteLineAsync($"snapvit: {parsed.Errors[0].Message} (see 'snapvit {string.Join(' ', Verb(parsed))} --help')".Replace("  ", " ", StringComparison.Ordinal)).ConfigureAwait(false);
+            await error.WriteLineAsync($"snapvit: {parsed.Errors[0].Message} (see 'snapvit {string.Join(' ', VerbOf(parsed))} --help')".Replace("  ", " ", StringComparison.Ordinal)).ConfigureAwait(false);
             return ExitCode.WrongInput;
         }
 
@@ -38,6 +39,6 @@ internal static class SnapVitCommand
         }
     }
 
-    private static IEnumerable<string> Verb(ParseResult parsed) =>
+    private static IEnumerable<string> VerbOf(ParseResult parsed) =>
         parsed.CommandResult.Parent is CommandResult ? [parsed.CommandResult.Command.Name] : [];
 }

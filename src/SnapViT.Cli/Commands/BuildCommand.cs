@@ -17,8 +17,12 @@ internal static class BuildCommand
     private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are not used.", Required = true };
     private static readonly Option<string> Out = new("--out") { Description = "The scores file to write (safetensors).", Required = true };
     private static readonly Option<int> Samples = new("--samples") { Description = "Photos used at most, a seeded sample.", DefaultValueFactory = _ => 1000 };
-    private static readonly Option<int> Evaluations = new("--evaluations") { Description = "Candidates of the search; 0 leaves the factors at their start.", DefaultValueFactory = _ => 50 };
-    private static readonly Option<ScoreCriterion> Criterion = new("--criterion") { Description = "ssl: squared mean gradient, as the reference; fisher: mean of squared per-image gradients, the paper's Eq. 2.", DefaultValueFactory = _ => ScoreCriterion.Ssl };
+    private static readonly Option<string> Preset = PresetOption();
+    private static readonly Option<int?> Evaluations = new("--evaluations") { Description = "Candidates of the search; 0 leaves the factors at their start. Default: the preset's, 0 or 50." };
+    private static readonly Option<ScoreCriterion?> Criterion = new("--criterion") { Description = "curvature: the loss that is left after correction; ssl: squared mean gradient, as the reference; fisher: mean of squared per-image gradients, the paper's Eq. 2. Default: the preset's." };
+    private static readonly Option<int> Calibration = new("--calibration") { Description = "Photos that second moments for the correction are taken from at most.", DefaultValueFactory = _ => new BuildOptions().CalibrationImages };
+    private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => new BuildOptions().PrefixWeight };
+    private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
     private static readonly Option<CropProtocol> Crops = new("--crops") { Description = "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", DefaultValueFactory = _ => CropProtocol.Reference };
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
     private static readonly Option<double> NeuronFloor = new("--neuron-floor") { Description = "Share of its neurons that every block keeps.", DefaultValueFactory = _ => 0.05 };
@@ -26,14 +30,14 @@ internal static class BuildCommand
 
     public static Command Create()
     {
-        Command command = new("build", """
-            Scores every neuron and head of a model on unlabelled photos, searches the factors between blocks, and writes one scores file from which any size can be cut.
+        Verb command = new("build", "Scores a model on unlabelled photos; from the scores file any size can be cut.", """
+            Every neuron and head is scored by self-supervised gradients, then a search weighs the blocks and heads against each other.
             An interrupted build is continued by the same command: its state lies in OUT.unfinished.
 
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Images, Out, Samples, Evaluations, Criterion, Crops, Batch, NeuronFloor, HeadFloor })
+        foreach (Option option in new Option[] { Images, Out, Preset, Samples, Criterion, Evaluations, Crops, Calibration, PrefixWeight, Moments, Batch, NeuronFloor, HeadFloor })
         {
             command.Options.Add(option);
         }
@@ -42,21 +46,36 @@ internal static class BuildCommand
         return command;
     }
 
+    private static Option<string> PresetOption()
+    {
+        Option<string> option = new("--preset")
+        {
+            Description = "recommended: block curvature and second moments for the correction; reference: the paper's scores and search.",
+            DefaultValueFactory = _ => BuildPreset.Names[0],
+        };
+        option.AcceptOnlyFromAmong(BuildPreset.Names);
+        return option;
+    }
+
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
-        BuildOptions options = new BuildOptions
+        BuildOptions preset = BuildPreset.Named(parsed.GetRequiredValue(Preset));
+        BuildOptions options = (preset with
         {
             Samples = parsed.GetValue(Samples),
-            Evaluations = parsed.GetValue(Evaluations),
-            Criterion = parsed.GetValue(Criterion),
+            Evaluations = parsed.GetValue(Evaluations) ?? preset.Evaluations,
+            Criterion = parsed.GetValue(Criterion) ?? preset.Criterion,
+            CalibrationImages = parsed.GetValue(Calibration),
+            PrefixWeight = parsed.GetValue(PrefixWeight),
+            KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,
             Crops = parsed.GetValue(Crops),
             Fitness = new FitnessOptions { Floors = new KeepFloors(parsed.GetValue(NeuronFloor), parsed.GetValue(HeadFloor)) },
             Seed = parsed.GetValue(GlobalOptions.Seed),
             BatchSize = parsed.GetValue(Batch),
             Precision = precision,
             Device = device,
-        }.Validated();
+        }).Validated();
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         ImageFolder images = ImageFolder.Scan(parsed.GetRequiredValue(Images));

@@ -13,17 +13,19 @@ namespace SnapViT.Cli.Commands;
 internal static class CutCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build'." };
+    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
     private static readonly Option<double?> Mlp = new("--mlp") { Description = "Share of all neurons to remove, 0 to 1; goes with --heads." };
     private static readonly Option<double?> Heads = new("--heads") { Description = "Share of all heads to remove, 0 to 1; goes with --mlp." };
     private static readonly Option<string?> Parameters = new("--params") { Description = "Parameters to keep at most: a share such as 0.5 (1.0 is the whole model), or a figure such as 22M." };
     private static readonly Option<string?> Flops = new("--flops") { Description = "FLOPs per image to keep at most: a share such as 0.6, or a figure such as 4.3G." };
+    private static readonly CorrectionOption Correction = new();
     private static readonly CutTargets Targets = new();
 
     public static Command Create()
     {
-        Command command = new("cut", """
-            Cuts one sub-network and writes it as a model of its own, in every format asked for.
+        Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own.", """
+            One budget is needed: --flops, --params, or the two ratios --mlp and --heads; and one file to write, or several in different formats.
+            Every verb reads the model of --out again.
 
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --out small.safetensors
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --mlp 0.45 --heads 0.3 --out small.safetensors
@@ -31,7 +33,7 @@ internal static class CutCommand
             """);
         Model.AddTo(command);
         command.Arguments.Add(Scores);
-        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops })
+        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops, Correction.Option })
         {
             command.Options.Add(option);
         }
@@ -49,7 +51,7 @@ internal static class CutCommand
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed);
         Targets.RequireFormats(parsed, model.Model.Architecture);
-        using ElasticViT elastic = ElasticViT.Create(model, scores);
+        using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
         ModelAgreement? agreement = Targets.Compare(parsed, subnet, preprocessing, cancellation);

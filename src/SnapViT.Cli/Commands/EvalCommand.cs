@@ -2,6 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Loading;
@@ -20,18 +21,19 @@ internal static class EvalCommand
     private static readonly Option<string?> Train = new("--train") { Description = "Labelled training images for k-NN (k = 20), one sub-folder per class." };
     private static readonly Option<string> Test = new("--test") { Description = "Labelled test images: one sub-folder per class, or a flat folder with --labels.", Required = true };
     private static readonly Option<string?> Labels = new("--labels") { Description = "For a flat test folder: lines 'identifier names'; the file name's prefix before '_' is the identifier, the line number its class." };
+    private static readonly CorrectionOption Correction = new();
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 32 };
 
     public static Command Create()
     {
-        Command command = new("eval", """
-            Measures sub-networks: top-1 with the model's own classifier, k-NN with --train, parameters, FLOPs, images per second.
+        Verb command = new("eval", "Measures a model or its sub-networks on labelled images, a row per budget.", """
+            Top-1 with the model's own classifier where the classes are its own, k-NN with --train; parameters, FLOPs, images per second.
 
               snapvit eval deit_tiny.safetensors --scores deit_tiny.scores.safetensors --test photos --labels synsets.txt
               snapvit eval small.safetensors --train cifar10/train --test cifar10/test
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Scores, Budgets, Train, Test, Labels, Batch })
+        foreach (Option option in new Option[] { Scores, Budgets, Train, Test, Labels, Batch, Correction.Option })
         {
             command.Options.Add(option);
         }
@@ -54,7 +56,7 @@ internal static class EvalCommand
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
             evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress);
-            return Measure(evaluation, model, scores, budgets, precision, device, test, train, cancellation);
+            return Measure(evaluation, model, scores, budgets, Correction.Choose(parsed, scores), precision, device, test, train, cancellation);
         });
         bool elastic = scores is not null;
         Report.Write(parsed, EvaluationReport.Of(preprocessing, precision, elastic ? rows[0] : null, [.. rows.Skip(elastic ? 1 : 0)], evaluation!.Skipped));
@@ -62,16 +64,15 @@ internal static class EvalCommand
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(
-        ModelEvaluation evaluation, LoadedModel model, ElasticScores? scores, Budget[] budgets, ScalarType precision, Device device, ImageFolder test, ImageFolder? train, CancellationToken cancellation)
+        ModelEvaluation evaluation, LoadedModel model, ElasticScores? scores, Budget[] budgets, CorrectionOptions? correction, ScalarType precision, Device device, ImageFolder test, ImageFolder? train, CancellationToken cancellation)
     {
-        using VisionTransformer cast = new(model.Model.Weights.To(precision, device));
         if (scores is null)
         {
+            using VisionTransformer cast = new(model.Model.Weights.To(precision, device));
             return evaluation.Run([cast], test, train, cancellation);
         }
 
-        ElasticViT.RequireSameModel(model, scores);
-        using ElasticViT elastic = new(cast, scores.Scaled, scores.Floors);
+        using ElasticViT elastic = ElasticViT.Create(model, scores, correction, precision, device);
         List<Subnet> subnets = [];
         try
         {

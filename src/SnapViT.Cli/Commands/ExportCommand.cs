@@ -14,15 +14,17 @@ namespace SnapViT.Cli.Commands;
 internal static class ExportCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build'." };
+    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
     private static readonly Option<string> Folder = new("--onnx-family") { Description = "The folder to write, new or empty: weights.data, a graph per budget, family.json.", Required = true };
     private static readonly Option<string> Budgets = new("--budgets") { Description = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), or two removed ratios (0.45:0.3).", Required = true };
+    private static readonly CorrectionOption Correction = new();
     private static readonly OnnxOptionSet OnnxOptions = new();
 
     public static Command Create()
     {
-        Command command = new("export", """
-            Writes one model at many sizes as ONNX: the weights once, in importance order, and a small graph per budget that points at prefixes of them.
+        Verb command = new("export", "Writes one model at many sizes as ONNX, in little more than the bytes of one.", """
+            The weights are written once, in importance order, and a small graph per budget points at prefixes of them. Layers that are corrected for
+            their budget (--correction) are no prefixes and stand beside their graph; the table says what they take.
 
               snapvit export deit_tiny.safetensors deit_tiny.scores.safetensors --onnx-family deit_tiny --budgets 0.3,0.4,0.6,0.8,1.0
             """);
@@ -30,6 +32,7 @@ internal static class ExportCommand
         command.Arguments.Add(Scores);
         command.Options.Add(Folder);
         command.Options.Add(Budgets);
+        command.Options.Add(Correction.Option);
         OnnxOptions.AddTo(command);
         command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
         return command;
@@ -45,7 +48,7 @@ internal static class ExportCommand
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
-        using ElasticViT elastic = ElasticViT.Create(model, scores);
+        using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (budget.Name, elastic.Planner.Plan(budget.Budget)))];
         OnnxFamilyFiles files = OnnxFamily.Save(
             folder, elastic, Cut(elastic, plans), plan => SubnetConfig.Of(model, scores, plan, preprocessing), options);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;
@@ -9,18 +10,20 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit inspect</c>: what a file holds, per block.</summary>
 internal static class InspectCommand
 {
-    private static readonly Argument<string> FileArgument = new("FILE") { Description = "A model, a pruned model or a scores file." };
-    private static readonly Option<int?> Heads = new("--num-heads") { Description = "Attention heads per block; needed only where the model is none of the known sizes." };
+    private static readonly Argument<string> FileArgument = new("FILE") { Description = "A model, a pruned model or a scores file, here or of the reference; a folder of the hub." };
+    private static readonly HintOptions Hints = new();
+    private static readonly Option<bool> ReferenceFlops = new("--reference-flops") { Description = "Count FLOPs as the reference does: one class token whatever the model has." };
 
     public static Command Create()
     {
-        Command command = new("inspect", """
-            Shows what a model, a pruned model or a scores file holds, per block, and where each fact was read.
+        Verb command = new("inspect", "Shows what a model, a pruned model or a scores file holds, per block.", """
+            Says of every fact where it was read: from the file's own config, from shapes, from the table of known models, or from an option.
 
               snapvit inspect small.safetensors
             """);
         command.Arguments.Add(FileArgument);
-        command.Options.Add(Heads);
+        Hints.AddTo(command);
+        command.Options.Add(ReferenceFlops);
         command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
         return command;
     }
@@ -28,10 +31,10 @@ internal static class InspectCommand
     private static int Run(ParseResult parsed)
     {
         string path = parsed.GetRequiredValue(FileArgument);
-        using SafetensorsReader archive = SafetensorsReader.Open(path);
+        using ITensorArchive archive = CheckpointArchive.Open(path);
         Report.Write(parsed, ElasticScores.IsScores(archive)
             ? ScoresReport.Of(path, ElasticScores.Load(path))
-            : ModelReport.Of(path, ModelFile.Describe(archive, parsed.GetValue(Heads))));
+            : ModelReport.Of(path, ModelFile.Describe(archive, Hints.Read(parsed)), parsed.GetValue(ReferenceFlops) ? FlopConvention.Reference : FlopConvention.True));
         return 0;
     }
 }

@@ -7,18 +7,22 @@ namespace SnapViT.Cli.Commands;
 /// <summary>The model argument and what may have to be said about a model.</summary>
 internal sealed class ModelOptions
 {
-    private readonly Argument<string> _model = new("MODEL") { Description = "A Vision Transformer in safetensors with timm's tensor names, or one written by 'snapvit cut'." };
-    private readonly Option<int?> _heads = new("--num-heads") { Description = "Attention heads per block; needed only where the model is none of the known sizes." };
-    private readonly Option<string?> _preprocess = new("--preprocess") { Description = $"How images become the input: {string.Join(", ", Preprocessing.Names)}. Default: what the model file says, else reference (resize 256, crop 224, ImageNet mean and std)." };
+    private readonly Argument<string> _model = new("MODEL") { Description = "A Vision Transformer: safetensors (one file or sharded), .pt, .pth or .bin, or a folder of the hub; names of timm, DINO, DINOv2, DINOv3, open_clip or transformers; or one written by 'snapvit cut'." };
+    private readonly HintOptions _hints = new();
+    private readonly Option<string?> _preprocess = new("--preprocess") { Description = $"How images become the input: {string.Join(", ", Preprocessing.Names)}. Default: what the model's files say, else what its family is published with, else reference (resize 256, crop 224, ImageNet mean and std)." };
 
     public void AddTo(Command command)
     {
         command.Arguments.Add(_model);
-        command.Options.Add(_heads);
+        _hints.AddTo(command);
         command.Options.Add(_preprocess);
     }
 
-    public LoadedModel Load(ParseResult parsed) => ModelFile.Load(parsed.GetRequiredValue(_model), parsed.GetValue(_heads));
+    public LoadedModel Load(ParseResult parsed) => ModelFile.Load(parsed.GetRequiredValue(_model), _hints.Read(parsed));
+
+    public string Path(ParseResult parsed) => parsed.GetRequiredValue(_model);
+
+    public ModelHints Hints(ParseResult parsed) => _hints.Read(parsed);
 
     public Preprocessing Preprocess(ParseResult parsed, LoadedModel model)
     {

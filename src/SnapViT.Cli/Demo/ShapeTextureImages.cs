@@ -71,8 +71,8 @@ internal static class ShapeTextureImages
     {
         public static Placement Draw(SeededRandom random)
         {
-            double radius = Side * (0.16 + (0.16 * random.NextDouble()));
-            double angle = Math.PI * ((random.NextDouble() * 0.5) - 0.25);
+            double radius = Side * (0.24 + (0.14 * random.NextDouble()));
+            double angle = Math.PI * ((random.NextDouble() * 0.25) - 0.125);
             return new Placement(Within(random, radius), Within(random, radius), radius, Math.Cos(angle), Math.Sin(angle));
         }
 
@@ -88,11 +88,11 @@ internal static class ShapeTextureImages
     {
         public static Pattern Draw(SeededRandom random)
         {
-            double angle = Math.PI * random.NextDouble();
-            double frequency = 2 * Math.PI / (5 + (5 * random.NextDouble()));
+            double angle = Math.PI * ((random.NextDouble() * 0.25) - 0.125);
+            double frequency = 2 * Math.PI / (6 + (3 * random.NextDouble()));
             double phase = 2 * Math.PI * random.NextDouble();
             double[] dark = [0.45 * random.NextDouble(), 0.45 * random.NextDouble(), 0.45 * random.NextDouble()];
-            double[] light = [.. dark.Select(value => Math.Min(1, value + 0.3 + (0.35 * random.NextDouble())))];
+            double[] light = [.. dark.Select(value => Math.Min(1, value + 0.4 + (0.3 * random.NextDouble())))];
             return new Pattern(frequency, Math.Cos(angle), Math.Sin(angle), phase, dark, light);
         }
 

@@ -33,7 +33,7 @@ internal static class EvaluationReport
         return table;
     }
 
-    private static object Row(EvaluationRow row) => new
+    public static object Row(EvaluationRow row) => new
     {
         row.Removed.Mlp,
         row.Removed.Heads,

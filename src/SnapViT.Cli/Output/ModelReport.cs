@@ -7,10 +7,10 @@ namespace SnapViT.Cli.Output;
 /// <summary>What a model file holds.</summary>
 internal static class ModelReport
 {
-    public static Report Of(string path, ModelDescription description)
+    public static Report Of(string path, ModelDescription description, FlopConvention convention)
     {
         ViTArchitecture a = description.Architecture;
-        long parameters = CostModel.Parameters(a, description.Widths), flops = CostModel.Flops(a, description.Widths);
+        long parameters = CostModel.Parameters(a, description.Widths), flops = CostModel.Flops(a, description.Widths, convention);
         return new Report(
             new
             {
@@ -22,6 +22,7 @@ internal static class ModelReport
                 Flops = flops,
                 Blocks = description.Widths,
                 Preprocessing = description.Preprocessing?.Describe(),
+                description.Beside,
                 description.Provenance,
             },
             console =>
@@ -31,6 +32,11 @@ internal static class ModelReport
                 foreach ((string fact, string source) in description.Sources)
                 {
                     console.WriteLine($"{fact}: from {source}");
+                }
+
+                if (description.Beside.Count > 0)
+                {
+                    console.WriteLine($"beside the model: {description.Beside.Count} tensors, such as {description.Beside[0]}");
                 }
 
                 Table table = Report.Table("block", "heads", "neurons");

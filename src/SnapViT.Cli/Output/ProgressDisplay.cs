@@ -28,9 +28,10 @@ internal static class ProgressDisplay
 
     private static string Rate(WorkProgress progress, Stopwatch watch)
     {
-        double rate = progress.Done / Math.Max(watch.Elapsed.TotalSeconds, 1e-3);
+        // The first report starts the watch: a rate needs some time after it.
+        string rate = watch.Elapsed.TotalSeconds > 1 ? string.Create(CultureInfo.InvariantCulture, $", {progress.Done / watch.Elapsed.TotalSeconds:0.##}/s") : "";
         string note = progress.Note.Length > 0 ? $", {progress.Note}" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{progress.Stage} {progress.Done}/{progress.Total}, {rate:0.##}/s{note}");
+        return string.Create(CultureInfo.InvariantCulture, $"{progress.Stage} {progress.Done}/{progress.Total}{rate}{note}");
     }
 
     private sealed class Bars(ProgressContext context) : IProgress<WorkProgress>

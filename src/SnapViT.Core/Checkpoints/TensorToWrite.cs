@@ -28,6 +28,14 @@ public sealed class TensorToWrite
     /// <summary>Writes the elements.</summary>
     public Action<Stream> Write { get; }
 
+    /// <summary>The elements as they would be written.</summary>
+    internal byte[] AllBytes()
+    {
+        using MemoryStream stream = new(checked((int)Entry.ByteLength));
+        Write(stream);
+        return stream.ToArray();
+    }
+
     /// <summary>A tensor of singles; the values are not copied.</summary>
     /// <param name="name">Its name in the file.</param>
     /// <param name="values">The elements, row-major.</param>

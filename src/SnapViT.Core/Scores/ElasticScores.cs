@@ -23,14 +23,17 @@ public sealed record ElasticScores(
     private const string NeuronFloor = "floor.neurons";
     private const string HeadFloor = "floor.heads";
 
+    /// <summary>Second moments that corrections are computed from; null where they were left out.</summary>
+    public StoredMoments? Moments { get; init; }
+
     /// <summary>The ranking that budgets are cut by, <c>P = s |c|</c>.</summary>
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
 
-    /// <summary>Whether an open file is a scores file of this kind.</summary>
+    /// <summary>Whether an open file is a scores file, of this kind or of the reference.</summary>
     public static bool IsScores(ITensorArchive archive)
     {
         ArgumentNullException.ThrowIfNull(archive);
-        return archive.Metadata.ContainsKey(Kind);
+        return archive.Metadata.ContainsKey(Kind) || ReferenceScores.IsScores(archive);
     }
 
     /// <summary>Writes the file, atomically; the same content gives the same bytes.</summary>
@@ -44,19 +47,21 @@ public sealed record ElasticScores(
             [HeadFloor] = Floors.HeadFraction.ToString("R", CultureInfo.InvariantCulture),
         };
         int depth = Local.Depth;
-        SafetensorsWriter.Write(
-            path,
-            [
-                TensorToWrite.From("mlp_scores", Flat(depth, Local.Neurons), depth, Local.NeuronsPerBlock),
-                TensorToWrite.From("head_scores", Flat(depth, Local.Heads), depth, Local.HeadsPerBlock),
-                TensorToWrite.From("coefficients", Coefficients.Vector.ToArray(), Coefficients.Vector.Length),
-            ],
-            metadata);
+        List<TensorToWrite> tensors =
+        [
+            TensorToWrite.From("mlp_scores", Flat(depth, Local.Neurons), depth, Local.NeuronsPerBlock),
+            TensorToWrite.From("head_scores", Flat(depth, Local.Heads), depth, Local.HeadsPerBlock),
+            TensorToWrite.From("coefficients", Coefficients.Vector.ToArray(), Coefficients.Vector.Length),
+        ];
+        Moments?.AddTo(tensors, metadata);
+        SafetensorsWriter.Write(path, tensors, metadata);
     }
 
-    /// <summary>Reads a file back.</summary>
+    /// <summary>Reads a file back, or one of the reference (<see cref="ReferenceScores"/>), whose scores have their factors in them.</summary>
     /// <exception cref="CheckpointFormatException">It is damaged, or no scores file.</exception>
-    public static ElasticScores Load(string path)
+    public static ElasticScores Load(string path) => CheckpointArchive.IsTorch(path) ? ReferenceScores.Load(path).ToElastic() : LoadOwn(path);
+
+    private static ElasticScores LoadOwn(string path)
     {
         using SafetensorsReader archive = SafetensorsReader.Open(path);
         if (!archive.Metadata.TryGetValue(Kind, out string? version) || version != Version)
@@ -69,8 +74,9 @@ public sealed record ElasticScores(
             ImportanceScores local = new(Matrix(archive, "mlp_scores"), Matrix(archive, "head_scores"));
             ScoreCoefficients coefficients = new(Values(archive, "coefficients", 1).Values, local.Depth, local.HeadsPerBlock);
             KeepFloors floors = new KeepFloors(Fraction(archive, NeuronFloor), Fraction(archive, HeadFloor)).Validated();
-            Dictionary<string, string> provenance = archive.Metadata.Where(pair => pair.Key is not (Kind or NeuronFloor or HeadFloor)).ToDictionary();
-            return new ElasticScores(local, coefficients, floors, provenance);
+            Dictionary<string, string> provenance = archive.Metadata
+                .Where(pair => pair.Key is not (Kind or NeuronFloor or HeadFloor) && !StoredMoments.IsKey(pair.Key)).ToDictionary();
+            return new ElasticScores(local, coefficients, floors, provenance) { Moments = StoredMoments.Find(archive, local.Depth) };
         }
         catch (ArgumentException exception)
         {

@@ -81,6 +81,15 @@ public sealed class ImageFolder
         return [.. order.Take(count).Order().Select(index => Files[index])];
     }
 
+    /// <summary>The same folder with some of its images, their labels and classes kept.</summary>
+    /// <param name="keep">Which images.</param>
+    /// <exception cref="ImageFolderException">None is left.</exception>
+    public ImageFolder Where(Func<ImageFile, bool> keep)
+    {
+        ImageFile[] kept = [.. Files.Where(keep)];
+        return kept.Length > 0 ? new ImageFolder(Path, kept, Classes) : throw new ImageFolderException(Path, "expected images that are left after the choice, found none");
+    }
+
     /// <summary>SHA-256 over names and sizes of files, lower-case hexadecimal: the identity of a list of images.</summary>
     public static string Hash(IEnumerable<ImageFile> files)
     {

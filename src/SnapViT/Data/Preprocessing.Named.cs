@@ -4,6 +4,8 @@ public sealed partial record Preprocessing
 {
     private static readonly float[] ImageNetMean = [0.485f, 0.456f, 0.406f];
     private static readonly float[] ImageNetStd = [0.229f, 0.224f, 0.225f];
+    private static readonly float[] ClipMean = [0.48145466f, 0.4578275f, 0.40821073f];
+    private static readonly float[] ClipStd = [0.26862954f, 0.26130258f, 0.27577711f];
     private static readonly float[] Half = [0.5f, 0.5f, 0.5f];
 
     private static readonly (string Name, Func<int, Preprocessing> For)[] Published =
@@ -14,6 +16,7 @@ public sealed partial record Preprocessing
         ("deit3", side => ForCrop(side, 1)),
         ("augreg", side => ForCrop(side, 0.9) with { Mean = Half, Std = Half }),
         ("siglip", side => ForCrop(side, 1) with { Mode = ResizeMode.Squash, Mean = Half, Std = Half }),
+        ("clip", side => ForCrop(side, 1) with { Mean = ClipMean, Std = ClipStd }),
         ("dinov3", side => ForCrop(side, 1) with { Mode = ResizeMode.Squash, Interpolation = Interpolation.Bilinear, ResizeInFloat = true }),
     ];
 

@@ -48,25 +48,16 @@ public sealed class ScoreEstimator : IDisposable
     public void Add(Tensor crops)
     {
         ArgumentNullException.ThrowIfNull(crops);
-        if (crops.shape.Length != 5 || crops.shape[1] != _pairs.Views)
-        {
-            throw new ArgumentException($"crops: expected shape [B, {_pairs.Views}, 3, S, S], found [{string.Join(", ", crops.shape)}]", nameof(crops));
-        }
-
         using DisposeScope scope = NewDisposeScope();
         using GradientTap tap = new() { HeadWidth = _model.Architecture.HeadWidth };
+        LossSum += SelfDistillation.Backward(_model, _pairs, crops, tap);
         long images = crops.shape[0];
-        Tensor teacher = Features(crops, 0, _pairs.TeacherViews, tap: null);
-        Tensor student = Features(crops, _pairs.FirstStudentView, _pairs.StudentViews, tap);
-        Tensor loss = SelfDistillationLoss.PerImage(teacher, student, _pairs).sum();
-        loss.backward();
         using (no_grad())
         {
             tap.Visit(images, _score.Add);
         }
 
         Images += images;
-        LossSum += loss.item<float>();
     }
 
     /// <summary>The scores of all images added: [L, H] for neurons, [L, A] for heads, without global factors.</summary>
@@ -102,14 +93,4 @@ public sealed class ScoreEstimator : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _score.Dispose();
-
-    /// <summary>Pooled features [B, views, D] of some views; with a tap they can be differentiated down to the first layer it keeps.</summary>
-    private Tensor Features(Tensor crops, int firstView, int views, GradientTap? tap)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable mode = set_grad_enabled(tap is not null);
-        Tensor images = crops.narrow(1, firstView, views).reshape([crops.shape[0] * views, .. crops.shape.AsSpan(2)]);
-        Tensor pooled = _model.Pool(_model.Tokens(images, tap));
-        return pooled.view(crops.shape[0], views, pooled.shape[1]).MoveToOuterDisposeScope();
-    }
 }

@@ -1,83 +1,109 @@
+using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Dialects;
 
 namespace SnapViT.Loading;
 
 /// <summary>
-/// Reads the architecture of a plain timm Vision Transformer from the names and shapes of its tensors. What shapes do not show (the number of
-/// heads) comes from a flag or the table of known models; a doubt is an error that says what to pass, never a guess.
+/// The architecture of a published checkpoint: names and shapes of its tensors, then the config beside it, then the tables of dialects and known
+/// models, then what the user says. A doubt is an error that says what to pass, never a guess.
 /// </summary>
-internal static class ArchitectureInference
+internal sealed partial class ArchitectureInference
 {
-    /// <summary>Infers the architecture of an unpruned checkpoint.</summary>
-    /// <param name="archive">The checkpoint; its shapes only are read.</param>
-    /// <param name="heads">Heads per block as the user passed them; null to ask the table.</param>
-    /// <exception cref="CheckpointFormatException">It is no plain Vision Transformer, or a fact is in doubt.</exception>
-    public static ModelDescription Infer(ITensorArchive archive, int? heads)
-    {
-        IReadOnlyList<long> patch = Shape(archive, "patch_embed.proj.weight", 4);
-        IReadOnlyList<long> positions = Shape(archive, "pos_embed", 3);
-        IReadOnlyList<long> fc1 = Shape(archive, "blocks.0.mlp.fc1.weight", 2);
-        int width = (int)patch[0], depth = CountBlocks(archive), hidden = (int)fc1[0];
-        int grid = (int)Math.Sqrt(positions[1] - 1);
-        if (patch[2] != patch[3] || ((long)grid * grid) + 1 != positions[1])
-        {
-            throw new CheckpointFormatException(
-                archive.Path, $"expected square patches and 1 + g*g positions, found patches {patch[2]}x{patch[3]} and {positions[1]} positions", "pos_embed");
-        }
+    private const int RotaryImageSize = 224;
 
-        (int count, string source) = Heads(archive, heads, width, depth, hidden);
+    private readonly CanonicalArchive _archive;
+    private readonly PublishedConfig _config;
+    private readonly ModelHints _hints;
+    private readonly ShapeFacts _shapes;
+    private readonly List<(string Fact, string Source)> _sources = [];
+
+    private ArchitectureInference(CanonicalArchive archive, PublishedConfig config, ModelHints hints)
+    {
+        (_archive, _config, _hints, _shapes) = (archive, config, hints, new ShapeFacts(archive));
+        RequireOfThisModel("hidden_size", _config.Width, _shapes.Width);
+        RequireOfThisModel("num_hidden_layers", _config.Depth, _shapes.Depth);
+    }
+
+    /// <summary>Infers the architecture at the file's own image size.</summary>
+    /// <param name="archive">The checkpoint; its names and shapes only are read.</param>
+    /// <param name="config">What the config files beside it say.</param>
+    /// <param name="hints">What the user says.</param>
+    /// <exception cref="CheckpointFormatException">It is no Vision Transformer, sources contradict each other, or a fact is in doubt.</exception>
+    public static ModelDescription Infer(CanonicalArchive archive, PublishedConfig config, ModelHints hints) => new ArchitectureInference(archive, config, hints).Describe();
+
+    private ModelDescription Describe()
+    {
+        _sources.Add(("names", $"dialect {_archive.Dialect.Name}{(_archive.Prefix.Length > 0 ? $", prefix {_archive.Prefix}" : "")}"));
+        _sources.Add(("depth, widths, tokens, MLP, classes", "names and shapes of the tensors"));
+        (int hidden, int heads) = HiddenAndHeads();
+        (PositionEmbedding position, int imageSize) = PositionAndSize();
         ViTArchitecture architecture = new()
         {
-            Depth = depth,
-            Width = width,
-            Heads = count,
-            HeadWidth = width / count,
+            Depth = _shapes.Depth,
+            Width = _shapes.Width,
+            Heads = heads,
+            HeadWidth = _shapes.Width / heads,
             Hidden = hidden,
-            PatchSize = (int)patch[2],
-            ImageSize = grid * (int)patch[2],
-            Channels = (int)patch[1],
-            Classes = archive.Tensors.TryGetValue("head.weight", out TensorEntry? head) ? (int)head.Shape[0] : 0,
-            HasQkvBias = archive.Tensors.ContainsKey("blocks.0.attn.qkv.bias"),
+            PatchSize = _shapes.PatchSize,
+            ImageSize = imageSize,
+            Channels = _shapes.Channels,
+            Classes = _shapes.Classes,
+            HasClassToken = _shapes.Has("cls_token"),
+            HasDistillationToken = _shapes.Has("dist_token"),
+            RegisterTokens = _shapes.Registers,
+            Mlp = _shapes.Mlp,
+            Activation = Activation(),
+            Position = position,
+            Pooling = PoolingKind(),
+            LayerNormEpsilon = Epsilon(position),
+            HasLayerScale = _shapes.Has("blocks.0.ls1.gamma"),
+            HasPreNorm = _shapes.Has("norm_pre.weight"),
+            HasPatchBias = _shapes.Has("patch_embed.proj.bias"),
+            HasQkvBias = _shapes.Has("blocks.0.attn.qkv.bias"),
+            ProjectionWidth = _shapes.ProjectionWidth,
+            RotaryBase = _config.RotaryBase ?? 100,
         };
-        return new ModelDescription(architecture.Validated(), architecture.FullWidths, [("depth, widths, patch, image size, classes", "shapes of the tensors"), ("heads", source)]);
+        Validated(architecture);
+        return new ModelDescription(architecture, Widths(architecture), _sources) { Preprocessing = Preprocessing(architecture), Beside = _archive.Beside };
     }
 
-    private static (int Heads, string Source) Heads(ITensorArchive archive, int? passed, int width, int depth, int hidden)
+    private (PositionEmbedding Position, int ImageSize) PositionAndSize()
     {
-        if (passed is int heads)
+        if (_shapes.Positions is not null)
         {
-            return heads > 0 && width % heads == 0
-                ? (heads, "--num-heads")
-                : throw new CheckpointFormatException(archive.Path, $"--num-heads: expected a divisor of the width {width}, found {heads}");
+            (PositionEmbedding kind, int grid) = PositionInference.Infer(_archive.Path, _shapes, _config.ImageSize ?? _hints.ImageSize);
+            return (kind, Sourced("image size", grid * _shapes.PatchSize, "number of positions"));
         }
 
-        return KnownModels.Find(width, depth, hidden) is (string name, int known)
-            ? (known, $"table of known models ({name})")
-            : throw new CheckpointFormatException(
-                archive.Path, $"width {width}, {depth} blocks and {hidden} neurons fit no known model; pass --num-heads, the attention heads per block");
+        return (PositionEmbedding.Rotary, _config.ImageSize is int size ? Sourced("image size", size, _config.Source) : Sourced("image size", RotaryImageSize, "table of dialects (rotary positions fit any)"));
     }
 
-    private static int CountBlocks(ITensorArchive archive)
+    private void Validated(ViTArchitecture architecture)
     {
-        int depth = 0;
-        while (archive.Tensors.ContainsKey($"blocks.{depth}.norm1.weight"))
+        try
         {
-            depth++;
+            architecture.Validated();
         }
-
-        return depth;
+        catch (ArgumentException exception)
+        {
+            throw new CheckpointFormatException(_archive.Path, exception.Message, innerException: exception);
+        }
     }
 
-    private static IReadOnlyList<long> Shape(ITensorArchive archive, string name, int rank)
+    private void RequireOfThisModel(string fact, int? configured, int found)
     {
-        if (!archive.Tensors.TryGetValue(name, out TensorEntry? entry))
+        if (configured is int expected && expected != found)
         {
-            throw new CheckpointFormatException(archive.Path, "expected a timm Vision Transformer, found no such tensor", name);
+            throw new CheckpointFormatException(_archive.Path, $"{_config.Source} beside it is of another model: expected {fact} {found}, as the tensors have it, found {expected}");
         }
+    }
 
-        return entry.Shape.Count == rank
-            ? entry.Shape
-            : throw new CheckpointFormatException(archive.Path, $"expected {rank} dimensions, found [{string.Join(", ", entry.Shape)}]", name);
+    private T Sourced<T>(string fact, T value, string source)
+    {
+        string text = value is Data.Preprocessing preprocessing ? preprocessing.Describe() : string.Create(CultureInfo.InvariantCulture, $"{value}");
+        _sources.Add(($"{fact} {text}", source));
+        return value;
     }
 }

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Checkpoints;
 using SnapViT.Data;
 
 namespace SnapViT.Loading;
@@ -12,6 +13,36 @@ public sealed record ModelDescription(ViTArchitecture Architecture, SubnetWidths
     /// <summary>How images become the model's input; null where the file does not say.</summary>
     public Preprocessing? Preprocessing { get; init; }
 
+    /// <summary>Side of the input image that the file's position embeddings are for; the architecture's own unless another was asked for.</summary>
+    public int ImageSizeInFile { get; init; } = Architecture.ImageSize;
+
+    /// <summary>Tensors of the file that are none of the model's, such as a text tower.</summary>
+    public IReadOnlyList<string> Beside { get; init; } = [];
+
     /// <summary>What the file says about its origin; empty for a published checkpoint.</summary>
     public IReadOnlyDictionary<string, string> Provenance { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The same model for images of another size.</summary>
+    /// <param name="size">Side of the image in pixels.</param>
+    /// <param name="path">The file, for messages.</param>
+    /// <exception cref="CheckpointFormatException">The size is no multiple of the patch.</exception>
+    internal ModelDescription AtImageSize(int size, string path)
+    {
+        if (size <= 0 || size % Architecture.PatchSize != 0)
+        {
+            throw new CheckpointFormatException(path, $"--image-size: expected a multiple of the patch size {Architecture.PatchSize}, found {size}");
+        }
+
+        string how = Architecture.Position == PositionEmbedding.Rotary ? "rotary positions computed" : $"positions resampled from {Architecture.Grid}x{Architecture.Grid} patches";
+        return this with
+        {
+            Architecture = Architecture with { ImageSize = size },
+            ImageSizeInFile = Architecture.ImageSize,
+            Sources = [.. Sources, ($"image size {size} instead", $"--image-size, {how}")],
+            Preprocessing = Preprocessing is null ? null : AtSide(Preprocessing, size),
+        };
+    }
+
+    /// <summary>The same preprocessing for another side: the crop keeps its share of the resized image.</summary>
+    internal static Preprocessing AtSide(Preprocessing images, int side) => images with { Side = side, ResizeTo = (int)((long)images.ResizeTo * side / images.Side) };
 }

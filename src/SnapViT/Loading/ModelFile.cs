@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Dialects;
 using SnapViT.Models;
-using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,40 +11,72 @@ namespace SnapViT.Loading;
 /// <summary>Model files: published checkpoints in, pruned models with their own config in and out.</summary>
 public static class ModelFile
 {
+    private const int HashChunk = 1 << 20;
+
     /// <summary>Reads a model.</summary>
-    /// <param name="path">A safetensors file with timm's tensor names.</param>
+    /// <param name="path">A checkpoint in any container and dialect (<see cref="CheckpointArchive"/>, <see cref="DialectTable"/>), or a model written here.</param>
     /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
+    /// <inheritdoc cref="Load(string, ModelHints)"/>
+    public static LoadedModel Load(string path, int? heads = null) => Load(path, new ModelHints { Heads = heads });
+
+    /// <summary>Reads a model.</summary>
+    /// <param name="path">A checkpoint in any container and dialect (<see cref="CheckpointArchive"/>, <see cref="DialectTable"/>), or a model written here.</param>
+    /// <param name="hints">What the file leaves in doubt.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="CheckpointFormatException">The file is damaged, is no such model, or a tensor is missing, unexpected or not finite.</exception>
-    public static LoadedModel Load(string path, int? heads = null)
+    public static LoadedModel Load(string path, ModelHints hints)
     {
-        using SafetensorsReader archive = SafetensorsReader.Open(path);
-        ModelDescription description = Describe(archive, heads);
+        using CanonicalArchive archive = OpenCanonical(path);
+        ModelDescription description = Describe(archive, hints);
         return new LoadedModel
         {
             Path = path,
             Sha256 = Hash(path),
-            Model = new VisionTransformer(ReadWeights(archive, description.Architecture, description.Widths)),
+            Model = new VisionTransformer(CheckpointWeights.Read(archive, description)),
             Description = description,
         };
     }
 
-    /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
-    /// <param name="archive">The open file.</param>
-    /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
-    /// <exception cref="CheckpointFormatException">The file is no such model, or a tensor is missing or unexpected.</exception>
-    public static ModelDescription Describe(ITensorArchive archive, int? heads = null)
+    /// <summary>Opens a checkpoint of any container and sees it through its dialect.</summary>
+    /// <inheritdoc cref="Load(string, ModelHints)"/>
+    public static CanonicalArchive OpenCanonical(string path)
     {
+        ITensorArchive file = CheckpointArchive.Open(path);
+        try
+        {
+            return CanonicalArchive.Open(file);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
+    /// <param name="archive">The open file, of any dialect.</param>
+    /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
+    /// <inheritdoc cref="Describe(ITensorArchive, ModelHints)"/>
+    public static ModelDescription Describe(ITensorArchive archive, int? heads = null) => Describe(archive, new ModelHints { Heads = heads });
+
+    /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
+    /// <param name="archive">The open file, of any dialect.</param>
+    /// <param name="hints">What the file leaves in doubt.</param>
+    /// <exception cref="CheckpointFormatException">The file is no such model, a tensor is missing or unexpected, or a fact is in doubt.</exception>
+    public static ModelDescription Describe(ITensorArchive archive, ModelHints hints)
+    {
+        ArgumentNullException.ThrowIfNull(hints);
         ModelConfig? config = ReadConfig(archive);
-        ModelDescription description = config is null
-            ? ArchitectureInference.Infer(archive, heads)
+        CanonicalArchive canonical = archive as CanonicalArchive ?? CanonicalArchive.Open(archive);
+        ModelDescription inFile = config is null
+            ? ArchitectureInference.Infer(canonical, PublishedConfig.Beside(archive.Path), hints)
             : new ModelDescription(config.Architecture, config.Widths(), [("all", "the config in the file")])
             {
                 Preprocessing = config.Preprocessing,
                 Provenance = config.Provenance,
             };
-        RequireExactly(archive, ParameterTable.For(description.Architecture, description.Widths));
-        return description;
+        CheckpointWeights.RequireExactly(canonical, ParameterTable.For(inFile.Architecture, inFile.Widths));
+        return hints.ImageSize is int size && size != inFile.Architecture.ImageSize ? inFile.AtImageSize(size, archive.Path) : inFile;
     }
 
     /// <summary>Reads the config that a model file written here carries; null for any other safetensors file.</summary>
@@ -80,64 +112,21 @@ public static class ModelFile
         SafetensorsWriter.Write(path, CheckpointTensors.Of(model), new Dictionary<string, string> { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() });
     }
 
-    /// <summary>SHA-256 of a file, lower-case hexadecimal.</summary>
+    /// <summary>SHA-256 of a checkpoint, lower-case hexadecimal; of one in several files, over all of them in the order of their names.</summary>
     public static string Hash(string path)
     {
-        using FileStream stream = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
-    }
-
-    private static ViTWeights ReadWeights(ITensorArchive archive, ViTArchitecture architecture, SubnetWidths widths)
-    {
-        using IDisposable frozen = no_grad();
-        Dictionary<string, Tensor> tensors = [];
-        try
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] chunk = new byte[HashChunk];
+        foreach (string file in CheckpointArchive.Files(path))
         {
-            foreach (ParameterShape parameter in ParameterTable.For(architecture, widths))
+            using FileStream stream = File.OpenRead(file);
+            int read;
+            while ((read = stream.Read(chunk)) > 0)
             {
-                Tensor values = archive.ReadFloat32(parameter.Name).DetachFromDisposeScope();
-                if (QkvLayout.Concerns(parameter.Name))
-                {
-                    using Tensor rows = values;
-                    values = QkvLayout.ToModel(rows, architecture.HeadWidth).DetachFromDisposeScope();
-                }
-
-                tensors.Add(parameter.Name, values);
-            }
-        }
-        catch
-        {
-            foreach (Tensor tensor in tensors.Values)
-            {
-                tensor.Dispose();
-            }
-
-            throw;
-        }
-
-        return new ViTWeights(architecture, widths, tensors);
-    }
-
-    private static void RequireExactly(ITensorArchive archive, IReadOnlyList<ParameterShape> table)
-    {
-        foreach (ParameterShape expected in table)
-        {
-            string shape = $"[{string.Join(", ", expected.Shape)}]";
-            if (!archive.Tensors.TryGetValue(expected.Name, out TensorEntry? found))
-            {
-                throw new CheckpointFormatException(archive.Path, $"expected shape {shape}, found no such tensor", expected.Name);
-            }
-
-            if (!found.Shape.SequenceEqual(expected.Shape))
-            {
-                throw new CheckpointFormatException(archive.Path, $"expected shape {shape}, found [{string.Join(", ", found.Shape)}]", expected.Name);
+                hash.AppendData(chunk, 0, read);
             }
         }
 
-        HashSet<string> known = [.. table.Select(parameter => parameter.Name)];
-        if (archive.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is string unexpected)
-        {
-            throw new CheckpointFormatException(archive.Path, "this architecture has no such tensor", unexpected);
-        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

@@ -8,7 +8,7 @@ namespace SnapViT.Models;
 /// The one difference between a checkpoint's layout and a model's. Checkpoints keep the fused qkv layer as [3, A, d] rows (all queries, all
 /// keys, all values); a model keeps it head-major, [A, 3, d], so that a head is one contiguous piece of rows and the first heads a prefix.
 /// </summary>
-internal static class QkvLayout
+public static class QkvLayout
 {
     /// <summary>Whether the tensor of that name is a qkv weight or bias of a block.</summary>
     public static bool Concerns(string name) => name.Contains(".attn.qkv.", StringComparison.Ordinal);
@@ -16,6 +16,8 @@ internal static class QkvLayout
     /// <summary>The shape a parameter has in a model: weight [A, 3, d, D], bias [A, 3, d]; others as they are.</summary>
     public static long[] ModelShape(ParameterShape parameter, ViTArchitecture architecture)
     {
+        ArgumentNullException.ThrowIfNull(parameter);
+        ArgumentNullException.ThrowIfNull(architecture);
         if (!Concerns(parameter.Name))
         {
             return [.. parameter.Shape];

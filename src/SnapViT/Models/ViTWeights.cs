@@ -99,7 +99,8 @@ public sealed class ViTWeights : IDisposable
         _tensors.Clear();
     }
 
-    private static bool IsMatrix(string name) =>
+    /// <summary>Whether the tensor of that name is a matrix weight, or its bias, whose products run in the precision of the weights.</summary>
+    public static bool IsMatrix(string name) =>
         name.StartsWith("patch_embed.", StringComparison.Ordinal)
         || ((name.StartsWith("blocks.", StringComparison.Ordinal) || name.StartsWith("attn_pool.", StringComparison.Ordinal))
             && !name.Contains("norm", StringComparison.Ordinal)

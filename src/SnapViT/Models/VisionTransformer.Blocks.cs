@@ -9,7 +9,7 @@ namespace SnapViT.Models;
 public sealed partial class VisionTransformer
 {
     /// <summary>One pre-norm block: <c>x + attention(norm1 x)</c>, then <c>x + mlp(norm2 x)</c>; [B, N, D] to [B, N, D].</summary>
-    private Tensor Block(Tensor x, int block, IForwardTap? tap)
+    internal Tensor Block(Tensor x, int block, IForwardTap? tap)
     {
         using DisposeScope scope = NewDisposeScope();
         BlockWeights w = Weights.Blocks[block];

@@ -70,7 +70,7 @@ public sealed partial class VisionTransformer
         return byClass.Plus(byDistillation).Over(2).MoveToOuterDisposeScope();
     }
 
-    private Tensor EmbedTokens(Tensor images)
+    internal Tensor EmbedTokens(Tensor images)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor x = PlaceTokens(EmbedPatches(images));

@@ -1,5 +1,6 @@
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Correction;
 using SnapViT.Elastic;
 using SnapViT.Features;
 using SnapViT.Models;
@@ -21,6 +22,7 @@ public sealed class Fitness : IDisposable
     private readonly Func<IEnumerable<Tensor>> _batches;
     private readonly FitnessOptions _options;
     private readonly Pca? _pca;
+    private readonly Func<ImportanceOrder, ElasticCorrection>? _correct;
     private readonly Tensor _target;
 
     /// <summary>Embeds the images with the unpruned model once.</summary>
@@ -28,7 +30,9 @@ public sealed class Fitness : IDisposable
     /// <param name="scores">Its local scores, without factors.</param>
     /// <param name="batches">Starts a pass over the evaluation images: batches [B, 3, S, S], disposed here after use.</param>
     /// <param name="options">What is compared, and where.</param>
-    public Fitness(VisionTransformer model, ImportanceScores scores, Func<IEnumerable<Tensor>> batches, FitnessOptions options)
+    /// <param name="correct">Makes the correction inside every candidate; null for none.</param>
+    public Fitness(
+        VisionTransformer model, ImportanceScores scores, Func<IEnumerable<Tensor>> batches, FitnessOptions options, Func<ImportanceOrder, ElasticCorrection>? correct = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(batches);
@@ -37,6 +41,7 @@ public sealed class Fitness : IDisposable
         _scores = scores;
         _batches = batches;
         _options = options.Validated();
+        _correct = correct;
         using Tensor teacher = FeatureExtractor.Embed(model, batches());
         _pca = options.PcaComponents < teacher.shape[1] ? Pca.Fit(teacher, options.PcaComponents) : null;
         _target = Project(teacher);
@@ -47,7 +52,7 @@ public sealed class Fitness : IDisposable
     /// <param name="cancellation">Stops between two batches.</param>
     public double Evaluate(ScoreCoefficients factors, CancellationToken cancellation = default)
     {
-        using ElasticViT elastic = new(_model, _scores.Scaled(factors), _options.Floors);
+        using ElasticViT elastic = new(_model, _scores.Scaled(factors), _options.Floors, _correct);
         return _options.Ratios.Average(ratios => Distance(elastic, ratios, cancellation));
     }
 

@@ -21,6 +21,9 @@ internal static class TensorArithmetic
     /// <summary>Adds b to a in place.</summary>
     public static void Accumulate(this Tensor a, Tensor b) => a.add_(b, One);
 
+    /// <summary>Subtracts b from a in place.</summary>
+    public static void Deduct(this Tensor a, Tensor b) => a.add_(b, MinusOne);
+
     /// <summary>a times a number.</summary>
     public static Tensor Times(this Tensor a, double factor)
     {

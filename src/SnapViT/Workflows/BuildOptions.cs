@@ -1,3 +1,4 @@
+using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Search;
@@ -19,6 +20,18 @@ public sealed record BuildOptions
 
     /// <summary>Which crops are compared; default the reference's one pair.</summary>
     public CropProtocol Crops { get; init; } = CropProtocol.Reference;
+
+    /// <summary>Images that second moments are taken from at most, at least 1; default 256.</summary>
+    public int CalibrationImages { get; init; } = 256;
+
+    /// <summary>Weight of a prefix token (class, distillation, register) against 1 of a patch token in the moments, above 0; default 20.</summary>
+    public double PrefixWeight { get; init; } = 20;
+
+    /// <summary>How sub-networks are corrected in the search and, for <see cref="ScoreCriterion.Curvature"/>, in the scores; null for not at all.</summary>
+    public CorrectionOptions? Correction { get; init; }
+
+    /// <summary>Whether second moments are kept in the scores file, so that budgets are corrected without images.</summary>
+    public bool KeepMoments { get; init; }
 
     /// <summary>What the search minimises.</summary>
     public FitnessOptions Fitness { get; init; } = new();
@@ -56,6 +69,17 @@ public sealed record BuildOptions
             faults.Add($"batch: expected at least 1, found {BatchSize}");
         }
 
+        if (CalibrationImages < 1)
+        {
+            faults.Add($"calibration images: expected at least 1, found {CalibrationImages}");
+        }
+
+        if (!(PrefixWeight > 0) || !double.IsFinite(PrefixWeight))
+        {
+            faults.Add($"prefix weight: expected a finite figure above 0, found {PrefixWeight}");
+        }
+
+        Correction?.Damping.Validated();
         Fitness.Floors.Validated();
         _ = Fitness.Validated();
         return faults.Count == 0 ? this : throw new ArgumentException(string.Join("; ", faults));

@@ -1,5 +1,7 @@
 using System.Globalization;
+using SnapViT.Calibration;
 using SnapViT.Core.Scores;
+using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Loading;
@@ -26,6 +28,7 @@ public sealed class ElasticBuild
     private readonly Preprocessing _preprocessing;
     private readonly BuildOptions _options;
     private readonly IReadOnlyList<ImageFile> _files;
+    private readonly IReadOnlyList<ImageFile> _calibration;
     private readonly IProgress<WorkProgress>? _progress;
     private readonly SortedDictionary<string, string> _provenance;
 
@@ -48,6 +51,7 @@ public sealed class ElasticBuild
         _options = options.Validated();
         _progress = progress;
         _files = images.Sample(options.Samples, options.Seed);
+        _calibration = images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed);
         _provenance = Describe();
     }
 
@@ -60,14 +64,15 @@ public sealed class ElasticBuild
     {
         BuildCheckpoint checkpoint = Checkpoint(checkpointPath);
         using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
-        (ImportanceScores local, IReadOnlyList<double> history) = checkpoint.TryRead() ?? (ScoreImages(model, cancellation), []);
+        using CalibrationMoments? moments = NeedsMoments ? Calibrate(model, cancellation) : null;
+        (ImportanceScores local, IReadOnlyList<double> history) = checkpoint.TryRead() ?? (Score(model, moments, cancellation), []);
         ScoreCoefficients initial = ScoreCoefficients.Initial(local.Depth, local.HeadsPerBlock);
         ElasticScores unfinished = new(local, initial, _options.Fitness.Floors, _provenance);
         checkpoint.Write(unfinished, history);
 
         ImageBatches batches = ImageBatches.ForEvaluation(_files, _preprocessing, _options.BatchSize);
         using PreparedImages prepared = PreparedImages.Load(batches, cancellation);
-        using Fitness fitness = new(model, local, () => OnDevice(prepared.Batches(_options.BatchSize)), _options.Fitness);
+        using Fitness fitness = new(model, local, () => OnDevice(prepared.Batches(_options.BatchSize)), _options.Fitness, Corrections(moments));
         SearchOptions search = new() { Evaluations = _options.Evaluations, Seed = _options.Seed };
         SearchResult found = CoefficientSearch.Run(
             initial,
@@ -81,7 +86,8 @@ public sealed class ElasticBuild
             });
         _provenance["fitness_c0"] = found.History[0].ToString("R", CultureInfo.InvariantCulture);
         _provenance["fitness_best"] = found.BestFitness.ToString("R", CultureInfo.InvariantCulture);
-        return new BuildResult(unfinished with { Coefficients = found.Best }, found, history.Count, [.. batches.Skipped]);
+        ElasticScores scores = unfinished with { Coefficients = found.Best, Moments = _options.KeepMoments ? moments?.ToStored() : null };
+        return new BuildResult(scores, found, history.Count, [.. batches.Skipped]);
     }
 
     /// <summary>Writes the result, then removes the unfinished state.</summary>
@@ -98,25 +104,72 @@ public sealed class ElasticBuild
 
     private BuildCheckpoint Checkpoint(string path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
 
-    private ImportanceScores ScoreImages(VisionTransformer model, CancellationToken cancellation)
+    private bool NeedsMoments => _options.KeepMoments || _options.Correction is not null || _options.Criterion == ScoreCriterion.Curvature;
+
+    private DistillationPairs Pairs => _options.Crops == CropProtocol.Reference ? DistillationPairs.OnePair : DistillationPairs.TwoGlobalTenLocal;
+
+    /// <summary>One pass of the unpruned model over the calibration images.</summary>
+    private CalibrationMoments Calibrate(VisionTransformer model, CancellationToken cancellation)
     {
-        DistillationPairs pairs = _options.Crops == CropProtocol.Reference ? DistillationPairs.OnePair : DistillationPairs.TwoGlobalTenLocal;
-        using ScoreEstimator estimator = new(model, _options.Criterion, pairs);
+        CalibrationMoments moments = new(model.Architecture, _options.PrefixWeight);
+        try
+        {
+            foreach (ImageBatch batch in ImageBatches.ForEvaluation(_calibration, _preprocessing, _options.BatchSize).Read(cancellation))
+            {
+                using (batch)
+                {
+                    using Tensor onDevice = batch.Images.to(_options.Device);
+                    moments.Add(model, onDevice);
+                }
+
+                _progress?.Report(new WorkProgress("calibration", moments.Images, _calibration.Count));
+            }
+
+            return moments;
+        }
+        catch
+        {
+            moments.Dispose();
+            throw;
+        }
+    }
+
+    private Func<ImportanceOrder, ElasticCorrection>? Corrections(CalibrationMoments? moments) => moments is not null && _options.Correction is CorrectionOptions correction
+        ? order => new ElasticCorrection(_source.Model.Weights, moments, order, correction)
+        : null;
+
+    private ImportanceScores Score(VisionTransformer model, CalibrationMoments? moments, CancellationToken cancellation)
+    {
+        if (_options.Criterion == ScoreCriterion.Curvature)
+        {
+            using CurvatureEstimator curvature = new(model, Pairs);
+            Crops(curvature.Add, () => curvature.LossSum / curvature.Images, cancellation);
+            return curvature.Scores(moments!, _source.Model.Weights, (_options.Correction ?? new CorrectionOptions()).Damping);
+        }
+
+        using ScoreEstimator estimator = new(model, _options.Criterion, Pairs);
+        Crops(estimator.Add, () => estimator.LossSum / estimator.Images, cancellation);
+        return estimator.Scores();
+    }
+
+    /// <summary>Hands the crops of all images to an estimator, batch by batch.</summary>
+    private void Crops(Action<Tensor> add, Func<double> meanLoss, CancellationToken cancellation)
+    {
         MultiCrop crops = new(_options.Crops, _preprocessing, _options.Seed);
-        int images = Math.Max(1, _options.BatchSize / pairs.StudentViews);
+        int images = Math.Max(1, _options.BatchSize / Pairs.StudentViews);
+        int done = 0;
         ImageBatches batches = ImageBatches.ForCrops(_files, crops, images);
         foreach (ImageBatch batch in batches.Read(cancellation))
         {
             using (batch)
             {
                 using Tensor onDevice = batch.Images.to(_options.Device);
-                estimator.Add(onDevice);
+                add(onDevice);
             }
 
-            _progress?.Report(new WorkProgress("scoring", estimator.Images, _files.Count, string.Create(CultureInfo.InvariantCulture, $"loss {estimator.LossSum / estimator.Images:F4}")));
+            done += batch.Files.Count;
+            _progress?.Report(new WorkProgress("scoring", done, _files.Count, string.Create(CultureInfo.InvariantCulture, $"loss {meanLoss():F4}")));
         }
-
-        return estimator.Scores();
     }
 
     private IEnumerable<Tensor> OnDevice(IEnumerable<Tensor> batches)
@@ -147,5 +200,7 @@ public sealed class ElasticBuild
         ["pca_components"] = _options.Fitness.PcaComponents.ToString(CultureInfo.InvariantCulture),
         ["floors"] = string.Create(CultureInfo.InvariantCulture, $"{_options.Fitness.Floors.NeuronFraction} {_options.Fitness.Floors.HeadFraction}"),
         ["preprocessing"] = _preprocessing.Describe(),
+        ["calibration"] = NeedsMoments ? string.Create(CultureInfo.InvariantCulture, $"{_calibration.Count} images, prefix weight {_options.PrefixWeight}") : "none",
+        ["correction"] = _options.Correction?.ToString() ?? "none",
     };
 }

@@ -122,7 +122,7 @@ public sealed class ExportCommandTests : IDisposable
         { "cut model scores --flops 0.5 --onnx a --fp16 --int8", "one of --fp16 and --int8" },
         { "cut model scores --flops 0.5 --onnx a --images photos", "--fp16 or --int8" },
         { "cut model scores --flops 0.5 --onnx a --onnx-outputs logits", "no classifier" },
-        { "cut model scores --flops 0.5 --out b --pt a", "other names" },
+        { "cut model scores --flops 0.5 --out b --pt a", "timm builds otherwise" },
         { "cut model scores --flops 0.5 --onnx nowhere/a", "nowhere" },
         { "export model scores --onnx-family family", "--budgets" },
         { "export model scores --onnx-family family --budgets 0.5,1.5", "1.5" },

@@ -6,53 +6,69 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Importance;
 
-// Numbers: golden/timm_vit/dino.safetensors, the reference's self-supervised gradients of two batches of 3 images with 12 crops each.
+// Numbers: golden/<family>/dino.safetensors, the reference's self-supervised gradients of two batches of 3 images with 12 crops each.
 // The reference sums batch means, so its gradient is that of the sum over all images divided by 3, and its score (6/3)^2 of the mean's.
 public sealed class ScoreEstimatorGoldenTests
 {
     private const int BatchSize = 3;
     private const int Images = 6;
 
-    [Fact, LeakCheck]
-    public void Losses_are_the_reference_s()
+    [Theory, LeakCheck, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
+    public void Losses_are_the_reference_s(string family)
     {
-        using Golden golden = Golden.Open("timm_vit", "dino.safetensors");
-        using LoadedModel loaded = Golden.TimmVit();
+        using Golden golden = Golden.Open(family, "dino.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
         using ScoreEstimator estimator = new(loaded.Model, ScoreCriterion.Ssl, DistillationPairs.TwoGlobalTenLocal);
         using var scope = NewDisposeScope();
         estimator.Add(golden.Float("crops_0"));
         Assert.Equal(golden.Floats("loss_per_sample_0").Sum(), estimator.LossSum, 1e-3);
     }
 
-    [Fact, LeakCheck]
-    public void Gradients_of_the_first_mlp_layer_and_of_the_values_are_the_reference_s()
+    [Theory, LeakCheck, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
+    public void Gradients_of_the_first_mlp_layer_and_of_the_values_are_the_reference_s(string family)
     {
-        using Golden golden = Golden.Open("timm_vit", "dino.safetensors");
-        using LoadedModel loaded = Golden.TimmVit();
+        using Golden golden = Golden.Open(family, "dino.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
         using ScoreEstimator estimator = Estimate(golden, loaded, ScoreCriterion.Ssl);
         SquaredMeanGradient gradients = (SquaredMeanGradient)estimator.Score;
         using var scope = NewDisposeScope();
         for (int block = 0; block < 4; block++)
         {
-            Tensor fc1 = golden.Float($"blocks.{block}.mlp.fc1.weight.grad");
+            Tensor fc1 = golden.Float($"blocks.{block}.mlp.{(family == "dinov3_swiglu" ? "w1" : "fc1")}.weight.grad");
             (gradients.Sum(block, BlockLinear.Fc1) / BatchSize).ShouldBeWithinOfLargest(1e-4, fc1);
             Tensor values = golden.Float($"blocks.{block}.attn.qkv.weight.grad").narrow(0, 96, 48);
             (gradients.Sum(block, BlockLinear.Qkv) / BatchSize).ShouldBeWithinOfLargest(1e-4, values);
         }
     }
 
-    [Fact, LeakCheck]
-    public void Ssl_scores_are_the_reference_s_for_every_neuron_and_head()
+    [Theory, LeakCheck, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
+    public void Ssl_scores_are_the_reference_s_for_every_neuron_and_head(string family)
     {
-        using Golden golden = Golden.Open("timm_vit", "dino.safetensors");
-        using LoadedModel loaded = Golden.TimmVit();
+        using Golden golden = Golden.Open(family, "dino.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
         using ScoreEstimator estimator = Estimate(golden, loaded, ScoreCriterion.Ssl);
         ImportanceScores scores = estimator.Scores();
         float[] mlp = golden.Floats("mlp_raw"), heads = golden.Floats("head_raw");
+        int count = loaded.Model.Architecture.Heads;
         for (int block = 0; block < 4; block++)
         {
             ReferenceScale(scores.Neurons(block)).ShouldBeWithinEach(1e-4, mlp.AsSpan(block * 192, 192));
-            ReferenceScale(scores.Heads(block)).ShouldBeWithinEach(1e-4, heads.AsSpan(block * 4, 4));
+            ReferenceScale(scores.Heads(block)).ShouldBeWithinEach(1e-4, heads.AsSpan(block * count, count));
+        }
+    }
+
+    // The reference scores DINOv3 in training mode, where its positions are rescaled at random; here there is no such mode.
+    [Fact, LeakCheck]
+    public void Two_runs_on_dinov3_give_identical_scores()
+    {
+        using Golden golden = Golden.Open("dinov3_mlp", "dino.safetensors");
+        using LoadedModel loaded = Golden.Model("dinov3_mlp");
+        using ScoreEstimator first = Estimate(golden, loaded, ScoreCriterion.Ssl), second = Estimate(golden, loaded, ScoreCriterion.Ssl);
+        ImportanceScores once = first.Scores(), again = second.Scores();
+        for (int block = 0; block < 4; block++)
+        {
+            Assert.Equal(once.Neurons(block).ToArray(), again.Neurons(block).ToArray());
+            Assert.Equal(once.Heads(block).ToArray(), again.Heads(block).ToArray());
         }
     }
 

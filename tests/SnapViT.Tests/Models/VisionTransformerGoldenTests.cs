@@ -1,3 +1,4 @@
+using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Loading;
 using SnapViT.Models;
@@ -5,32 +6,69 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Models;
 
-// Numbers: golden/timm_vit/io.safetensors, the reference's forward pass of every stage (torch 1.13.1, CPU, fp32).
+// Numbers: golden/<family>/io.safetensors and config.json, the reference's forward pass of every stage (torch 1.13.1, CPU, fp32).
 public sealed class VisionTransformerGoldenTests
 {
-    [Fact, LeakCheck]
-    public void Features_logits_and_tokens_are_the_reference_s()
+    [Theory, LeakCheck, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
+    public void Features_and_logits_are_the_reference_s(string family)
     {
-        using Golden io = Golden.Open("timm_vit", "io.safetensors");
-        using LoadedModel loaded = Golden.TimmVit();
+        using Golden io = Golden.Open(family, "io.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
         using var scope = NewDisposeScope();
         loaded.Model.Embed(io.Float("images")).ShouldBeWithin(1e-5, io.Float("features"));
-        loaded.Model.Logits(io.Float("images")).ShouldBeWithin(1e-5, io.Float("logits"));
-        loaded.Model.Tokens(io.Float("images")).ShouldBeWithin(1e-5, io.Float("forward_features"));
+        Assert.Equal(Golden.HasClasses(family), loaded.Model.Architecture.Classes > 0);
+        if (Golden.HasClasses(family))
+        {
+            loaded.Model.Logits(io.Float("images")).ShouldBeWithin(1e-5, io.Float("logits"));
+        }
     }
 
-    [Fact, LeakCheck]
-    public void Every_branch_of_every_block_is_the_reference_s()
+    // DINOv3's forward_features are the tokens before the final norm; after it they come in three parts.
+    [Theory, LeakCheck, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
+    public void Tokens_after_the_final_norm_are_the_reference_s(string family)
     {
-        using Golden io = Golden.Open("timm_vit", "io.safetensors");
-        using LoadedModel loaded = Golden.TimmVit();
+        using Golden io = Golden.Open(family, "io.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
         using var scope = NewDisposeScope();
-        Recorder recorder = new();
-        loaded.Model.Tokens(io.Float("images"), recorder);
+        Tensor expected = family.StartsWith("dinov3", StringComparison.Ordinal)
+            ? cat([io.Float("x_norm_clstoken").unsqueeze(1), io.Float("x_storage_tokens"), io.Float("x_norm_patchtokens")], 1)
+            : io.Float("forward_features");
+        loaded.Model.Tokens(io.Float("images")).ShouldBeWithin(1e-5, expected);
+    }
+
+    // Block by block from the reference's own tokens: over four blocks float32 rounding of tokens as large as 11 adds up to 1.2e-5.
+    [Theory, LeakCheck, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
+    public void Every_block_and_its_branches_turn_the_reference_s_tokens_into_the_reference_s(string family)
+    {
+        using Golden io = Golden.Open(family, "io.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
+        using var scope = NewDisposeScope();
+        Tensor tokens = io.Float("block_0.in");
         for (int block = 0; block < 4; block++)
         {
+            Recorder recorder = new();
+            Tensor expected = io.Float($"block_{block}.out");
+            loaded.Model.Block(tokens, block, recorder).ShouldBeWithin(1e-5, expected);
             recorder.Outputs[(block, BlockLinear.Proj)].ShouldBeWithin(1e-5, io.Float($"block_{block}.attn.out"));
             recorder.Outputs[(block, BlockLinear.Fc2)].ShouldBeWithin(1e-5, io.Float($"block_{block}.mlp.out"));
+            tokens = expected;
+        }
+    }
+
+    [Theory, LeakCheck]
+    [InlineData("dinov3_mlp")]
+    [InlineData("dinov3_swiglu")]
+    public void Rotary_angles_are_the_reference_s(string family)
+    {
+        using Golden io = Golden.Open(family, "io.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
+        using var scope = NewDisposeScope();
+        (Tensor cos, Tensor sin) = RotaryEmbedding.Table(loaded.Model.Architecture, CPU);
+        using (cos)
+        using (sin)
+        {
+            cos.ShouldBeWithin(1e-6, io.Float("rope_cos"));
+            sin.ShouldBeWithin(1e-6, io.Float("rope_sin"));
         }
     }
 
@@ -44,19 +82,23 @@ public sealed class VisionTransformerGoldenTests
         halved.Embed(io.Float("images")).ShouldBeWithinOfLargest(0.02, io.Float("features"));
     }
 
-    [Fact]
-    public void Parameters_and_flops_are_the_reference_s()
+    // The reference counts one class token for every model, and DINOv3's mask token, which no forward pass of images uses.
+    [Theory, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
+    public void Parameters_and_flops_are_the_reference_s(string family)
     {
-        using LoadedModel loaded = Golden.TimmVit();
+        using JsonDocument config = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", family, "config.json")));
+        using LoadedModel loaded = Golden.Model(family);
         ViTArchitecture a = loaded.Model.Architecture;
-        Assert.Equal(123_802, CostModel.Parameters(a, a.FullWidths));
-        Assert.Equal(4_290_864, CostModel.Flops(a, a.FullWidths));
+        int maskToken = a.Position == PositionEmbedding.Rotary ? a.Width : 0;
+        Assert.Equal(config.RootElement.GetProperty("count_parameters").GetInt64(), CostModel.Parameters(a, a.FullWidths) + maskToken);
+        Assert.Equal(config.RootElement.GetProperty("estimate_model_flops").GetInt64(), CostModel.Flops(a, a.FullWidths, FlopConvention.Reference));
+        Assert.Equal(a.Tokens == a.Patches + 1, CostModel.Flops(a, a.FullWidths) == CostModel.Flops(a, a.FullWidths, FlopConvention.Reference));
     }
 
     private sealed class Recorder : IForwardTap
     {
         public Dictionary<(int, BlockLinear), Tensor> Outputs { get; } = [];
 
-        public void Observe(int block, BlockLinear layer, Tensor input, Tensor output) => Outputs[(block, layer)] = output.clone().MoveToOuterDisposeScope().MoveToOuterDisposeScope().MoveToOuterDisposeScope();
+        public void Observe(int block, BlockLinear layer, Tensor input, Tensor output) => Outputs[(block, layer)] = output.clone().MoveToOuterDisposeScope().MoveToOuterDisposeScope();
     }
 }

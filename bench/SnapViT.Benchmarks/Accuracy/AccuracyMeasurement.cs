@@ -1,0 +1,86 @@
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Correction;
+using SnapViT.Data;
+using SnapViT.Elastic;
+using SnapViT.Loading;
+using SnapViT.Models;
+using SnapViT.Workflows;
+using static TorchSharp.torch;
+
+namespace SnapViT.Benchmarks.Accuracy;
+
+/// <summary>Top-1 and k-NN of the real DeiT-Ti's sub-networks, all models side by side on every batch, in bfloat16 as the reference measured.</summary>
+internal sealed class AccuracyMeasurement(string shared, int calibrationImages, ulong seed, bool neighbours) : IDisposable
+{
+    private const int BatchSize = 32;
+
+    private readonly LoadedModel _model = ModelFile.Load(Path.Combine(shared, "models", "deit_tiny_patch16_224.safetensors"));
+
+    private ImageFolder Photos => ImageFolder.Scan(Path.Combine(shared, "images", "imagenet-sample"), LabelFile.Read(Path.Combine(shared, "images", "imagenet-synsets.txt")));
+
+    /// <summary>A row per method and budget, the unpruned model first.</summary>
+    public IReadOnlyList<MethodResult> Run(IReadOnlyList<Method> methods, IReadOnlyList<PruningRatios> budgets)
+    {
+        List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models = [("unpruned", default, new VisionTransformer(_model.Model.Weights.To(ScalarType.BFloat16)))];
+        try
+        {
+            foreach (Method method in methods)
+            {
+                models.AddRange(budgets.Select(ratios => (method.Name, ratios, Make(method, ratios))));
+            }
+
+            return Measure(models);
+        }
+        finally
+        {
+            models.ForEach(entry => entry.Model.Dispose());
+        }
+    }
+
+    public void Dispose() => _model.Dispose();
+
+    private VisionTransformer Make(Method method, PruningRatios ratios)
+    {
+        using ElasticViT elastic = ElasticViT.Create(_model, ElasticScores.Load(method.Scores), method.Correction);
+        using Subnet subnet = elastic.At(Budget.Ratios(ratios));
+        if (!method.Sequential)
+        {
+            return new VisionTransformer(subnet.Model.Weights.To(ScalarType.BFloat16));
+        }
+
+        SequentialCorrection sequential = new(_model.Model, new Damping(DampingKind.Mean, 0.3), 20);
+        using VisionTransformer fitted = sequential.Apply(subnet.Model, Calibration());
+        return new VisionTransformer(fitted.Weights.To(ScalarType.BFloat16));
+    }
+
+    private IEnumerable<Tensor> Calibration() =>
+        ImageBatches.ForEvaluation(Photos.Sample(calibrationImages, seed), Preprocessing.Reference, BatchSize).Read().Select(batch => batch.Images);
+
+    private IReadOnlyList<MethodResult> Measure(List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models)
+    {
+        VisionTransformer[] all = [.. models.Select(entry => entry.Model)];
+        HashSet<string> used = [.. Photos.Sample(calibrationImages, seed).Select(file => file.Name)];
+        ImageFolder calibration = Photos.Where(file => used.Contains(file.Name)), rest = Photos.Where(file => !used.Contains(file.Name));
+        IReadOnlyList<EvaluationRow> onCalibration = Evaluate(all, calibration, null), onRest = Evaluate(all, rest, null);
+        IReadOnlyList<EvaluationRow>? cifar10 = neighbours ? Neighbours(all, "cifar10") : null, euroSat = neighbours ? Neighbours(all, "eurosat") : null;
+        double share = calibration.Files.Count / (double)Photos.Files.Count;
+        return [.. models.Select((entry, index) => new MethodResult(
+            entry.Method,
+            entry.Ratios.Mlp,
+            entry.Ratios.Heads,
+            (share * onCalibration[index].Top1) + ((1 - share) * onRest[index].Top1),
+            onRest[index].Top1,
+            cifar10?[index].Knn,
+            euroSat?[index].Knn))];
+    }
+
+    private IReadOnlyList<EvaluationRow> Neighbours(VisionTransformer[] models, string set)
+    {
+        string folder = Path.Combine(shared, "images", set);
+        return Evaluate(models, ImageFolder.Scan(Path.Combine(folder, "test")), ImageFolder.Scan(Path.Combine(folder, "train")));
+    }
+
+    private static IReadOnlyList<EvaluationRow> Evaluate(VisionTransformer[] models, ImageFolder test, ImageFolder? train) =>
+        new ModelEvaluation(Preprocessing.Reference, BatchSize, CPU).Run(models, test, train);
+}

@@ -1,0 +1,32 @@
+using SnapViT.Correction;
+
+namespace SnapViT.Benchmarks.Accuracy;
+
+/// <summary>One way of making sub-networks that is measured.</summary>
+/// <param name="Name">Name in the table.</param>
+/// <param name="Scores">Its scores file.</param>
+/// <param name="Correction">How sub-networks are corrected; null for not at all.</param>
+/// <param name="Sequential">Whether every sub-network is fitted once more, block after block, from its own inputs.</param>
+internal sealed record Method(string Name, string Scores, CorrectionOptions? Correction, bool Sequential)
+{
+    /// <summary>Reads <c>NAME=FILE[:none|sparsegpt|affine|sequential]</c>.</summary>
+    public static Method Parse(string text)
+    {
+        string[] parts = text.Split('=', 2);
+        if (parts.Length != 2)
+        {
+            throw new ArgumentException($"--method: expected NAME=FILE[:none|sparsegpt|affine|sequential], found '{text}'");
+        }
+
+        int colon = parts[1].LastIndexOf(':');
+        (string file, string mode) = colon < 0 ? (parts[1], "none") : (parts[1][..colon], parts[1][(colon + 1)..]);
+        CorrectionOptions? correction = mode switch
+        {
+            "none" => null,
+            "sparsegpt" => new CorrectionOptions { Mode = CorrectionMode.SparseGpt },
+            "affine" or "sequential" => new CorrectionOptions(),
+            _ => throw new ArgumentException($"--method: expected none, sparsegpt, affine or sequential, found '{mode}'"),
+        };
+        return new Method(parts[0], file, correction, mode == "sequential");
+    }
+}

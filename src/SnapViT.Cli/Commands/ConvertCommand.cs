@@ -1,0 +1,75 @@
+using System.CommandLine;
+using SnapViT.Cli.Output;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Dialects;
+using SnapViT.Core.Scores;
+using SnapViT.Loading;
+using Spectre.Console;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary><c>snapvit convert</c>: a model under the names of another publisher, scores in the reference's format or in this one's.</summary>
+internal static class ConvertCommand
+{
+    private static readonly ModelOptions Model = new();
+    private static readonly Option<string?> To = new("--to") { Description = $"Names to write a model with: {string.Join(", ", DialectTable.All.Select(dialect => dialect.Name))}." };
+    private static readonly Option<string?> Scores = new("--scores") { Description = "Convert this scores file of the model instead: one of the reference to this program's format, one made here to the reference's." };
+    private static readonly Option<string?> ModelType = new("--model-type") { Description = $"For scores made here: the reference's name of the model, one of {string.Join(", ", ReferenceModels.Names)}." };
+    private static readonly Option<string> Out = new("--out") { Description = "The file to write: .pt, .pth or .bin for PyTorch's format, else safetensors.", Required = true };
+
+    public static Command Create()
+    {
+        Verb command = new("convert", "Writes a model under another publisher's names, or scores in the reference's format.", """
+            Every value keeps its bits. A scores file of the reference becomes one of this program, and one made here the reference's.
+
+              snapvit convert facebook_dinov2_small --to dinov2 --out dinov2_vits14.pth
+              snapvit convert dino_vits16.pth --scores dino.scores.safetensors --model-type dino_vits16 --out importance-scores.pt
+            """);
+        Model.AddTo(command);
+        foreach (Option option in new Option[] { To, Scores, ModelType, Out })
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(ParseResult parsed)
+    {
+        string path = parsed.GetRequiredValue(Out);
+        OutputPath.RequireWritable(path);
+        using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed));
+        ModelDescription description = ModelFile.Describe(archive, Model.Hints(parsed) with { ImageSize = null });
+        string written = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
+        {
+            (string scores, null) => ConvertScores(parsed, scores, description.Architecture, path),
+            (null, string dialect) => ConvertModel(archive, description, DialectTable.Named(dialect), path),
+            _ => throw new ArgumentException("convert: expected one of --to DIALECT and --scores FILE"),
+        };
+        Report.Write(parsed, new Report(new { Out = path, Written = written }, console => console.WriteLine($"{path}: {written}")));
+        return 0;
+    }
+
+    private static string ConvertModel(CanonicalArchive archive, ModelDescription description, Dialect dialect, string path)
+    {
+        DialectConversion.Write(archive, description.Architecture, description.Widths, dialect, path);
+        return $"the model of {archive.Dialect.Name} with the names of {dialect.Name}";
+    }
+
+    private static string ConvertScores(ParseResult parsed, string scores, ViTArchitecture architecture, string path)
+    {
+        ElasticScores read = ElasticScores.Load(scores);
+        if (CheckpointArchive.IsTorch(scores))
+        {
+            read.Save(path);
+            return "the scores of the reference in this program's format";
+        }
+
+        string type = parsed.GetValue(ModelType)
+            ?? throw new ArgumentException($"--model-type: expected one of {string.Join(", ", ReferenceModels.Names)}, found nothing");
+        ReferenceScores.From(read, architecture, type).Save(path);
+        return "the scores in the format of the reference";
+    }
+}

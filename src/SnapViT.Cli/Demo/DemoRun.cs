@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using SnapViT.Core.Planning;
+using SnapViT.Data;
+using SnapViT.Elastic;
+using SnapViT.Loading;
+using SnapViT.Models;
+using SnapViT.Workflows;
+using static TorchSharp.torch;
+
+namespace SnapViT.Cli.Demo;
+
+/// <summary>The main job on the embedded model: images are drawn, the model is built, six budgets are cut and measured.</summary>
+internal sealed class DemoRun
+{
+    private const int PhotosPerClass = 24, TrainPerClass = 25, TestPerClass = 100, BatchSize = 32;
+
+    /// <summary>Candidates of the search.</summary>
+    public required int Evaluations { get; init; }
+
+    /// <summary>Seed of images, crops and search.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>Where the network runs.</summary>
+    public required Device Device { get; init; }
+
+    /// <summary>Precision of the matrix products.</summary>
+    public required ScalarType Precision { get; init; }
+
+    /// <summary>Runs it in a folder of its own that is removed again.</summary>
+    public DemoResult Execute(IProgress<WorkProgress> progress, CancellationToken cancellation)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("snapvit-demo-");
+        try
+        {
+            return Execute(folder.FullName, progress, cancellation);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private DemoResult Execute(string folder, IProgress<WorkProgress> progress, CancellationToken cancellation)
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        ImageFolder photos = DemoImages.Write(Path.Combine(folder, "photos"), Seed, PhotosPerClass);
+        ImageFolder train = DemoImages.Write(Path.Combine(folder, "train"), Seed, TrainPerClass);
+        ImageFolder test = DemoImages.Write(Path.Combine(folder, "test"), Seed, TestPerClass);
+        using LoadedModel model = DemoModel.Extract(Path.Combine(folder, "demo-vit.safetensors"));
+        BuildOptions options = new BuildOptions { Samples = photos.Files.Count, Evaluations = Evaluations, Seed = Seed, BatchSize = BatchSize, Precision = Precision, Device = Device }.Validated();
+        BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, progress).Run(Path.Combine(folder, "unfinished"), cancellation);
+
+        using VisionTransformer cast = new(model.Model.Weights.To(Precision, Device));
+        using ElasticViT elastic = new(cast, built.Scores.Scaled, built.Scores.Floors);
+        List<Subnet> subnets = [];
+        try
+        {
+            subnets.AddRange([elastic.At(Budget.Whole), .. PruningRatios.Paper.Select(ratios => elastic.At(Budget.Ratios(ratios)))]);
+            ModelEvaluation evaluation = new(DemoModel.Preprocessing, BatchSize, Device, progress);
+            IReadOnlyList<EvaluationRow> rows = evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
+            return new DemoResult(rows, [.. subnets.Select(subnet => subnet.Plan.Widths)], built.Search.History, photos.Files.Count, test.Files.Count, watch.Elapsed.TotalSeconds, Seed);
+        }
+        finally
+        {
+            subnets.ForEach(subnet => subnet.Dispose());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+namespace SnapViT.Core.Checkpoints;
+
+/// <summary>Opens a checkpoint in any container: safetensors, PyTorch's zip format, either of them in several files with an index, or a folder as the hub lays it out.</summary>
+public static class CheckpointArchive
+{
+    private const string IndexEnd = ".index.json";
+
+    /// <summary>Names of weights in a folder, the safest format first (Hugging Face transformers, timm, open_clip).</summary>
+    private static readonly string[] NamesInFolder =
+    [
+        "model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors", "pytorch_model.bin", "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin",
+    ];
+
+    private static ReadOnlySpan<byte> ZipStart => "PK\x03\x04"u8;
+
+    /// <summary>Opens a checkpoint; what it is is told by its content, not by its name.</summary>
+    /// <param name="path">A file, the index of several (<c>….index.json</c>), or a folder with one of them.</param>
+    /// <exception cref="CheckpointFormatException">It is no checkpoint, or a damaged one.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file, or none in the folder.</exception>
+    /// <exception cref="IOException">The disk fails.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    public static ITensorArchive Open(string path)
+    {
+        string file = Locate(path);
+        return file.EndsWith(IndexEnd, StringComparison.Ordinal) ? ShardedArchive.Open(file)
+            : IsTorch(file) ? TorchArchiveReader.Open(file)
+            : SafetensorsReader.Open(file);
+    }
+
+    /// <summary>The file with the weights: the path itself, or the one in the folder.</summary>
+    /// <exception cref="FileNotFoundException">The folder has none.</exception>
+    public static string Locate(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return !Directory.Exists(path)
+            ? path
+            : NamesInFolder.Select(name => Path.Combine(path, name)).FirstOrDefault(File.Exists)
+                ?? throw new FileNotFoundException($"{path}: expected one of {string.Join(", ", NamesInFolder)} in the folder, found none", path);
+    }
+
+    /// <summary>All files that hold the tensors of a checkpoint, in the order of their names.</summary>
+    /// <inheritdoc cref="Open"/>
+    public static IReadOnlyList<string> Files(string path)
+    {
+        string file = Locate(path);
+        return file.EndsWith(IndexEnd, StringComparison.Ordinal) ? ShardedArchive.Files(file) : [file];
+    }
+
+    /// <summary>Whether a file is PyTorch's: a zip, or the pickles of PyTorch before 1.6, which its reader refuses by name.</summary>
+    public static bool IsTorch(string path)
+    {
+        using CheckpointFile file = CheckpointFile.Open(path);
+        Span<byte> start = stackalloc byte[ZipStart.Length];
+        if (file.Length < start.Length)
+        {
+            return false;
+        }
+
+        file.Read(0, start);
+        return start.SequenceEqual(ZipStart) || (start[0] == 0x80 && start[1] is >= 2 and <= 5 && start[2] == 0x8a);
+    }
+}

@@ -1,0 +1,90 @@
+using SnapViT.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Calibration;
+
+/// <summary>Mean and second moments of the inputs x [n] of one linear layer over weighted tokens; sums are kept in double.</summary>
+public sealed class SecondMoments : IDisposable
+{
+    private readonly Tensor _products;
+    private readonly Tensor _sum;
+
+    /// <summary>Moments of nothing yet.</summary>
+    /// <param name="width">Inputs of the layer, n.</param>
+    /// <param name="device">Where the sums are kept; null for the CPU.</param>
+    public SecondMoments(long width, Device? device = null)
+    {
+        _products = zeros([width, width], ScalarType.Float64, device).DetachFromDisposeScope();
+        _sum = zeros([width], ScalarType.Float64, device).DetachFromDisposeScope();
+    }
+
+    /// <summary>Moments that were computed before; takes ownership.</summary>
+    /// <param name="mean">Mean, float64 [n].</param>
+    /// <param name="covariance">Covariance, float64 [n, n].</param>
+    /// <param name="weight">Sum of the weights of all tokens.</param>
+    public SecondMoments(Tensor mean, Tensor covariance, double weight)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Weight = weight;
+        _products = covariance.Plus(mean.outer(mean)).Times(weight).DetachFromDisposeScope();
+        _sum = mean.Times(weight).DetachFromDisposeScope();
+        mean.Dispose();
+        covariance.Dispose();
+    }
+
+    private SecondMoments(SecondMoments other) =>
+        (_products, _sum, Weight) = (other._products.alias().DetachFromDisposeScope(), other._sum.alias().DetachFromDisposeScope(), other.Weight);
+
+    /// <summary>Inputs of the layer, n.</summary>
+    public long Width => _sum.shape[0];
+
+    /// <summary>Sum of the weights of all tokens added.</summary>
+    public double Weight { get; private set; }
+
+    /// <summary>Adds tokens.</summary>
+    /// <param name="inputs">Inputs of the layer, [B, N, n].</param>
+    /// <param name="weights">Weight of every token of an image, float32 [N]; null for 1 each.</param>
+    public void Add(Tensor inputs, Tensor? weights = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = inputs.to(ScalarType.Float32);
+        long tokens = x.shape[0] * x.shape[1];
+        Tensor weighted = weights is null ? x : x * weights.unsqueeze(1);
+        Tensor rows = x.reshape(tokens, -1), weightedRows = weighted.reshape(tokens, -1);
+        _products.Accumulate(weightedRows.t().mm(rows).to(_products.device));
+        _sum.Accumulate(weightedRows.sum([0], type: ScalarType.Float64).to(_sum.device));
+        Weight += weights is null ? tokens : x.shape[0] * (double)weights.sum().item<float>();
+    }
+
+    /// <summary>Weighted mean of the inputs, float64 [n]; the caller disposes it.</summary>
+    public Tensor Mean() => _sum.Over(RequiredWeight());
+
+    /// <summary>Weighted mean of <c>x x^T</c>, not centred, float64 [n, n]; the caller disposes it.</summary>
+    public Tensor Products()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor mean = _products.Over(RequiredWeight());
+        return mean.Plus(mean.t()).Times(0.5).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Weighted covariance of the inputs, float64 [n, n]; the caller disposes it.</summary>
+    public Tensor Covariance()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor mean = Mean();
+        return Products().Minus(mean.outer(mean)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>These moments as another owner's: the same memory.</summary>
+    public SecondMoments Alias() => new(this);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _products.Dispose();
+        _sum.Dispose();
+    }
+
+    private double RequiredWeight() => Weight > 0 ? Weight : throw new InvalidOperationException("no calibration image was added");
+}

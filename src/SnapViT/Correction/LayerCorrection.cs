@@ -1,0 +1,114 @@
+using SnapViT.Calibration;
+using SnapViT.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Correction;
+
+/// <summary>
+/// One linear layer that keeps giving what it gave when only a prefix of its inputs, in importance order, is left. With the damped second
+/// moments factored as <c>H = R R^T</c>, R lower triangular, the least-squares weights of the first k inputs are
+/// <c>W' = W R[:, :k] R[:k, :k]^-1</c> for every k: one factorisation, then one triangular solve per budget.
+/// </summary>
+/// <remarks>
+/// Equal to SparseGPT's column elimination (Frantar and Alistarh, 2023) of a suffix from the right, in closed form. The damping acts as a ridge
+/// toward the original weights. Immutable: solves may run on several threads.
+/// </remarks>
+internal sealed class LayerCorrection : IDisposable
+{
+    private readonly Tensor _factor;
+    private readonly Tensor _product;
+    private readonly Tensor? _weight;
+    private readonly Tensor? _mean;
+    private readonly Tensor? _bias;
+
+    private LayerCorrection(Tensor factor, Tensor product, Tensor? weight, Tensor? mean, Tensor? bias) =>
+        (_factor, _product, _weight, _mean, _bias) = (factor, product, weight, mean, bias);
+
+    /// <summary>Factors the moments of one layer.</summary>
+    /// <param name="weight">Original weight, [D, n].</param>
+    /// <param name="bias">Original bias, [D], or null.</param>
+    /// <param name="moments">Second moments of its inputs, n.</param>
+    /// <param name="tokens">Tokens of one image, N: the reference sums over them.</param>
+    /// <param name="order">Inputs by importance, int64 [n].</param>
+    /// <param name="options">What is fitted.</param>
+    /// <exception cref="ArgumentException">The moments are singular and not damped, or not finite.</exception>
+    public static LayerCorrection Factor(Tensor weight, Tensor? bias, SecondMoments moments, long tokens, Tensor order, CorrectionOptions options)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        bool affine = options.Mode == CorrectionMode.Affine;
+        Tensor w = weight.to(ScalarType.Float64);
+        Tensor h = affine ? moments.Covariance() : moments.Products().Times(2 * tokens);
+        if (!affine)
+        {
+            (w, h) = WithoutDeadInputs(w, h);
+        }
+
+        w = w.index_select(1, order);
+        h = options.Damping.Apply(h).index_select(0, order).index_select(1, order);
+        Tensor factor = Cholesky(h);
+        Tensor? mean = affine ? moments.Mean().index_select(0, order).DetachFromDisposeScope() : null;
+        return new LayerCorrection(
+            factor.DetachFromDisposeScope(),
+            w.mm(factor).DetachFromDisposeScope(),
+            affine ? w.DetachFromDisposeScope() : null,
+            mean,
+            bias?.to(ScalarType.Float64, copy: true).DetachFromDisposeScope());
+    }
+
+    /// <summary>Weight [D, k] and bias [D] of the layer on its first k inputs, float64; the caller disposes them.</summary>
+    /// <param name="kept">Inputs kept, k, 0..n.</param>
+    public (Tensor Weight, Tensor? Bias) At(long kept)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        Tensor weight = kept == 0 ? _product.narrow(1, 0, 0).clone() : Solve(kept);
+        return (weight.MoveToOuterDisposeScope(), Bias(weight, kept)?.MoveToOuterDisposeScope());
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Tensor? tensor in new[] { _factor, _product, _weight, _mean, _bias })
+        {
+            tensor?.Dispose();
+        }
+    }
+
+    /// <summary>W' R_kk = M_k, solved as R_kk^T W'^T = M_k^T.</summary>
+    private Tensor Solve(long kept)
+    {
+        Tensor triangle = _factor.narrow(0, 0, kept).narrow(1, 0, kept);
+        return linalg.solve_triangular(triangle, _product.narrow(1, 0, kept), upper: false, left: false);
+    }
+
+    private Tensor? Bias(Tensor weight, long kept)
+    {
+        if (_bias is null || _mean is null)
+        {
+            return _bias?.clone();
+        }
+
+        Tensor before = _weight!.mv(_mean);
+        return kept == 0 ? _bias.Plus(before) : _bias.Plus(before.Minus(weight.mv(_mean.narrow(0, 0, kept))));
+    }
+
+    /// <summary>The reference gives an input that is always 0 a moment of 1 and no weight.</summary>
+    private static (Tensor Weight, Tensor Moments) WithoutDeadInputs(Tensor weight, Tensor moments)
+    {
+        Tensor dead = moments.diagonal().eq(zeros([1], ScalarType.Float64, moments.device)).to(ScalarType.Float64);
+        Tensor alive = ones_like(dead).Minus(dead);
+        return (weight * alive, moments.Plus(dead.diag()));
+    }
+
+    private static Tensor Cholesky(Tensor h)
+    {
+        (Tensor factor, Tensor info) = linalg.cholesky_ex(h);
+        bool finite = factor.isfinite().all().item<bool>();
+        return info.item<int>() == 0 && finite
+            ? factor
+            : throw new ArgumentException(
+                finite ? "correction: the second moments are singular: use more calibration images or damping above 0" : "correction: expected finite second moments, found NaN or infinite ones");
+    }
+}

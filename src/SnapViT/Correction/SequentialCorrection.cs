@@ -1,0 +1,89 @@
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Correction;
+
+/// <summary>
+/// Correction of one sub-network, block after block: every layer that lost inputs is fitted, with intercept, to what the unpruned network's layer
+/// gives, from the inputs that it has in the pruned network, errors of the blocks before it included.
+/// </summary>
+public sealed class SequentialCorrection
+{
+    private readonly VisionTransformer _dense;
+    private readonly Damping _ridge;
+    private readonly double _prefixWeight;
+
+    /// <summary>Corrections toward one unpruned model, which stays the caller's.</summary>
+    /// <param name="dense">The unpruned model.</param>
+    /// <param name="ridge">What holds a layer near the weights it starts from.</param>
+    /// <param name="prefixWeight">Weight of a prefix token against 1 of a patch token, above 0.</param>
+    public SequentialCorrection(VisionTransformer dense, Damping ridge, double prefixWeight)
+    {
+        ArgumentNullException.ThrowIfNull(ridge);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefixWeight);
+        (_dense, _ridge, _prefixWeight) = (dense, ridge.Validated(), prefixWeight);
+    }
+
+    /// <summary>A corrected copy of a pruned model; the copy is the caller's.</summary>
+    /// <param name="pruned">A sub-network of the dense model, best one that is affinely corrected already: layers are held near its weights.</param>
+    /// <param name="batches">Calibration images, [B, 3, S, S] each, disposed here; their tokens are kept in memory twice: 8 N D bytes an image.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    /// <exception cref="ArgumentException">There is no image, or activations are not finite.</exception>
+    public VisionTransformer Apply(VisionTransformer pruned, IEnumerable<Tensor> batches, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(pruned);
+        ArgumentNullException.ThrowIfNull(batches);
+        using IDisposable frozen = no_grad();
+        using TokenStreams streams = TokenStreams.Start(_dense, batches, cancellation);
+        using Tensor weights = TokenWeights();
+        VisionTransformer current = new(pruned.Weights.Map(pruned.Widths, (_, tensor) => tensor.clone()));
+        try
+        {
+            for (int block = 0; block < _dense.Architecture.Depth; block++)
+            {
+                foreach (BlockLinear layer in new[] { BlockLinear.Proj, BlockLinear.Fc2 })
+                {
+                    current = Fitted(current, streams, block, layer, weights, cancellation);
+                }
+
+                streams.Advance(_dense, current, block);
+            }
+
+            return current;
+        }
+        catch
+        {
+            current.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The model with one layer fitted anew; the one given is disposed.</summary>
+    private VisionTransformer Fitted(VisionTransformer current, TokenStreams streams, int block, BlockLinear layer, Tensor weights, CancellationToken cancellation)
+    {
+        string name = ElasticCorrection.Name(_dense.Architecture, block, layer);
+        if (current.Weights[name + ".weight"].shape[1] == _dense.Weights[name + ".weight"].shape[1])
+        {
+            return current;
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor near = current.Weights[name + ".weight"].to(ScalarType.Float64);
+        using CrossMoments moments = new(near.shape[1], near.shape[0]);
+        streams.Observe(_dense, current, block, layer, (input, wanted) => moments.Add(input, wanted, weights), cancellation);
+        (Tensor weight, Tensor bias) = moments.Fit(near, _ridge);
+        VisionTransformer next = new(current.Weights.Map(current.Widths, (key, tensor) =>
+            key == name + ".weight" ? weight.to(tensor.dtype, copy: true) : key == name + ".bias" ? bias.to(tensor.dtype, copy: true) : tensor.alias()));
+        current.Dispose();
+        return next;
+    }
+
+    private Tensor TokenWeights()
+    {
+        float[] weights = new float[_dense.Architecture.Tokens];
+        Array.Fill(weights, 1f);
+        Array.Fill(weights, (float)_prefixWeight, 0, _dense.Architecture.PrefixTokens);
+        return tensor(weights, device: _dense.Weights["patch_embed.proj.weight"].device);
+    }
+}

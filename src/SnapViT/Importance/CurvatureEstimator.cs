@@ -1,0 +1,96 @@
+using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Scores;
+using SnapViT.Correction;
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Importance;
+
+/// <summary>
+/// The block-curvature score: what removing a neuron or head costs in self-supervised loss after the best affine correction of what remains.
+/// The curvature of a block is Kronecker-factored: covariance of the inputs of <c>fc2</c> and <c>proj</c>, second moments of the gradient at
+/// their outputs. Costs are in units of the loss in every block, so that blocks compare without factors.
+/// </summary>
+public sealed class CurvatureEstimator : IDisposable
+{
+    private readonly VisionTransformer _model;
+    private readonly DistillationPairs _pairs;
+    private readonly OutputGradientMoments _gradients = new();
+
+    /// <summary>An estimator over one model, which stays the caller's.</summary>
+    /// <param name="model">The unpruned model.</param>
+    /// <param name="pairs">Which views of an image are compared.</param>
+    public CurvatureEstimator(VisionTransformer model, DistillationPairs pairs) => (_model, _pairs) = (model, pairs);
+
+    /// <summary>Images added so far.</summary>
+    public long Images { get; private set; }
+
+    /// <summary>Sum of the losses of all images added so far.</summary>
+    public double LossSum { get; private set; }
+
+    /// <summary>Adds the gradients of a batch of images.</summary>
+    /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S]; the views in the order of the pairs.</param>
+    /// <exception cref="ArgumentException">Another number of views than the pairs name.</exception>
+    public void Add(Tensor crops)
+    {
+        ArgumentNullException.ThrowIfNull(crops);
+        using DisposeScope scope = NewDisposeScope();
+        using OutputTap tap = new();
+        LossSum += SelfDistillation.Backward(_model, _pairs, crops, tap);
+        using (no_grad())
+        {
+            tap.Visit(_gradients.Add);
+        }
+
+        Images += crops.shape[0];
+    }
+
+    /// <summary>The scores: [L, H] for neurons, [L, A] for heads.</summary>
+    /// <param name="moments">Second moments of the model's inputs of <c>proj</c> and <c>fc2</c>.</param>
+    /// <param name="weights">The model's weights in float32.</param>
+    /// <param name="damping">Ridge of the correction that is assumed.</param>
+    /// <exception cref="InvalidOperationException">No image was added.</exception>
+    /// <exception cref="ArgumentException">A score is not finite: the model or the images hold NaN.</exception>
+    public ImportanceScores Scores(CalibrationMoments moments, ViTWeights weights, Damping damping)
+    {
+        ArgumentNullException.ThrowIfNull(moments);
+        ArgumentNullException.ThrowIfNull(weights);
+        ArgumentNullException.ThrowIfNull(damping);
+        if (Images == 0)
+        {
+            throw new InvalidOperationException("no image was scored");
+        }
+
+        ViTArchitecture a = _model.Architecture;
+        double[,] neurons = new double[a.Depth, a.Hidden];
+        double[,] heads = new double[a.Depth, a.Heads];
+        for (int block = 0; block < a.Depth; block++)
+        {
+            Copy(Costs(block, BlockLinear.Fc2, moments, weights, damping, 1), neurons, block);
+            Copy(Costs(block, BlockLinear.Proj, moments, weights, damping, a.HeadWidth), heads, block);
+        }
+
+        return new ImportanceScores(neurons, heads);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _gradients.Dispose();
+
+    private double[] Costs(int block, BlockLinear layer, CalibrationMoments moments, ViTWeights weights, Damping damping, int unit)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        string name = ElasticCorrection.Name(_model.Architecture, block, layer) + ".weight";
+        Tensor covariance = damping.Apply(moments.Of(block, layer).Covariance());
+        return CompensatedRemoval.Costs(weights[name], covariance, _gradients.Mean(block, layer, Images), unit);
+    }
+
+    private static void Copy(double[] row, double[,] matrix, int block)
+    {
+        for (int i = 0; i < row.Length; i++)
+        {
+            matrix[block, i] = row[i];
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using SnapViT.Models;
+using SnapViT.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Importance;
+
+/// <summary>
+/// Second moments <c>Gamma = E[g g^T]</c> of the loss's gradient g at the outputs of <c>proj</c> and <c>fc2</c> of every block: with the second
+/// moments of the inputs the Kronecker-factored curvature of those layers (Martens and Grosse, 2015).
+/// </summary>
+internal sealed class OutputGradientMoments : IDisposable
+{
+    private readonly Dictionary<(int Block, BlockLinear Layer), Tensor> _sums = [];
+
+    /// <summary>Adds the gradients of one backward pass.</summary>
+    public void Add(int block, BlockLinear layer, Tensor gradient)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        // Gradients of 1e-20 squared vanish in float32: they are scaled to 1 first, and back in double.
+        double largest = gradient.abs().max().to(ScalarType.Float32).item<float>();
+        double scale = largest > 0 ? largest : 1;
+        Tensor rows = gradient.to(ScalarType.Float32).reshape(-1, gradient.shape[^1]).Over(scale);
+        Tensor products = rows.t().mm(rows).to(ScalarType.Float64).Times(scale * scale);
+        if (_sums.TryGetValue((block, layer), out Tensor? sum))
+        {
+            sum.Accumulate(products);
+        }
+        else
+        {
+            _sums.Add((block, layer), products.DetachFromDisposeScope());
+        }
+    }
+
+    /// <summary>Gamma summed over tokens, a mean over images: float64 [D, D]; the caller disposes it.</summary>
+    public Tensor Mean(int block, BlockLinear layer, long images) => _sums[(block, layer)].Over(images);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Tensor sum in _sums.Values)
+        {
+            sum.Dispose();
+        }
+    }
+}

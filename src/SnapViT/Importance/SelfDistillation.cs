@@ -1,0 +1,41 @@
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Importance;
+
+/// <summary>One backward pass of the self-supervised loss: the frozen model as teacher, the same model as student.</summary>
+internal static class SelfDistillation
+{
+    /// <summary>Runs teacher and student over a batch of crops; afterwards the tap's tensors have their gradients.</summary>
+    /// <param name="model">The unpruned model.</param>
+    /// <param name="pairs">Which views are compared.</param>
+    /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S].</param>
+    /// <param name="tap">Asks for gradients at what it keeps.</param>
+    /// <returns>The loss summed over images.</returns>
+    /// <exception cref="ArgumentException">Another number of views than the pairs name.</exception>
+    public static double Backward(VisionTransformer model, DistillationPairs pairs, Tensor crops, IForwardTap tap)
+    {
+        if (crops.shape.Length != 5 || crops.shape[1] != pairs.Views)
+        {
+            throw new ArgumentException($"crops: expected shape [B, {pairs.Views}, 3, S, S], found [{string.Join(", ", crops.shape)}]", nameof(crops));
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor teacher = Features(model, crops, 0, pairs.TeacherViews, tap: null);
+        Tensor student = Features(model, crops, pairs.FirstStudentView, pairs.StudentViews, tap);
+        Tensor loss = SelfDistillationLoss.PerImage(teacher, student, pairs).sum();
+        loss.backward();
+        return loss.item<float>();
+    }
+
+    /// <summary>Pooled features [B, views, D] of some views; with a tap they can be differentiated down to the first layer it keeps.</summary>
+    private static Tensor Features(VisionTransformer model, Tensor crops, int firstView, int views, IForwardTap? tap)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable mode = set_grad_enabled(tap is not null);
+        Tensor images = crops.narrow(1, firstView, views).reshape([crops.shape[0] * views, .. crops.shape.AsSpan(2)]);
+        Tensor pooled = model.Pool(model.Tokens(images, tap));
+        return pooled.view(crops.shape[0], views, pooled.shape[1]).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,27 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Checkpoints;
+
+namespace SnapViT.Loading;
+
+/// <summary>What a user says of a model beside its file: needed only where the file leaves a doubt.</summary>
+public sealed record ModelHints
+{
+    /// <summary>Nothing is said.</summary>
+    public static ModelHints None { get; } = new();
+
+    /// <summary>Attention heads per block of the unpruned model; null to infer them.</summary>
+    public int? Heads { get; init; }
+
+    /// <summary>Activation of a standard MLP; null to infer it.</summary>
+    public Activation? Activation { get; init; }
+
+    /// <summary>Side of the input image in pixels, a multiple of the patch: position embeddings are resampled to it. Null for the file's own.</summary>
+    public int? ImageSize { get; init; }
+
+    /// <summary>Refuses a hint that contradicts the file.</summary>
+    /// <exception cref="CheckpointFormatException">It does.</exception>
+    internal static T Agreed<T>(string path, string flag, T? hint, T known, string source)
+        where T : struct => hint is T said && !said.Equals(known)
+            ? throw new CheckpointFormatException(path, $"{flag}: expected {known}, which {source} says, found {said}")
+            : known;
+}

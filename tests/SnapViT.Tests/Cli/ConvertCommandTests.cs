@@ -1,0 +1,89 @@
+using System.Text.Json;
+using SnapViT.Cli;
+using SnapViT.Core.Checkpoints;
+
+namespace SnapViT.Tests.Cli;
+
+public sealed class ConvertCommandTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("snapvit-convert-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Theory, LeakCheck]
+    [InlineData("timm_vit", "--num-heads 4", "transformers-vit", "a.safetensors")]
+    [InlineData("timm_vit", "--num-heads 4", "transformers-vit", "a.pth")]
+    [InlineData("dinov3_swiglu", "--num-heads 6", "transformers-dinov3-gated", "a.bin")]
+    [InlineData("siglip2", "--num-heads 6 --activation gelu-erf", "transformers-siglip", "a.pt")]
+    public async Task A_model_converted_and_back_has_the_same_bytes(string family, string flags, string dialect, string name)
+    {
+        string golden = SharedFolder.Require("golden", family, "model.safetensors");
+        await Run(0, ["convert", golden, .. flags.Split(' '), "--to", "timm", "--out", At("first.safetensors")]);
+        await Run(0, ["convert", golden, .. flags.Split(' '), "--to", dialect, "--out", At(name)]);
+        await Run(0, ["convert", At(name), .. flags.Split(' ')[..2], "--to", "timm", "--out", At("again.safetensors")]);
+        Assert.Equal(File.ReadAllBytes(At("first.safetensors")), File.ReadAllBytes(At("again.safetensors")));
+    }
+
+    [Fact]
+    public async Task Scores_go_from_the_reference_s_format_to_this_one_s_and_back()
+    {
+        string model = SharedFolder.Require("models", "deit_tiny_patch16_224.safetensors"), scores = SharedFolder.Require("official", "deit_tiny_reference_scores.pt");
+        await Run(0, ["convert", model, "--scores", scores, "--out", At("own.safetensors")]);
+        await Run(0, ["convert", model, "--scores", At("own.safetensors"), "--model-type", "deit-vit-b-16", "--out", At("again.pt")]);
+        using TorchArchiveReader original = TorchArchiveReader.Open(scores), again = TorchArchiveReader.Open(At("again.pt"));
+        Assert.Equal(original.ReadFloats("mlp_scores"), again.ReadFloats("mlp_scores"));
+        Assert.Equal(original.ReadFloats("head_scores"), again.ReadFloats("head_scores"));
+    }
+
+    [Fact, LeakCheck]
+    public async Task Scores_of_the_reference_are_cut_by_as_they_are()
+    {
+        string model = SharedFolder.Require("models", "deit_tiny_patch16_224.safetensors"), scores = SharedFolder.Require("official", "deit_tiny_reference_scores.pt");
+        await Run(0, ["cut", model, scores, "--mlp", "0.35", "--heads", "0.2", "--out", At("small.safetensors")]);
+        using JsonDocument small = JsonDocument.Parse(await Run(0, ["inspect", At("small.safetensors"), "--json"]));
+        Assert.Equal(9216 - 3225, small.RootElement.GetProperty("blocks").EnumerateArray().Sum(block => block.GetProperty("neurons").GetInt32()));
+        Assert.Equal(36 - 7, small.RootElement.GetProperty("blocks").EnumerateArray().Sum(block => block.GetProperty("heads").GetInt32()));
+    }
+
+    [Fact]
+    public async Task Inspect_shows_what_a_score_file_of_the_reference_says()
+    {
+        string text = await Run(0, ["inspect", SharedFolder.Require("official", "scores", "imagenet-1k", "dino_vitb16.pt")]);
+        Assert.Contains("model_type: dino_vitb16", text, StringComparison.Ordinal);
+        Assert.Contains("metadata.ga_max_function_evaluations: 50", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Inspect_says_where_each_fact_came_from_and_counts_as_the_reference_on_demand()
+    {
+        string[] arguments = ["inspect", SharedFolder.Require("golden", "dinov3_mlp", "model.safetensors"), "--num-heads", "6", "--image-size", "32", "--json"];
+        using JsonDocument found = JsonDocument.Parse(await Run(0, arguments)), counted = JsonDocument.Parse(await Run(0, [.. arguments, "--reference-flops"]));
+        Assert.Equal("dialect dinov3", found.RootElement.GetProperty("sources").GetProperty("names").GetString());
+        Assert.Equal("--num-heads", found.RootElement.GetProperty("sources").GetProperty("heads 6").GetString());
+        Assert.Equal(["mask_token", "rope_embed.periods"], found.RootElement.GetProperty("beside").EnumerateArray().Select(name => name.GetString()));
+        Assert.Equal(4_297_800, counted.RootElement.GetProperty("flops").GetInt64());
+        Assert.True(found.RootElement.GetProperty("flops").GetInt64() > 4_297_800);
+    }
+
+    [Theory]
+    [InlineData("convert: expected one of --to DIALECT and --scores FILE")]
+    [InlineData("dialect: expected one of dinov3, dinov2,", "--to", "keras")]
+    [InlineData("models of dialect open_clip have none like it", "--to", "open_clip")]
+    public async Task What_cannot_be_converted_is_one_line(string fault, params string[] arguments)
+    {
+        string golden = SharedFolder.Require("golden", "timm_vit", "model.safetensors");
+        string error = await Run(1, ["convert", golden, "--num-heads", "4", "--out", At("x.safetensors"), .. arguments]);
+        Assert.Contains(fault, error, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFiles(_folder));
+    }
+
+    private string At(string name) => Path.Combine(_folder, name);
+
+    private static async Task<string> Run(int code, string[] arguments)
+    {
+        using StringWriter output = new(), error = new();
+        int found = await SnapVitCommand.RunAsync(arguments, output, error, TestContext.Current.CancellationToken);
+        Assert.True(code == found, $"exit {found}: {error}");
+        return code == 0 ? output.ToString() : error.ToString();
+    }
+}

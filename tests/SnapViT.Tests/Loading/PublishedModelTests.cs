@@ -1,0 +1,100 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Loading;
+
+namespace SnapViT.Tests.Loading;
+
+/// <summary>Every published model in full size, names and shapes only, through every dialect that it is published in.</summary>
+public sealed class PublishedModelTests
+{
+    private static readonly ViTArchitecture B16 = new() { Depth = 12, Width = 768, Heads = 12, HeadWidth = 64, Hidden = 3072, PatchSize = 16, ImageSize = 224 };
+    private static readonly ViTArchitecture S16 = B16 with { Width = 384, Heads = 6, Hidden = 1536 };
+    private static readonly ViTArchitecture L16 = B16 with { Depth = 24, Width = 1024, Heads = 16, Hidden = 4096 };
+    private static readonly ViTArchitecture H14 = B16 with { Depth = 32, Width = 1280, Heads = 16, HeadWidth = 80, Hidden = 5120, PatchSize = 14 };
+
+    private static readonly Func<ViTArchitecture, ViTArchitecture> DinoV3 = a => a with
+    {
+        RegisterTokens = 4, Position = PositionEmbedding.Rotary, HasLayerScale = true, LayerNormEpsilon = 1e-5,
+    };
+
+    private static readonly Func<ViTArchitecture, ViTArchitecture> DinoV2 = a => a with { PatchSize = 14, ImageSize = 518, HasLayerScale = true };
+
+    private static readonly Func<ViTArchitecture, ViTArchitecture> SigLip = a => a with { HasClassToken = false, Position = PositionEmbedding.PatchesOnly, Pooling = Pooling.Attention };
+
+    private static readonly Func<ViTArchitecture, ViTArchitecture> Clip = a => a with { HasPreNorm = true, HasPatchBias = false, LayerNormEpsilon = 1e-5, Activation = Activation.QuickGelu };
+
+    private static readonly Dictionary<string, ViTArchitecture> Models = new()
+    {
+        ["ViT-Ti/16"] = S16 with { Width = 192, Heads = 3, Hidden = 768, Classes = 1000 },
+        ["AugReg ViT-L/16"] = L16 with { Classes = 1000 },
+        ["DINO ViT-S/16"] = S16,
+        ["DeiT-B/16 distilled"] = B16 with { Classes = 1000, HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
+        ["DeiT-III H/14"] = H14 with { Classes = 1000, Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
+        ["DINOv2 S/14"] = DinoV2(S16),
+        ["DINOv2 B/14 with registers"] = DinoV2(B16) with { RegisterTokens = 4, Position = PositionEmbedding.ClassAndPatches },
+        ["DINOv2 L/14"] = DinoV2(L16),
+        ["DINOv2 g/14"] = DinoV2(B16) with { Depth = 40, Width = 1536, Heads = 24, Hidden = 4096, Mlp = MlpKind.SwiGlu },
+        ["DINOv3 B/16"] = DinoV3(B16),
+        ["DINOv3 L/16"] = DinoV3(L16),
+        ["DINOv3 H+/16"] = DinoV3(B16) with { Depth = 32, Width = 1280, Heads = 20, Hidden = 5120, Mlp = MlpKind.SwiGlu },
+        ["SigLIP2 B/16"] = SigLip(B16),
+        ["SigLIP2 gopt/16"] = SigLip(B16) with { Depth = 40, Width = 1536, Heads = 16, HeadWidth = 96, Hidden = 6144, ImageSize = 256, Activation = Activation.GeluTanh },
+        ["CLIP B/16"] = Clip(B16) with { ProjectionWidth = 512 },
+        ["CLIP L/14"] = Clip(L16) with { PatchSize = 14, ProjectionWidth = 768 },
+    };
+
+    /// <summary>
+    /// Parameters as timm, DINOv2 and open_clip state them, without DINOv2's mask token (22,056,576 - 384 and so on). DINOv3: transformers has a mask
+    /// token more and no bias of the keys, 85,660,416 = 85,668,864 + 768 - 12 * 768.
+    /// </summary>
+    public static TheoryData<string, long, string[]> Published => new()
+    {
+        { "ViT-Ti/16", 5_717_416, ["timm", "transformers-vit"] },
+        { "AugReg ViT-L/16", 304_326_632, ["timm", "transformers-vit"] },
+        { "DINO ViT-S/16", 21_665_664, ["timm", "transformers-vit"] },
+        { "DeiT-B/16 distilled", 87_338_192, ["timm", "transformers-deit"] },
+        { "DeiT-III H/14", 632_126_440, ["timm"] },
+        { "DINOv2 S/14", 22_056_192, ["timm", "dinov2", "transformers-dinov2"] },
+        { "DINOv2 B/14 with registers", 86_582_784, ["dinov2", "transformers-dinov2"] },
+        { "DINOv2 L/14", 304_367_616, ["timm", "dinov2", "transformers-dinov2"] },
+        { "DINOv2 g/14", 1_136_479_232, ["timm-packed", "dinov2", "transformers-dinov2"] },
+        { "DINOv3 B/16", 85_668_864, ["dinov3", "transformers-dinov3", "timm-eva"] },
+        { "DINOv3 L/16", 303_153_152, ["dinov3", "transformers-dinov3", "timm-eva"] },
+        { "DINOv3 H+/16", 840_632_320, ["dinov3", "transformers-dinov3-gated", "timm-eva-gated"] },
+        { "SigLIP2 B/16", 92_884_224, ["timm", "open_clip-trunk", "transformers-siglip"] },
+        { "SigLIP2 gopt/16", 1_163_168_256, ["timm", "open_clip-trunk", "transformers-siglip"] },
+        { "CLIP B/16", 86_192_640, ["open_clip", "transformers-clip"] },
+        { "CLIP L/14", 303_966_208, ["open_clip", "transformers-clip"] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Published))]
+    public void A_published_model_is_recognised_in_every_dialect_it_comes_in(string model, long parameters, string[] dialects)
+    {
+        ViTArchitecture expected = Models[model].Validated();
+        Assert.Equal(parameters, CostModel.Parameters(expected, expected.FullWidths));
+        foreach (string dialect in dialects)
+        {
+            using ShapesOnly file = ShapesOnly.Of(expected, dialect);
+            ModelDescription found = ModelFile.Describe(file, new ModelHints { Activation = expected.HasPreNorm ? Activation.QuickGelu : null });
+            ViTArchitecture same = expected with
+            {
+                // transformers' own defaults: 1e-12 for ViT and DeiT, the tanh form for SigLIP of every size.
+                LayerNormEpsilon = dialect is "transformers-vit" or "transformers-deit" ? 1e-12 : expected.LayerNormEpsilon,
+                Activation = dialect == "transformers-siglip" ? Activation.GeluTanh : expected.Activation,
+            };
+            Assert.Equal(same, found.Architecture);
+            Assert.Equal(expected.FullWidths, found.Widths);
+        }
+    }
+
+    // hub names: dino_deitsmall16_pretrain_full_checkpoint.pth, {"teacher": {"backbone.…"}}; DeiT: {"model": …}; DataParallel: module.
+    [Theory]
+    [InlineData("teacher.backbone.")]
+    [InlineData("model.")]
+    [InlineData("state_dict.module.")]
+    public void A_wrapped_model_is_recognised(string wrapper)
+    {
+        using ShapesOnly file = ShapesOnly.Of(S16, "timm", name => wrapper + name);
+        Assert.Equal(S16, ModelFile.Describe(file).Architecture);
+    }
+}

@@ -1,0 +1,32 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Dialects;
+
+namespace SnapViT.Tests.Loading;
+
+/// <summary>A checkpoint of names and shapes without a value: the largest model takes no memory.</summary>
+internal sealed class ShapesOnly(IEnumerable<TensorEntry> tensors) : ITensorArchive
+{
+    /// <summary>What a full-size model would be as a file of a dialect.</summary>
+    public static ShapesOnly Of(ViTArchitecture architecture, string dialect, Func<string, string>? rename = null) => new(
+        DialectWriter.ToDialect(
+            DialectTable.Named(dialect),
+            architecture,
+            ParameterTable.For(architecture, architecture.FullWidths).Select(parameter => new TensorToWrite(parameter.Name, TensorType.Float32, parameter.Shape, stream => WriteZeros(stream, parameter))))
+        .Select(tensor => new TensorEntry(rename?.Invoke(tensor.Entry.Name) ?? tensor.Entry.Name, tensor.Entry.Type, tensor.Entry.Shape)));
+
+    public string Path => "nowhere/model.safetensors";
+
+    public IReadOnlyDictionary<string, string> Metadata { get; } = new Dictionary<string, string>();
+
+    public IReadOnlyDictionary<string, TensorEntry> Tensors { get; } = tensors.ToDictionary(tensor => tensor.Name);
+
+    public void Read(string name, Span<byte> destination) => throw new InvalidOperationException("there are no values");
+
+    public void Dispose()
+    {
+    }
+
+    /// <summary>Biases of fused layers only are looked at while a dialect is written.</summary>
+    private static void WriteZeros(Stream stream, ParameterShape parameter) => stream.Write(new byte[parameter.Elements * sizeof(float)]);
+}

@@ -1,0 +1,83 @@
+using SnapViT.Core.Scores;
+using SnapViT.Search;
+
+namespace SnapViT.Tests.Search;
+
+public sealed class CoefficientSearchTests
+{
+    private static readonly ScoreCoefficients Start = ScoreCoefficients.Initial(3, 2);
+
+    [Fact]
+    public void The_start_is_evaluated_first_and_kept_when_nothing_beats_it()
+    {
+        SearchResult result = CoefficientSearch.Run(Start, candidate => Distance(candidate, Start), new SearchOptions { Evaluations = 12 });
+        Assert.Equal(0, result.History[0]);
+        Assert.Equal(13, result.History.Count);
+        Assert.Equal(Start.Vector.ToArray(), result.Best.Vector.ToArray());
+    }
+
+    [Fact]
+    public void The_best_of_all_candidates_is_returned()
+    {
+        ScoreCoefficients target = new(Enumerable.Repeat(0.5, 9).ToArray(), 3, 2);
+        SearchResult result = CoefficientSearch.Run(Start, candidate => Distance(candidate, target), new SearchOptions { Evaluations = 400 });
+        Assert.Equal(result.History.Min(), result.BestFitness);
+        Assert.Equal(result.BestFitness, Distance(result.Best, target));
+        Assert.True(result.BestFitness < 0.2 * result.History[0], $"{result.History[0]} to {result.BestFitness}");
+    }
+
+    [Fact]
+    public void Without_evaluations_the_start_is_the_result()
+    {
+        SearchResult result = CoefficientSearch.Run(Start, _ => 3, new SearchOptions { Evaluations = 0 });
+        Assert.Equal([3.0], result.History);
+        Assert.Same(Start, result.Best);
+    }
+
+    [Fact]
+    public void A_search_continued_from_any_evaluation_ends_like_one_that_was_never_interrupted()
+    {
+        SearchOptions options = new() { Evaluations = 40, Seed = 9 };
+        SearchResult whole = CoefficientSearch.Run(Start, Bumpy, options);
+        for (int interrupted = 1; interrupted <= 40; interrupted += 13)
+        {
+            int evaluated = 0;
+            SearchResult rest = CoefficientSearch.Run(
+                Start, candidate => Bumpy(candidate) + (0 * evaluated++), options, [.. whole.History.Take(interrupted)]);
+            Assert.Equal(whole.History, rest.History);
+            Assert.Equal(whole.Best.Vector.ToArray(), rest.Best.Vector.ToArray());
+            Assert.Equal(41 - interrupted, evaluated);
+        }
+    }
+
+    [Fact]
+    public void Seeds_differ_and_the_same_seed_repeats()
+    {
+        double[] Of(ulong seed) => [.. CoefficientSearch.Run(Start, Bumpy, new SearchOptions { Evaluations = 10, Seed = seed }).History];
+        Assert.Equal(Of(1), Of(1));
+        Assert.NotEqual(Of(1), Of(2));
+    }
+
+    [Fact]
+    public void Every_new_evaluation_is_told_with_the_whole_history()
+    {
+        List<int> told = [];
+        CoefficientSearch.Run(Start, Bumpy, new SearchOptions { Evaluations = 3 }, [Bumpy(Start)], history => told.Add(history.Count));
+        Assert.Equal([2, 3, 4], told);
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void A_fitness_that_is_not_finite_is_refused(double fitness)
+    {
+        ArgumentException fault = Assert.Throws<ArgumentException>(() => CoefficientSearch.Run(Start, _ => fitness, new SearchOptions()));
+        Assert.Contains("at evaluation 0", fault.Message, StringComparison.Ordinal);
+    }
+
+    private static double Distance(ScoreCoefficients a, ScoreCoefficients b) => Factors(a).Zip(Factors(b), (x, y) => (x - y) * (x - y)).Sum();
+
+    private static double Bumpy(ScoreCoefficients candidate) => Factors(candidate).Select((factor, index) => Math.Sin((7 * factor) + index)).Sum();
+
+    private static double[] Factors(ScoreCoefficients c) => [.. c.Vector.ToArray().Select(Math.Abs)];
+}
