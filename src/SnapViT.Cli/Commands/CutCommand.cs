@@ -35,18 +35,18 @@ internal static class CutCommand
             command.Options.Add(option);
         }
 
-        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         GlobalOptions.ReadyTorch(parsed);
         Budget budget = BudgetOf(parsed);
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
-        using LoadedModel model = Model.Load(parsed);
+        using LoadedModel model = Model.Load(parsed, cancellation);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));
         ModelFile.Save(path, subnet.Model, new ModelConfig

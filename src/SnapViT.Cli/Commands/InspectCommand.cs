@@ -9,7 +9,7 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit inspect</c>: what a file holds, per block.</summary>
 internal static class InspectCommand
 {
-    private static readonly Argument<string> FileArgument = new("FILE") { Description = "A model, a pruned model or a scores file." };
+    private static readonly Argument<string> FileArgument = new("FILE") { Description = "A model, a pruned model or a scores file; or a model's name on the Hugging Face hub." };
     private static readonly Option<int?> Heads = new("--num-heads") { Description = "Attention heads per block; needed only where the model is none of the known sizes." };
 
     public static Command Create()
@@ -21,13 +21,13 @@ internal static class InspectCommand
             """);
         command.Arguments.Add(FileArgument);
         command.Options.Add(Heads);
-        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        string path = parsed.GetRequiredValue(FileArgument);
+        string path = HubModel.Local(parsed, parsed.GetRequiredValue(FileArgument), cancellation);
         using SafetensorsReader archive = SafetensorsReader.Open(path);
         Report.Write(parsed, ElasticScores.IsScores(archive)
             ? ScoresReport.Of(path, ElasticScores.Load(path))
