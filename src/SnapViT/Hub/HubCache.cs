@@ -40,7 +40,7 @@ internal sealed class HubCache(string cacheFolder, HubModelName name)
         ModelFiles.Descriptions.All(file => IsHere(Pointer(commit, file)) || File.Exists(Absence(commit, file))) ? Find(commit) : null;
 
     /// <summary>Whether a path leads to content; a link whose content was deleted does not.</summary>
-    public static bool IsHere(string path) => File.ResolveLinkTarget(path, returnFinalTarget: true)?.Exists ?? File.Exists(path);
+    public static bool IsHere(string path) => File.Exists(path) && (File.ResolveLinkTarget(path, returnFinalTarget: true)?.Exists ?? true);
 
     /// <summary>Makes a content visible as a file of a commit, in one step.</summary>
     public void Link(string commit, string file, string etag)
