@@ -80,7 +80,8 @@ internal sealed class HubCache(string cacheFolder, HubModelName name)
         if (!File.Exists(path))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.Create(path).Dispose();
+            // Shared: another process may be remembering the same.
+            new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite).Dispose();
         }
     }
 
