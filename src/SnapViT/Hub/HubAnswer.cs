@@ -11,7 +11,7 @@ internal static class HubAnswer
 
     /// <summary>Where a redirect leads; null for an answer that is none.</summary>
     public static Uri? Target(HttpResponseMessage answer, Uri asked) =>
-        (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308 && answer.Headers.Location is Uri location ? new Uri(asked, location) : null;
+        (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308 && answer.Headers.Location is Uri location && Uri.TryCreate(asked, location, out Uri? target) ? target : null;
 
     /// <summary>The failure that an answer without success stands for.</summary>
     /// <param name="answer">The answer.</param>

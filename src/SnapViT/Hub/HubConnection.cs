@@ -118,7 +118,8 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
 
     private bool IsHub(Uri address) => Uri.Compare(address, options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
 
-    private static Uri? Allowed(Uri? target, Uri from, HubRequest request) => target switch
+    /// <summary>A redirect's target: over https, or over http where http is what was asked; null for no redirect.</summary>
+    internal static Uri? Allowed(Uri? target, Uri from, HubRequest request) => target switch
     {
         null => null,
         { Scheme: "https" } => target,
