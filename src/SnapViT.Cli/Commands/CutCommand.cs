@@ -49,7 +49,7 @@ internal static class CutCommand
         Budget budget = BudgetOf(parsed);
         Targets.Require(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
-        using LoadedModel model = Model.Load(parsed);
+        using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));

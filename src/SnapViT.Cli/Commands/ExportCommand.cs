@@ -34,11 +34,11 @@ internal static class ExportCommand
         command.Options.Add(Budgets);
         command.Options.Add(Correction.Option);
         OnnxOptions.AddTo(command);
-        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         GlobalOptions.ReadyTorch(parsed);
         string folder = parsed.GetRequiredValue(Folder);
@@ -46,7 +46,7 @@ internal static class ExportCommand
         (string Name, Budget Budget)[] budgets = [.. parsed.GetRequiredValue(Budgets).Split(',', StringSplitOptions.TrimEntries).Select(text => (NameOf(text), Budget.Parse(text)))];
         OnnxOptions options = OnnxOptions.Read(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
-        using LoadedModel model = Model.Load(parsed);
+        using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (budget.Name, elastic.Planner.Plan(budget.Budget)))];
