@@ -26,27 +26,41 @@ internal static class ProgressDisplay
         return work(new Lines(error));
     }
 
-    private static string Rate(WorkProgress progress, Stopwatch watch)
+    /// <summary>A stage since its first report; what was done before it, as by a build that is continued, took no time here.</summary>
+    private sealed class Stage(long doneBefore)
     {
-        // The first report starts the watch: a rate needs some time after it.
-        string rate = watch.Elapsed.TotalSeconds > 1 ? string.Create(CultureInfo.InvariantCulture, $", {progress.Done / watch.Elapsed.TotalSeconds:0.##}/s") : "";
-        string note = progress.Note.Length > 0 ? $", {progress.Note}" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{progress.Stage} {progress.Done}/{progress.Total}{rate}{note}");
+        private readonly Stopwatch _watch = Stopwatch.StartNew();
+
+        public string Describe(WorkProgress progress)
+        {
+            string rate = PerSecond(progress) is double perSecond ? string.Create(CultureInfo.InvariantCulture, $", {perSecond:0.##}/s") : "";
+            string note = progress.Note.Length > 0 ? $", {progress.Note}" : "";
+            return string.Create(CultureInfo.InvariantCulture, $"{progress.Stage} {progress.Done}/{progress.Total}{rate}{note}");
+        }
+
+        public string TimeLeft(WorkProgress progress) => progress.Done < progress.Total && PerSecond(progress) is double perSecond
+            ? string.Create(CultureInfo.InvariantCulture, $", {(progress.Total - progress.Done) / perSecond:0} s left")
+            : "";
+
+        /// <summary>The rate, or null as long as too little time has passed to tell one.</summary>
+        private double? PerSecond(WorkProgress progress) => progress.Done > doneBefore && _watch.Elapsed.TotalSeconds > 1
+            ? (progress.Done - doneBefore) / _watch.Elapsed.TotalSeconds
+            : null;
     }
 
     private sealed class Bars(ProgressContext context) : IProgress<WorkProgress>
     {
-        private readonly Dictionary<string, (ProgressTask Task, Stopwatch Watch)> _stages = [];
+        private readonly Dictionary<string, (ProgressTask Task, Stage Stage)> _stages = [];
 
         public void Report(WorkProgress value)
         {
-            if (!_stages.TryGetValue(value.Stage, out (ProgressTask Task, Stopwatch Watch) stage))
+            if (!_stages.TryGetValue(value.Stage, out (ProgressTask Task, Stage Stage) stage))
             {
-                stage = (context.AddTask(value.Stage, maxValue: value.Total), Stopwatch.StartNew());
+                stage = (context.AddTask(value.Stage, maxValue: value.Total), new Stage(value.Done));
                 _stages.Add(value.Stage, stage);
             }
 
-            stage.Task.Description = Rate(value, stage.Watch).EscapeMarkup();
+            stage.Task.Description = stage.Stage.Describe(value).EscapeMarkup();
             stage.Task.Value = value.Done;
         }
     }
@@ -54,16 +68,14 @@ internal static class ProgressDisplay
     private sealed class Lines(TextWriter error) : IProgress<WorkProgress>
     {
         private readonly Stopwatch _sinceLine = Stopwatch.StartNew();
-        private readonly Dictionary<string, Stopwatch> _stages = [];
+        private readonly Dictionary<string, Stage> _stages = [];
 
         public void Report(WorkProgress value)
         {
-            if (_stages.TryAdd(value.Stage, Stopwatch.StartNew()) || value.Done >= value.Total || _sinceLine.Elapsed > PlainInterval)
+            if (_stages.TryAdd(value.Stage, new Stage(value.Done)) || value.Done >= value.Total || _sinceLine.Elapsed > PlainInterval)
             {
-                Stopwatch watch = _stages[value.Stage];
-                double left = watch.Elapsed.TotalSeconds / value.Done * (value.Total - value.Done);
-                string rest = value.Done < value.Total && value.Done > 1 ? string.Create(CultureInfo.InvariantCulture, $", {left:0} s left") : "";
-                error.WriteLine(Rate(value, watch) + rest);
+                Stage stage = _stages[value.Stage];
+                error.WriteLine(stage.Describe(value) + stage.TimeLeft(value));
                 _sinceLine.Restart();
             }
         }

@@ -67,7 +67,8 @@ public sealed class CalibrationMoments : IDisposable
         using IDisposable frozen = no_grad();
         using Tensor weights = TokenWeights(images.device);
         using Tensor tokens = model.Tokens(images, new Tap(this, weights));
-        using Tensor finite = tokens.isfinite().all();
+        using Tensor each = tokens.isfinite();
+        using Tensor finite = each.all();
         if (!finite.item<bool>())
         {
             throw new ArgumentException("calibration: expected finite activations, found NaN or infinite ones; the model or the images hold NaN");

@@ -44,6 +44,8 @@ public static class ModelFile
         ITensorArchive file = CheckpointArchive.Open(path);
         try
         {
+            // A damaged config says more than the names of the tensors it was to explain.
+            ReadConfig(file);
             return CanonicalArchive.Open(file);
         }
         catch
