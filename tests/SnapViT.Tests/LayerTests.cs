@@ -15,16 +15,19 @@ public sealed class LayerTests
     [
         ["Tensors"],
         ["Models", "Data"],
+        ["Calibration"],
+        ["Correction"],
         ["Loading", "Features", "Importance"],
         ["Elastic"],
-        ["Correction", "Search", "Evaluation"],
+        ["Search", "Evaluation"],
         ["Export"],
         ["Workflows"],
+        ["Hub"],
     ];
 
     /// <summary>Arrows that the layers would allow and that must not be: what measures or cuts a model works for any model and any images.</summary>
     private static readonly (string From, string To)[] Walls =
-        [("Elastic", "Data"), ("Correction", "Data"), ("Evaluation", "Elastic"), ("Evaluation", "Importance")];
+        [("Elastic", "Data"), ("Calibration", "Data"), ("Correction", "Data"), ("Evaluation", "Elastic"), ("Evaluation", "Importance")];
 
     private static readonly Assembly Core = typeof(ViTArchitecture).Assembly;
     private static readonly Assembly Torch = typeof(VisionTransformer).Assembly;

@@ -42,7 +42,9 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
 
     private VisionTransformer Make(Method method, PruningRatios ratios)
     {
-        using ElasticViT elastic = ElasticViT.Create(_model, ElasticScores.Load(method.Scores), method.Correction);
+        ElasticScores scores = ElasticScores.Load(method.Scores);
+        scores = method.Moments is null ? scores : scores with { Moments = ElasticScores.Load(method.Moments).Moments };
+        using ElasticViT elastic = ElasticViT.Create(_model, scores, method.Correction);
         using Subnet subnet = elastic.At(Budget.Ratios(ratios));
         if (!method.Sequential)
         {

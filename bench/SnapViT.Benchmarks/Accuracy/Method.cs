@@ -5,21 +5,23 @@ namespace SnapViT.Benchmarks.Accuracy;
 /// <summary>One way of making sub-networks that is measured.</summary>
 /// <param name="Name">Name in the table.</param>
 /// <param name="Scores">Its scores file.</param>
+/// <param name="Moments">Another scores file whose second moments are taken; null for its own.</param>
 /// <param name="Correction">How sub-networks are corrected; null for not at all.</param>
 /// <param name="Sequential">Whether every sub-network is fitted once more, block after block, from its own inputs.</param>
-internal sealed record Method(string Name, string Scores, CorrectionOptions? Correction, bool Sequential)
+internal sealed record Method(string Name, string Scores, string? Moments, CorrectionOptions? Correction, bool Sequential)
 {
-    /// <summary>Reads <c>NAME=FILE[:none|sparsegpt|affine|sequential]</c>.</summary>
+    /// <summary>Reads <c>NAME=FILE[@MOMENTS][:none|sparsegpt|affine|sequential]</c>.</summary>
     public static Method Parse(string text)
     {
         string[] parts = text.Split('=', 2);
         if (parts.Length != 2)
         {
-            throw new ArgumentException($"--method: expected NAME=FILE[:none|sparsegpt|affine|sequential], found '{text}'");
+            throw new ArgumentException($"--method: expected NAME=FILE[@MOMENTS][:none|sparsegpt|affine|sequential], found '{text}'");
         }
 
         int colon = parts[1].LastIndexOf(':');
         (string file, string mode) = colon < 0 ? (parts[1], "none") : (parts[1][..colon], parts[1][(colon + 1)..]);
+        string[] files = file.Split('@', 2);
         CorrectionOptions? correction = mode switch
         {
             "none" => null,
@@ -27,6 +29,6 @@ internal sealed record Method(string Name, string Scores, CorrectionOptions? Cor
             "affine" or "sequential" => new CorrectionOptions(),
             _ => throw new ArgumentException($"--method: expected none, sparsegpt, affine or sequential, found '{mode}'"),
         };
-        return new Method(parts[0], file, correction, mode == "sequential");
+        return new Method(parts[0], files[0], files.Length > 1 ? files[1] : null, correction, mode == "sequential");
     }
 }

@@ -82,7 +82,7 @@ internal static class BuildCommand
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(path + Unfinished);
         ImageFolder images = ImageFolder.Scan(parsed.GetRequiredValue(Images));
-        using LoadedModel model = Model.Load(parsed);
+        using LoadedModel model = Model.Load(parsed, cancellation);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
             ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress);

@@ -32,15 +32,15 @@ internal static class ConvertCommand
             command.Options.Add(option);
         }
 
-        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
-        using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed));
+        using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed, cancellation));
         ModelDescription description = ModelFile.Describe(archive, Model.Hints(parsed) with { ImageSize = null });
         string written = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
         {

@@ -23,8 +23,9 @@ internal static class CutCommand
 
     public static Command Create()
     {
-        Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own, in every format asked for.", """
-            One budget is needed: --flops, --params, or the two ratios --mlp and --heads. Every verb reads the written safetensors again.
+        Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own.", """
+            One budget is needed: --flops, --params, or the two ratios --mlp and --heads; and one file to write, or several in different formats.
+            Every verb reads the model of --out again.
 
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --out small.safetensors
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --mlp 0.45 --heads 0.3 --out small.safetensors
@@ -48,7 +49,7 @@ internal static class CutCommand
         Budget budget = BudgetOf(parsed);
         Targets.Require(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
-        using LoadedModel model = Model.Load(parsed);
+        using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Checkpoints;
 using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Export;
@@ -19,6 +20,7 @@ internal sealed class CutTargets
     private readonly Option<string?> _out = new("--out") { Description = "The model file to write (safetensors, with its own config), which every verb reads again." };
     private readonly Option<string?> _onnx = new("--onnx") { Description = "The ONNX graph to write: dynamic batch, opset 17, with the config in its metadata." };
     private readonly Option<string?> _torch = new("--pt") { Description = "The PyTorch state dict to write, in timm's names (docs/pytorch.md)." };
+    private readonly Option<string?> _hub = new("--hub") { Description = "The folder to write, new or empty, as model hubs have it: model.safetensors, config.json, and a model card README.md." };
     private readonly OnnxOptionSet _onnxOptions = new();
     private readonly Option<string?> _images = new("--images") { Description = "ONNX: photos on which smaller weights are compared with float32, at most 256 of them; labels are not used." };
 
@@ -27,6 +29,7 @@ internal sealed class CutTargets
         command.Options.Add(_out);
         command.Options.Add(_onnx);
         command.Options.Add(_torch);
+        command.Options.Add(_hub);
         _onnxOptions.AddTo(command);
         command.Options.Add(_images);
     }
@@ -34,10 +37,10 @@ internal sealed class CutTargets
     /// <summary>Fails in one line, before any work, where nothing is asked for or a file could not be written.</summary>
     public void Require(ParseResult parsed)
     {
-        string[] paths = [.. new[] { _out, _onnx, _torch }.Select(parsed.GetValue).OfType<string>()];
+        string[] paths = [.. new[] { _out, _onnx, _torch, _hub }.Select(parsed.GetValue).OfType<string>()];
         if (paths.Length == 0)
         {
-            throw new ArgumentException("expected at least one file to write: --out, --onnx or --pt, found none");
+            throw new ArgumentException("expected at least one file to write: --out, --onnx, --pt or --hub, found none");
         }
 
         if (paths.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal).Count() < paths.Length)
@@ -56,7 +59,12 @@ internal sealed class CutTargets
         }
 
         _onnxOptions.Read(parsed);
-        Array.ForEach(paths, OutputPath.RequireWritable);
+        string? hub = parsed.GetValue(_hub);
+        Array.ForEach([.. paths.Where(path => path != hub)], OutputPath.RequireWritable);
+        if (hub is not null)
+        {
+            AtomicFolder.RequireFree(hub);
+        }
     }
 
     /// <summary>Fails in one line where a format cannot hold models of that architecture.</summary>
@@ -87,6 +95,11 @@ internal sealed class CutTargets
         {
             TorchStateDict.Save(state, subnet.Model);
             written.Add(state);
+        }
+
+        if (parsed.GetValue(_hub) is string hub)
+        {
+            written.AddRange(HubFolder.Save(hub, subnet.Model, config));
         }
 
         return written;

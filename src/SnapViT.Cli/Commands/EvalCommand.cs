@@ -50,7 +50,7 @@ internal static class EvalCommand
         ImageFolder? train = parsed.GetValue(Train) is string folder ? ImageFolder.Scan(folder, labels) : null;
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
         Budget[] budgets = BudgetList(parsed.GetValue(Budgets), scores);
-        using LoadedModel model = Model.Load(parsed);
+        using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
         ModelEvaluation? evaluation = null;
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>

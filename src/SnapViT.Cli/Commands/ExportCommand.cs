@@ -14,17 +14,17 @@ namespace SnapViT.Cli.Commands;
 internal static class ExportCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build'." };
-    private static readonly CorrectionOption Correction = new();
+    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
     private static readonly Option<string> Folder = new("--onnx-family") { Description = "The folder to write, new or empty: weights.data, a graph per budget, family.json.", Required = true };
     private static readonly Option<string> Budgets = new("--budgets") { Description = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), or two removed ratios (0.45:0.3).", Required = true };
+    private static readonly CorrectionOption Correction = new();
     private static readonly OnnxOptionSet OnnxOptions = new();
 
     public static Command Create()
     {
-        Verb command = new("export", "Writes one model at many sizes as ONNX graphs over one file of weights.", """
-            The weights are stored once, in importance order; a small graph per budget points at prefixes of them.
-            Corrected layers cannot be prefixes: they are stored beside their graph, and counted.
+        Verb command = new("export", "Writes one model at many sizes as ONNX, in little more than the bytes of one.", """
+            The weights are written once, in importance order, and a small graph per budget points at prefixes of them. Layers that are corrected for
+            their budget (--correction) are no prefixes and stand beside their graph; the table says what they take.
 
               snapvit export deit_tiny.safetensors deit_tiny.scores.safetensors --onnx-family deit_tiny --budgets 0.3,0.4,0.6,0.8,1.0
             """);
@@ -34,11 +34,11 @@ internal static class ExportCommand
         command.Options.Add(Budgets);
         command.Options.Add(Correction.Option);
         OnnxOptions.AddTo(command);
-        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         GlobalOptions.ReadyTorch(parsed);
         string folder = parsed.GetRequiredValue(Folder);
@@ -46,7 +46,7 @@ internal static class ExportCommand
         (string Name, Budget Budget)[] budgets = [.. parsed.GetRequiredValue(Budgets).Split(',', StringSplitOptions.TrimEntries).Select(text => (NameOf(text), Budget.Parse(text)))];
         OnnxOptions options = OnnxOptions.Read(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
-        using LoadedModel model = Model.Load(parsed);
+        using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (budget.Name, elastic.Planner.Plan(budget.Budget)))];

@@ -10,7 +10,7 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit inspect</c>: what a file holds, per block.</summary>
 internal static class InspectCommand
 {
-    private static readonly Argument<string> FileArgument = new("FILE") { Description = "A model, a pruned model or a scores file, here or of the reference; a folder of the hub." };
+    private static readonly Argument<string> FileArgument = new("FILE") { Description = "A model, a pruned model or a scores file, here or of the reference; or a model's name on the Hugging Face hub." };
     private static readonly HintOptions Hints = new();
     private static readonly Option<bool> ReferenceFlops = new("--reference-flops") { Description = "Count FLOPs as the reference does: one class token whatever the model has." };
 
@@ -24,13 +24,13 @@ internal static class InspectCommand
         command.Arguments.Add(FileArgument);
         Hints.AddTo(command);
         command.Options.Add(ReferenceFlops);
-        command.SetAction((parsed, _) => Task.Run(() => Run(parsed), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        string path = parsed.GetRequiredValue(FileArgument);
+        string path = HubModel.Local(parsed, parsed.GetRequiredValue(FileArgument), cancellation);
         using ITensorArchive archive = CheckpointArchive.Open(path);
         Report.Write(parsed, ElasticScores.IsScores(archive)
             ? ScoresReport.Of(path, ElasticScores.Load(path))

@@ -14,7 +14,7 @@ internal static class TrainDemoCommand
 {
     private static readonly Option<string> Out = new("--out") { Description = "The model to write (safetensors).", Required = true };
     private static readonly Option<string?> Record = new("--record") { Description = "The training record to write (CSV)." };
-    private static readonly Option<int> Steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => 3000 };
+    private static readonly Option<int> Steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => 2500 };
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per step.", DefaultValueFactory = _ => 64 };
 
     public static Command Create()

@@ -3,7 +3,7 @@ using SnapViT.Core.Randomness;
 namespace SnapViT.Cli.Demo;
 
 /// <summary>
-/// Images drawn by arithmetic from a seed: one shape filled with one texture, on a cluttered background, at a random place, size, angle and
+/// Images drawn by arithmetic from a seed: one shape filled with one texture, on a cluttered background, of random place, size, angle and
 /// colour. Four shapes times three textures are twelve classes; neither shape nor texture alone tells them apart.
 /// </summary>
 internal static class ShapeTextureImages
@@ -24,12 +24,12 @@ internal static class ShapeTextureImages
 
     private static readonly (string Name, Func<double, double, double> Value)[] Textures =
     [
-        ("stripes", (u, _) => Math.Sin(u) > 0 ? 1 : 0),
-        ("checks", (u, v) => Math.Sin(u) * Math.Sin(v) > 0 ? 1 : 0),
-        ("dots", (u, v) => Math.Cos(u) + Math.Cos(v) > 0.7 ? 1 : 0),
+        ("plain", (_, _) => 0.5),
+        ("striped", (u, _) => Math.Sin(u) > 0 ? 1 : 0),
+        ("checked", (u, v) => Math.Sin(0.7 * u) * Math.Sin(0.7 * v) > 0 ? 1 : 0),
     ];
 
-    /// <summary>What a class shows, such as "striped disc".</summary>
+    /// <summary>What a class shows, such as "disc, striped".</summary>
     public static string Name(int label) => $"{Shapes[label / Textures.Length].Name}, {Textures[label % Textures.Length].Name}";
 
     /// <summary>Draws one image.</summary>
@@ -52,12 +52,13 @@ internal static class ShapeTextureImages
             {
                 double inside = Math.Clamp(0.5 - (distance(shape.X(x, y), shape.Y(x, y)) * shape.Radius), 0, 1);
                 double filled = texture(pattern.U(x, y), pattern.V(x, y));
-                double behind = 0.5 + (0.35 * (clutterTexture(clutter.U(x, y), clutter.V(x, y)) - 0.5));
+                double behind = 0.5 + (0.25 * (clutterTexture(clutter.U(x, y), clutter.V(x, y)) - 0.5));
                 for (int channel = 0; channel < 3; channel++)
                 {
                     double front = pattern.Dark[channel] + ((pattern.Light[channel] - pattern.Dark[channel]) * filled);
                     double back = clutter.Dark[channel] + ((clutter.Light[channel] - clutter.Dark[channel]) * behind);
-                    double value = (inside * front) + ((1 - inside) * back) + (noise * random.NextNormal());
+                    // The shape is lighter than what is behind it: a network this small does not find figure and ground otherwise.
+                    double value = (inside * (0.3 + (0.7 * front))) + ((1 - inside) * 0.45 * back) + (noise * random.NextNormal());
                     pixels[(((y * Side) + x) * 3) + channel] = (byte)Math.Clamp((value * 255) + 0.5, 0, 255);
                 }
             }
@@ -73,14 +74,14 @@ internal static class ShapeTextureImages
         {
             double radius = Side * (0.24 + (0.14 * random.NextDouble()));
             double angle = Math.PI * ((random.NextDouble() * 0.25) - 0.125);
-            return new Placement(Within(random, radius), Within(random, radius), radius, Math.Cos(angle), Math.Sin(angle));
+            return new Placement(NearCentre(random), NearCentre(random), radius, Math.Cos(angle), Math.Sin(angle));
         }
 
         public double X(int x, int y) => (((x - CentreX) * Cos) + ((y - CentreY) * Sin)) / Radius;
 
         public double Y(int x, int y) => (((y - CentreY) * Cos) - ((x - CentreX) * Sin)) / Radius;
 
-        private static double Within(SeededRandom random, double radius) => radius + ((Side - (2 * radius)) * random.NextDouble());
+        private static double NearCentre(SeededRandom random) => (0.5 * Side) + (0.2 * Side * (random.NextDouble() - 0.5));
     }
 
     /// <summary>How a texture is laid: its frequency, angle, phase and two colours.</summary>

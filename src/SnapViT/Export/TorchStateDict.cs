@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Dialects;
 using SnapViT.Loading;
 using SnapViT.Models;
 using TorchSharp;
@@ -20,24 +21,24 @@ public static class TorchStateDict
         ArgumentNullException.ThrowIfNull(model);
         RequireTimm(model.Architecture);
         using DisposeScope scope = NewDisposeScope();
-        TorchArchiveWriter.WriteStateDict(path, CheckpointTensors.Of(model));
+        Dialect dialect = DialectTable.Named(model.Architecture.Mlp == MlpKind.SwiGlu ? "timm-packed" : "timm");
+        TorchArchiveWriter.WriteStateDict(path, DialectWriter.ToDialect(dialect, model.Architecture, CheckpointTensors.Of(model)));
     }
 
-    /// <summary>Checks that the canonical names are timm's.</summary>
-    /// <exception cref="ArgumentException">They are not.</exception>
+    /// <summary>Checks that timm's <c>VisionTransformer</c> has such models.</summary>
+    /// <exception cref="ArgumentException">It has not.</exception>
     public static void RequireTimm(ViTArchitecture architecture)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         string? other = architecture switch
         {
             { Position: PositionEmbedding.Rotary } => "rotary positions (DINOv3)",
-            { Mlp: MlpKind.SwiGlu } => "SwiGLU",
             { ProjectionWidth: > 0 } => "a projection (CLIP)",
             _ => null,
         };
         if (other is not null)
         {
-            throw new ArgumentException($"PyTorch state dict: expected a model of timm's VisionTransformer, found one with {other}, which timm keeps under other names; write safetensors or ONNX");
+            throw new ArgumentException($"PyTorch state dict: expected a model of timm's VisionTransformer, found one with {other}, which timm builds otherwise; write safetensors or ONNX");
         }
     }
 }

@@ -19,6 +19,8 @@ public sealed record ModelConfig
         IgnoreReadOnlyProperties = true,
     };
 
+    private static readonly JsonSerializerOptions IndentedJson = new(Json) { WriteIndented = true };
+
     /// <summary>The unpruned architecture.</summary>
     public required ViTArchitecture Architecture { get; init; }
 
@@ -37,8 +39,8 @@ public sealed record ModelConfig
     /// <summary>The widths of every block.</summary>
     public SubnetWidths Widths() => new(Heads.Zip(Neurons, (heads, neurons) => new BlockWidths(heads, neurons)));
 
-    /// <summary>The config as one line of JSON.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, Json);
+    /// <summary>The config as JSON, in one line or for people to read.</summary>
+    public string ToJson(bool indented = false) => JsonSerializer.Serialize(this, indented ? IndentedJson : Json);
 
     /// <summary>Reads a config back and checks it.</summary>
     /// <exception cref="FormatException">The text is no config, or a fact in it is impossible.</exception>

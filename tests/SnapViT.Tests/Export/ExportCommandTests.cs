@@ -86,6 +86,17 @@ public sealed class ExportCommandTests : IDisposable
     }
 
     [Fact, LeakCheck]
+    public async Task Cut_writes_a_folder_with_a_card()
+    {
+        Prepare("vit");
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--hub", In("hub")));
+        Assert.Equal(["README.md", "config.json", "model.safetensors"], Directory.GetFiles(In("hub")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        using LoadedModel small = ModelFile.Load(Path.Combine(In("hub"), "model.safetensors"));
+        Assert.Equal(small.Model.Widths, ModelConfig.FromJson(File.ReadAllText(Path.Combine(In("hub"), "config.json"))).Widths());
+        Assert.StartsWith("---\n", File.ReadAllText(Path.Combine(In("hub"), "README.md")), StringComparison.Ordinal);
+    }
+
+    [Fact, LeakCheck]
     public async Task Export_writes_a_family_of_the_budgets()
     {
         Prepare("deit3");
@@ -105,13 +116,13 @@ public sealed class ExportCommandTests : IDisposable
 
     public static TheoryData<string, string> Wrong => new()
     {
-        { "cut model scores --flops 0.5", "at least one file to write: --out, --onnx or --pt" },
+        { "cut model scores --flops 0.5", "at least one file to write: --out, --onnx, --pt or --hub" },
         { "cut model scores --flops 0.5 --out a --pt a", "a file of its own for each format" },
         { "cut model scores --flops 0.5 --out a --fp16", "--onnx FILE" },
         { "cut model scores --flops 0.5 --onnx a --fp16 --int8", "one of --fp16 and --int8" },
         { "cut model scores --flops 0.5 --onnx a --images photos", "--fp16 or --int8" },
         { "cut model scores --flops 0.5 --onnx a --onnx-outputs logits", "no classifier" },
-        { "cut model scores --flops 0.5 --out b --pt a", "other names" },
+        { "cut model scores --flops 0.5 --out b --pt a", "timm builds otherwise" },
         { "cut model scores --flops 0.5 --onnx nowhere/a", "nowhere" },
         { "export model scores --onnx-family family", "--budgets" },
         { "export model scores --onnx-family family --budgets 0.5,1.5", "1.5" },

@@ -1,6 +1,8 @@
 using System.Text.Json;
+using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
+using SnapViT.Correction;
 using SnapViT.Elastic;
 using SnapViT.Export;
 using SnapViT.Loading;
@@ -78,6 +80,25 @@ public sealed class OnnxFamilyTests : IDisposable
         Tensor images = TinyModels.Images(model.Architecture, 2);
         Features("plain", images).ShouldBeWithin(1e-4, plain.Embed(images));
         Features("corrected", images).ShouldBeWithin(1e-4, corrected.Embed(images));
+    }
+
+    [Theory, LeakCheck]
+    [InlineData("vit")]
+    [InlineData("dinov3 huge")]
+    public void A_family_corrected_from_moments_gives_what_its_sub_networks_give(string family)
+    {
+        using VisionTransformer model = TinyModels.Create(family);
+        using CalibrationMoments moments = new(model.Architecture);
+        using var scope = NewDisposeScope();
+        Tensor images = TinyModels.Images(model.Architecture, 6);
+        moments.Add(model, images);
+        using ElasticViT elastic = new(
+            model, TinyModels.Scores(model.Architecture), new KeepFloors(0, 0), order => new ElasticCorrection(model.Weights, moments, order, new CorrectionOptions()));
+        OnnxFamilyFiles files = Save(elastic, ["0.5:0.34", "1"], new OnnxOptions());
+        Assert.True(files.Members[0].OwnBytes > 0);
+        Assert.Null(files.Members[1].Own);
+        ShouldAgree(elastic, "0.5:0.34", 1e-4);
+        ShouldAgree(elastic, "1", 1e-4);
     }
 
     [Fact, LeakCheck]

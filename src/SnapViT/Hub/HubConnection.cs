@@ -1,0 +1,129 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Authentication;
+
+namespace SnapViT.Hub;
+
+/// <summary>
+/// Single requests to a hub, without retries. Redirects are followed here, one by one, so that the token goes to the hub's own origin only;
+/// certificates are checked by the system's rules, and there is no way to turn that off.
+/// </summary>
+internal sealed class HubConnection(HubOptions options) : IDisposable
+{
+    private const int MostRedirects = 10;
+    private const int LargestListing = 16 << 20;
+
+    private readonly HttpClient _http = new(new SocketsHttpHandler
+    {
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        ConnectTimeout = options.StallTimeout,
+    })
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
+
+    public void Dispose() => _http.Dispose();
+
+    /// <summary>The commit of a revision and its files.</summary>
+    public async Task<HubListing> ListAsync(HubModelName name, CancellationToken cancellation)
+    {
+        HubRequest request = new(name);
+        using HttpResponseMessage answer = await SendAsync(HttpMethod.Get, request, 0, cancellation).ConfigureAwait(false);
+        byte[] json = await UnstalledAsync(request, async stop =>
+        {
+            await answer.Content.LoadIntoBufferAsync(LargestListing, stop).ConfigureAwait(false);
+            return await answer.Content.ReadAsByteArrayAsync(stop).ConfigureAwait(false);
+        }, cancellation).ConfigureAwait(false);
+        try
+        {
+            return HubListing.Parse(json);
+        }
+        catch (FormatException exception)
+        {
+            throw new HubException(HubFault.Malformed, $"{request}: expected a hub's description of a model from {options.Endpoint.Host}, found {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Name and size of a file's content.</summary>
+    public async Task<HubFile> DescribeAsync(HubRequest request, CancellationToken cancellation)
+    {
+        using HttpResponseMessage answer = await SendAsync(HttpMethod.Head, request, 0, cancellation).ConfigureAwait(false);
+        string commit = HubAnswer.Header(answer, "X-Repo-Commit") ?? request.Commit!;
+        return commit == request.Commit && HubFile.Of(answer) is HubFile file
+            ? file
+            : throw new HubException(HubFault.Malformed, $"{request}: expected the commit {request.Commit}, an ETag and a size from {options.Endpoint.Host}, found an answer without");
+    }
+
+    /// <summary>A file's content from a byte on; the answer may be the whole content all the same (status 200).</summary>
+    public Task<HttpResponseMessage> OpenAsync(HubRequest request, long from, CancellationToken cancellation) => SendAsync(HttpMethod.Get, request, from, cancellation);
+
+    /// <summary>Waits for the network; what goes wrong there, silence included, becomes one named failure.</summary>
+    public async Task<T> UnstalledAsync<T>(HubRequest request, Func<CancellationToken, Task<T>> wait, CancellationToken cancellation)
+    {
+        using CancellationTokenSource stall = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        stall.CancelAfter(options.StallTimeout);
+        try
+        {
+            return await wait(stall.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException exception) when (!cancellation.IsCancellationRequested)
+        {
+            throw new HubException(HubFault.Unreachable, $"{request}: no answer for {options.StallTimeout.TotalSeconds:0.#} s", exception);
+        }
+        catch (HttpRequestException exception) when (exception.InnerException is AuthenticationException)
+        {
+            throw new HubException(HubFault.Untrusted, $"{request}: the certificate of the server is not accepted: {exception.InnerException.Message}", exception);
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException and not HubException)
+        {
+            throw new HubException(HubFault.Unreachable, $"{request}: the connection failed: {exception.Message}", exception);
+        }
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, HubRequest request, long from, CancellationToken cancellation)
+    {
+        Uri address = request.At(options.Endpoint);
+        for (int redirects = 0; redirects <= MostRedirects; redirects++)
+        {
+            HttpResponseMessage answer = await SendOnceAsync(method, address, request, from, cancellation).ConfigureAwait(false);
+            Uri? target = HubAnswer.Target(answer, address);
+
+            // A description is complete where the hub points at a content store; the store itself knows nothing of commits.
+            if (answer.IsSuccessStatusCode || (target is not null && method == HttpMethod.Head && HubAnswer.Header(answer, "X-Linked-ETag") is not null))
+            {
+                return answer;
+            }
+
+            using (answer)
+            {
+                address = Allowed(target, address, request) ?? throw HubAnswer.Failure(answer, request, address.Host, IsHub(address), IsHub(address) && options.Token is not null, options.Time);
+            }
+        }
+
+        throw new HubException(HubFault.Untrusted, $"{request}: expected at most {MostRedirects} redirects, found more");
+    }
+
+    private Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, HubRequest request, long from, CancellationToken cancellation) =>
+        UnstalledAsync(request, async stop =>
+        {
+            using HttpRequestMessage message = new(method, address);
+            message.Headers.UserAgent.Add(new ProductInfoHeaderValue("SnapViT", null));
+            message.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));
+            message.Headers.Range = from > 0 ? new RangeHeaderValue(from, null) : null;
+            message.Headers.Authorization = IsHub(address) && options.Token is string token ? new AuthenticationHeaderValue("Bearer", token) : null;
+            return await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, stop).ConfigureAwait(false);
+        }, cancellation);
+
+    private bool IsHub(Uri address) => Uri.Compare(address, options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+
+    /// <summary>A redirect's target: over https, or over http where http is what was asked; null for no redirect.</summary>
+    internal static Uri? Allowed(Uri? target, Uri from, HubRequest request) => target switch
+    {
+        null => null,
+        { Scheme: "https" } => target,
+        { Scheme: "http" } when from.Scheme == "http" => target,
+        _ => throw new HubException(HubFault.Untrusted, $"{request}: {from.Host} redirects to {target.Scheme}://{target.Host}, expected https"),
+    };
+}
