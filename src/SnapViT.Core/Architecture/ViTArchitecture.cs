@@ -78,6 +78,9 @@ public sealed record ViTArchitecture
     /// <summary>Width of a final linear projection of the pooled feature (CLIP); 0 when there is none.</summary>
     public int ProjectionWidth { get; init; }
 
+    /// <summary>Length of one pooled feature vector: the projection's width, or D.</summary>
+    public int FeatureWidth => ProjectionWidth > 0 ? ProjectionWidth : Width;
+
     /// <summary>Base of the rotary periods; used with <see cref="PositionEmbedding.Rotary"/> only.</summary>
     public double RotaryBase { get; init; } = 100;
 

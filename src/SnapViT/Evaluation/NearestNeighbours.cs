@@ -25,11 +25,18 @@ public sealed class NearestNeighbours : IDisposable
     /// <param name="features">Training features, [n, D].</param>
     /// <param name="labels">Their labels, n values of 0 or more.</param>
     /// <param name="neighbours">k, 1..n.</param>
-    /// <exception cref="ArgumentException">Features and labels differ in number, a label is negative, or there are fewer rows than neighbours.</exception>
+    /// <exception cref="ArgumentException">
+    /// The features are no matrix of finite numbers, features and labels differ in number, a label is negative, or there are fewer rows than neighbours.
+    /// </exception>
     public NearestNeighbours(Tensor features, IReadOnlyList<int> labels, int neighbours = PaperNeighbours)
     {
         ArgumentNullException.ThrowIfNull(features);
         ArgumentNullException.ThrowIfNull(labels);
+        if (features.shape.Length != 2)
+        {
+            throw new ArgumentException($"k-NN: expected training features [n, D], found [{string.Join(", ", features.shape)}]", nameof(features));
+        }
+
         if (labels.Count != features.shape[0] || labels.Any(label => label < 0))
         {
             throw new ArgumentException($"k-NN: expected {features.shape[0]} labels of 0 or more, found {labels.Count}", nameof(labels));
@@ -42,19 +49,26 @@ public sealed class NearestNeighbours : IDisposable
 
         using DisposeScope scope = NewDisposeScope();
         _neighbours = neighbours;
-        _train = F.normalize(features.to(ScalarType.Float32), dim: 1).DetachFromDisposeScope();
+        _train = OnUnitSphere(features, "training").DetachFromDisposeScope();
         _labels = tensor(labels.Select(label => (long)label).ToArray(), device: features.device).DetachFromDisposeScope();
         _classes = labels.Max() + 1L;
     }
 
     /// <summary>Indices of the nearest training rows of every query, nearest first.</summary>
-    /// <param name="queries">Features to classify, [m, D].</param>
+    /// <param name="queries">Features to classify, [m, D], m at least 1.</param>
     /// <returns>int64 [m, k].</returns>
+    /// <exception cref="ArgumentException">The queries have another shape, or are not finite.</exception>
     public Tensor Nearest(Tensor queries)
     {
+        ArgumentNullException.ThrowIfNull(queries);
+        if (queries.shape.Length != 2 || queries.shape[0] == 0 || queries.shape[1] != _train.shape[1])
+        {
+            throw new ArgumentException($"k-NN: expected at least one query [m, {_train.shape[1]}], found [{string.Join(", ", queries.shape)}]", nameof(queries));
+        }
+
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
-        Tensor normalised = F.normalize(queries.to(ScalarType.Float32), dim: 1);
+        Tensor normalised = OnUnitSphere(queries, "query");
         long rows = Math.Max(1, BatchElements / _train.shape[0]);
         List<Tensor> parts = [];
         for (long start = 0; start < normalised.shape[0]; start += rows)
@@ -104,5 +118,14 @@ public sealed class NearestNeighbours : IDisposable
     {
         _train.Dispose();
         _labels.Dispose();
+    }
+
+    /// <summary>Rows of length 1; NaN is refused here, for it would count as the largest similarity of all.</summary>
+    private static Tensor OnUnitSphere(Tensor features, string which)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return features.isfinite().all().item<bool>()
+            ? F.normalize(features.to(ScalarType.Float32), dim: 1).MoveToOuterDisposeScope()
+            : throw new ArgumentException($"k-NN: expected finite {which} features, found NaN or infinite ones; the model or the images hold NaN", nameof(features));
     }
 }

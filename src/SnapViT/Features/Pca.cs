@@ -25,10 +25,15 @@ public sealed class Pca : IDisposable
     /// <summary>Fits the components.</summary>
     /// <param name="features">Rows to fit, [n, D]; n at least <paramref name="components"/>.</param>
     /// <param name="components">Components to keep, K, 1..D.</param>
-    /// <exception cref="ArgumentException">There are fewer rows or columns than components.</exception>
+    /// <exception cref="ArgumentException">The features are no matrix, or there are fewer rows or columns than components.</exception>
     public static Pca Fit(Tensor features, int components)
     {
         ArgumentNullException.ThrowIfNull(features);
+        if (features.shape.Length != 2)
+        {
+            throw new ArgumentException($"PCA: expected features [n, D], found [{string.Join(", ", features.shape)}]", nameof(features));
+        }
+
         long rows = features.shape[0], width = features.shape[1];
         if (components < 1 || components > width || components > rows)
         {
@@ -39,16 +44,15 @@ public sealed class Pca : IDisposable
         using IDisposable frozen = no_grad();
         Tensor data = features.to(ScalarType.Float64);
         Tensor mean = zeros(width, ScalarType.Float64, features.device);
-        Tensor scaled = zeros([0, width], ScalarType.Float64, features.device);
+        Tensor directions = zeros([0, width], ScalarType.Float64, features.device), scaled = directions;
         long seen = 0;
         foreach ((long start, long length) in Batches(rows, 5 * width, components))
         {
-            (mean, scaled) = Merge(mean, scaled, seen, data.narrow(0, start, length), components);
+            (mean, directions, scaled) = Merge(mean, scaled, seen, data.narrow(0, start, length), components);
             seen += length;
         }
 
-        Tensor norms = scaled.norm(1, keepdim: true);
-        Tensor projection = WithPositivePeaks(scaled / norms).t().to(ScalarType.Float32).contiguous();
+        Tensor projection = WithPositivePeaks(directions).t().to(ScalarType.Float32).contiguous();
         Tensor shift = mean.to(ScalarType.Float32).unsqueeze(0).mm(projection);
         return new Pca(projection.DetachFromDisposeScope(), shift.DetachFromDisposeScope());
     }
@@ -85,8 +89,10 @@ public sealed class Pca : IDisposable
         }
     }
 
-    /// <summary>One step: components times singular values [K, D] and mean [D] of all rows seen, from those before and a batch.</summary>
-    private static (Tensor Mean, Tensor Scaled) Merge(Tensor mean, Tensor scaled, long seen, Tensor batch, int components)
+    /// <summary>
+    /// One step: mean [D], components [K, D] and components times singular values [K, D] of all rows seen, from those before and a batch.
+    /// </summary>
+    private static (Tensor Mean, Tensor Directions, Tensor Scaled) Merge(Tensor mean, Tensor scaled, long seen, Tensor batch, int components)
     {
         long added = batch.shape[0];
         Tensor batchMean = batch.mean([0]);
@@ -95,7 +101,8 @@ public sealed class Pca : IDisposable
         Tensor centred = batch.Minus(batchMean);
         Tensor stacked = seen == 0 ? centred : cat([scaled, centred, correction], 0);
         (_, Tensor values, Tensor directions) = linalg.svd(stacked, fullMatrices: false);
-        return (total, directions.narrow(0, 0, components) * values.narrow(0, 0, components).unsqueeze(1));
+        Tensor kept = directions.narrow(0, 0, components);
+        return (total, kept, kept * values.narrow(0, 0, components).unsqueeze(1));
     }
 
     private static Tensor WithPositivePeaks(Tensor components)

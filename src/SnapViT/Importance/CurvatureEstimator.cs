@@ -32,7 +32,9 @@ public sealed class CurvatureEstimator : IDisposable
 
     /// <summary>Adds the gradients of a batch of images.</summary>
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S]; the views in the order of the pairs.</param>
-    /// <exception cref="ArgumentException">Another number of views than the pairs name.</exception>
+    /// <exception cref="ArgumentException">
+    /// No image, another number of views than the pairs name, or a loss that is not finite: nothing was added then.
+    /// </exception>
     public void Add(Tensor crops)
     {
         ArgumentNullException.ThrowIfNull(crops);

@@ -20,11 +20,10 @@ internal sealed class PerSampleFisher : IGradientScore
         Tensor x = input.to(ScalarType.Float32);
         Tensor d = delta.to(ScalarType.Float32);
 
-        // Squares of gradients of 1e-20 would vanish in float32: scale them to 1 first, and back in double.
-        double largest = d.abs().max().item<float>();
-        double scale = largest > 0 ? largest : 1;
-        Tensor norms = SquaredNorms(x, d.Over(scale)).Times(scale * scale / x.shape[2]);
-        Tensor batch = norms.sum([0]);
+        // Squares of gradients of 1e-20 would vanish in float32: scale every image's row to 1 first, and back in double.
+        Tensor scale = LargestOrOne(d);
+        Tensor norms = SquaredNorms(x, d / scale) * scale.squeeze(1).to(ScalarType.Float64).square();
+        Tensor batch = norms.sum([0]).Over(x.shape[2]);
         if (_sums.TryGetValue((block, layer), out Tensor? sum))
         {
             sum.Accumulate(batch);
@@ -49,6 +48,14 @@ internal sealed class PerSampleFisher : IGradientScore
         {
             sum.Dispose();
         }
+    }
+
+    /// <summary>The largest absolute value over tokens of delta [B, T, rows] as [B, 1, rows]; 1 where all are zero.</summary>
+    private static Tensor LargestOrOne(Tensor delta)
+    {
+        using Scalar one = 1.ToScalar();
+        Tensor largest = delta.abs().amax([1], keepdim: true);
+        return largest.masked_fill(largest.logical_not(), one);
     }
 
     /// <summary>||g_ij||^2 of X [B, T, D] and delta [B, T, rows] as float64 [B, rows], by whichever of the two forms multiplies less.</summary>

@@ -20,10 +20,16 @@ public sealed class ScoreEstimator : IDisposable
     /// <param name="model">The unpruned model; teacher and student at once.</param>
     /// <param name="criterion">How gradients become scores.</param>
     /// <param name="pairs">Which views of an image are compared.</param>
+    /// <exception cref="ArgumentException">The model is pruned already.</exception>
     public ScoreEstimator(VisionTransformer model, ScoreCriterion criterion, DistillationPairs pairs)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(pairs);
+        if (!model.Widths.Equals(model.Architecture.FullWidths))
+        {
+            throw new ArgumentException($"model: expected an unpruned one, found widths {model.Widths}", nameof(model));
+        }
+
         _model = model;
         _pairs = pairs;
         _score = criterion switch
@@ -44,7 +50,9 @@ public sealed class ScoreEstimator : IDisposable
 
     /// <summary>Adds a batch of images.</summary>
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S]; the views in the order of the pairs.</param>
-    /// <exception cref="ArgumentException">Another number of views than the pairs name.</exception>
+    /// <exception cref="ArgumentException">
+    /// No image, another number of views than the pairs name, or a loss that is not finite: nothing was added then.
+    /// </exception>
     public void Add(Tensor crops)
     {
         ArgumentNullException.ThrowIfNull(crops);

@@ -13,20 +13,27 @@ internal static class SelfDistillation
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S].</param>
     /// <param name="tap">Asks for gradients at what it keeps.</param>
     /// <returns>The loss summed over images.</returns>
-    /// <exception cref="ArgumentException">Another number of views than the pairs name.</exception>
+    /// <exception cref="ArgumentException">No image, another number of views than the pairs name, or a loss that is not finite.</exception>
     public static double Backward(VisionTransformer model, DistillationPairs pairs, Tensor crops, IForwardTap tap)
     {
-        if (crops.shape.Length != 5 || crops.shape[1] != pairs.Views)
+        if (crops.shape.Length != 5 || crops.shape[0] == 0 || crops.shape[1] != pairs.Views)
         {
-            throw new ArgumentException($"crops: expected shape [B, {pairs.Views}, 3, S, S], found [{string.Join(", ", crops.shape)}]", nameof(crops));
+            throw new ArgumentException($"crops: expected shape [B, {pairs.Views}, 3, S, S] of at least one image, found [{string.Join(", ", crops.shape)}]", nameof(crops));
         }
 
         using DisposeScope scope = NewDisposeScope();
+        using IDisposable mode = enable_grad();
         Tensor teacher = Features(model, crops, 0, pairs.TeacherViews, tap: null);
         Tensor student = Features(model, crops, pairs.FirstStudentView, pairs.StudentViews, tap);
         Tensor loss = SelfDistillationLoss.PerImage(teacher, student, pairs).sum();
+        double sum = loss.item<float>();
+        if (!double.IsFinite(sum))
+        {
+            throw new ArgumentException($"crops: expected a finite self-supervised loss, found {sum}; the model or the images hold NaN or infinite values", nameof(crops));
+        }
+
         loss.backward();
-        return loss.item<float>();
+        return sum;
     }
 
     /// <summary>Pooled features [B, views, D] of some views; with a tap they can be differentiated down to the first layer it keeps.</summary>

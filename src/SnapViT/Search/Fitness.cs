@@ -31,10 +31,12 @@ public sealed class Fitness : IDisposable
     /// <param name="batches">Starts a pass over the evaluation images: batches [B, 3, S, S], disposed here after use.</param>
     /// <param name="options">What is compared, and where.</param>
     /// <param name="correct">Makes the correction inside every candidate; null for none.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or there are fewer images than components.</exception>
     public Fitness(
         VisionTransformer model, ImportanceScores scores, Func<IEnumerable<Tensor>> batches, FitnessOptions options, Func<ImportanceOrder, ElasticCorrection>? correct = null)
     {
         ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(batches);
         ArgumentNullException.ThrowIfNull(options);
         _model = model;
@@ -42,8 +44,14 @@ public sealed class Fitness : IDisposable
         _batches = batches;
         _options = options.Validated();
         _correct = correct;
+        bool projects = options.PcaComponents < model.Architecture.FeatureWidth;
+        if (projects)
+        {
+            RequireImages(batches(), options.PcaComponents);
+        }
+
         using Tensor teacher = FeatureExtractor.Embed(model, batches());
-        _pca = options.PcaComponents < teacher.shape[1] ? Pca.Fit(teacher, options.PcaComponents) : null;
+        _pca = projects ? Pca.Fit(teacher, options.PcaComponents) : null;
         _target = Project(teacher);
     }
 
@@ -61,6 +69,26 @@ public sealed class Fitness : IDisposable
     {
         _pca?.Dispose();
         _target.Dispose();
+    }
+
+    /// <summary>As many components need as many images; counted before the first is embedded.</summary>
+    private static void RequireImages(IEnumerable<Tensor> batches, int components)
+    {
+        long found = 0;
+        foreach (Tensor batch in batches)
+        {
+            using (batch)
+            {
+                found += batch.shape[0];
+            }
+
+            if (found >= components)
+            {
+                return;
+            }
+        }
+
+        throw new ArgumentException($"fitness: expected at least {components} images, as many as PCA components are compared, found {found}", nameof(batches));
     }
 
     private double Distance(ElasticViT elastic, PruningRatios ratios, CancellationToken cancellation)

@@ -118,8 +118,7 @@ public sealed class ElasticBuild
     /// <summary>As many components need as many images; known before the scoring too.</summary>
     private void RequireEnoughImages()
     {
-        ViTArchitecture a = _source.Model.Architecture;
-        int width = a.ProjectionWidth > 0 ? a.ProjectionWidth : a.Width, components = _options.Fitness.PcaComponents;
+        int width = _source.Model.Architecture.FeatureWidth, components = _options.Fitness.PcaComponents;
         if (_options.Evaluations > 0 && components < width && _files.Count < components)
         {
             throw new ArgumentException(

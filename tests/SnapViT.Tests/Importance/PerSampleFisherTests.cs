@@ -1,85 +1,116 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Importance;
-using SnapViT.Loading;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
 
 namespace SnapViT.Tests.Importance;
 
 /// <summary>The fisher score against its definition: the weight gradient of every image by itself, squared, then averaged.</summary>
+[LeakCheck]
 public sealed class PerSampleFisherTests
 {
-    [Theory, LeakCheck]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Scores_are_the_mean_of_the_squared_gradients_of_single_images(bool allCrops)
+    public static TheoryData<string, bool> Cases => [.. from family in SmallModels.Families from all in new[] { false, true } select (family.Data, all)];
+
+    // Images of 4 patches: a student's one view has few tokens and goes through X X^T, twelve views have many and make the gradient itself.
+    [Theory, MemberData(nameof(Cases))]
+    public void Scores_are_the_mean_of_the_squared_gradients_of_single_images(string family, bool allCrops)
+    {
+        ViTArchitecture a = SmallModels.Architecture(family) with { ImageSize = 8 };
+        DistillationPairs pairs = allCrops ? DistillationPairs.TwoGlobalTenLocal : DistillationPairs.OnePair;
+        using DisposeScope scope = NewDisposeScope();
+        using VisionTransformer model = SmallModels.Create(a);
+        Tensor crops = SmallModels.Images(a, 3 * pairs.Views).view(3, pairs.Views, 3, 8, 8);
+        using ScoreEstimator estimator = new(model, ScoreCriterion.Fisher, pairs);
+        estimator.Add(crops);
+        ImportanceScores scores = estimator.Scores(), expected = SingleImageGradients.Fisher(model, crops, pairs);
+        for (int block = 0; block < a.Depth; block++)
+        {
+            Close(expected.Neurons(block), scores.Neurons(block));
+            Close(expected.Heads(block), scores.Heads(block));
+        }
+    }
+
+    // 5 tokens of width 16 to 24 rows multiply less as X X^T, 40 tokens of width 6 to 4 rows as the gradient itself.
+    [Theory]
+    [InlineData(5, 16, 24, 1)]
+    [InlineData(40, 6, 4, 1)]
+    [InlineData(5, 16, 24, 1e-20f)]
+    [InlineData(40, 6, 4, 1e-20f)]
+    [InlineData(5, 16, 24, 1e-35f)]
+    [InlineData(40, 6, 4, 1e-35f)]
+    public void Both_forms_give_the_norms_of_a_plain_loop_at_any_size_of_gradient(int tokens, int width, int rows, float size)
+    {
+        Assert.Equal(tokens == 5, tokens * (width + rows) <= width * rows);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = randn([3, tokens, width], generator: new Generator(1)), delta = randn([3, tokens, rows], generator: new Generator(2)) * size;
+        Close(ByLoop(x, delta), Rows(x, delta));
+    }
+
+    // Gradients of 1e-25 of the largest in the same batch: squared and relative to that they would vanish in float32.
+    [Theory]
+    [InlineData(5, 16, 24)]
+    [InlineData(40, 6, 4)]
+    public void A_row_or_image_of_tiny_gradients_beside_large_ones_does_not_vanish(int tokens, int width, int rows)
     {
         using DisposeScope scope = NewDisposeScope();
-        using LoadedModel loaded = Golden.TimmVit();
-        using Golden golden = Golden.Open("timm_vit", "dino.safetensors");
-        Tensor crops = golden.Float("crops_0");
-        DistillationPairs pairs = allCrops ? DistillationPairs.TwoGlobalTenLocal : DistillationPairs.OnePair;
-        crops = allCrops ? crops : stack([crops.select(1, 0), crops.select(1, 5)], 1);
-        using ScoreEstimator estimator = new(loaded.Model, ScoreCriterion.Fisher, pairs);
-        estimator.Add(crops);
-        ImportanceScores scores = estimator.Scores();
-
-        (double[][] neurons, double[][] heads) = FromWeightGradients(loaded.Model, crops, pairs);
-        for (int block = 0; block < neurons.Length; block++)
-        {
-            Close(neurons[block], scores.Neurons(block));
-            Close(heads[block], scores.Heads(block));
-        }
+        Tensor x = randn([2, tokens, width], generator: new Generator(1)), delta = randn([2, tokens, rows], generator: new Generator(2));
+        Tensor sizes = ones(2, 1, rows);
+        sizes[.., .., 1..3] = tensor(1e-25f);
+        sizes[1] = sizes[1] * 1e-12;
+        delta = delta * sizes;
+        double[] found = Rows(x, delta);
+        Close(ByLoop(x, delta), found);
+        Assert.InRange(found[1], 1e-52, 1e-46);
     }
 
-    private static void Close(double[] expected, ReadOnlySpan<double> actual) =>
-        actual.ShouldBeWithinEach(1e-4, expected.Select(value => (float)value).ToArray());
-
-    private static (double[][] Neurons, double[][] Heads) FromWeightGradients(VisionTransformer model, Tensor crops, DistillationPairs pairs)
+    [Fact]
+    public void A_row_without_any_gradient_scores_exactly_zero()
     {
-        ViTArchitecture a = model.Architecture;
-        double[][] neurons = [.. Enumerable.Range(0, a.Depth).Select(_ => new double[a.Hidden])];
-        double[][] heads = [.. Enumerable.Range(0, a.Depth).Select(_ => new double[a.Heads])];
-        for (long image = 0; image < crops.shape[0]; image++)
-        {
-            using DisposeScope scope = NewDisposeScope();
-            using VisionTransformer student = new(model.Weights.Map(model.Widths, (_, tensor) => tensor.clone().requires_grad_(true)));
-            Loss(model, student, crops.narrow(0, image, 1), pairs).backward();
-            for (int block = 0; block < a.Depth; block++)
-            {
-                double[] rows = RowMeans(student.Weights[$"blocks.{block}.mlp.fc1.weight"].grad!.square().mean([1]));
-                double[] values = RowMeans(student.Weights[$"blocks.{block}.attn.qkv.weight"].grad!.select(1, 2).square().mean([1, 2]));
-                neurons[block] = [.. neurons[block].Zip(rows, (sum, row) => sum + (row / crops.shape[0]))];
-                heads[block] = [.. heads[block].Zip(values, (sum, row) => sum + (row / crops.shape[0]))];
-            }
-        }
-
-        return (neurons, heads);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = randn([2, 5, 16], generator: new Generator(1)), delta = zeros(2, 5, 24);
+        Assert.Equal(new double[24], Rows(x, delta));
     }
 
-    private static double[] RowMeans(Tensor means) => [.. means.to(ScalarType.Float64).data<double>()];
-
-    /// <summary>The loss written out pair by pair.</summary>
-    private static Tensor Loss(VisionTransformer teacher, VisionTransformer student, Tensor crops, DistillationPairs pairs)
+    private static double[] Rows(Tensor x, Tensor delta)
     {
-        Tensor[] views = [.. Enumerable.Range(0, pairs.Views).Select(view => crops.select(1, view))];
-        Tensor loss = zeros(1);
-        for (int t = 0; t < pairs.TeacherViews; t++)
+        using PerSampleFisher fisher = new();
+        fisher.Add(0, BlockLinear.Fc1, x, delta);
+        return fisher.Rows(0, BlockLinear.Fc1, x.shape[0]);
+    }
+
+    private static double[] ByLoop(Tensor x, Tensor delta)
+    {
+        long images = x.shape[0], tokens = x.shape[1], width = x.shape[2];
+        double[] inputs = [.. x.data<float>().Select(value => (double)value)], deltas = [.. delta.contiguous().data<float>().Select(value => (double)value)];
+        double[] scores = new double[delta.shape[2]];
+        for (long row = 0; row < scores.Length; row++)
         {
-            Tensor target = F.normalize(teacher.Embed(views[t]), dim: -1).softmax(-1);
-            for (int s = pairs.FirstStudentView; s < pairs.Views; s++)
+            for (long image = 0; image < images; image++)
             {
-                if (s != t)
+                for (long column = 0; column < width; column++)
                 {
-                    Tensor predicted = F.log_softmax(F.normalize(student.Pool(student.Tokens(views[s])), dim: -1), -1);
-                    loss = loss - (pairs.Weight * (target * predicted).sum());
+                    double gradient = 0;
+                    for (long token = image * tokens; token < (image + 1) * tokens; token++)
+                    {
+                        gradient += deltas[(token * scores.Length) + row] * inputs[(token * width) + column];
+                    }
+
+                    scores[row] += gradient * gradient / (width * images);
                 }
             }
         }
 
-        return loss;
+        return scores;
+    }
+
+    private static void Close(ReadOnlySpan<double> expected, ReadOnlySpan<double> actual)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.True(Math.Abs(actual[i] - expected[i]) <= 1e-4 * expected[i], $"element {i}: expected {expected[i]:G6}, found {actual[i]:G6}");
+        }
     }
 }

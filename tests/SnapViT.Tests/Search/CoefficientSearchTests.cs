@@ -75,6 +75,67 @@ public sealed class CoefficientSearchTests
         Assert.Contains("at evaluation 0", fault.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(15)]
+    public void A_search_that_was_cancelled_goes_on_from_what_it_told_to_the_same_result(int step)
+    {
+        SearchOptions options = new() { Evaluations = 20, Seed = 4 };
+        using CancellationTokenSource stop = new();
+        double[] told = [];
+        Assert.Throws<OperationCanceledException>(() => CoefficientSearch.Run(Start, Cancelled, options, evaluated: history => told = [.. history]));
+        Assert.Equal(step, told.Length);
+        SearchResult whole = CoefficientSearch.Run(Start, Bumpy, options), rest = CoefficientSearch.Run(Start, Bumpy, options, told);
+        Assert.Equal(whole.History, rest.History);
+        Assert.Equal(whole.Best.Vector.ToArray(), rest.Best.Vector.ToArray());
+
+        double Cancelled(ScoreCoefficients candidate)
+        {
+            if (told.Length == step)
+            {
+                stop.Cancel();
+            }
+
+            stop.Token.ThrowIfCancellationRequested();
+            return Bumpy(candidate);
+        }
+    }
+
+    [Fact]
+    public void The_result_is_never_worse_than_the_start()
+    {
+        for (ulong seed = 0; seed < 50; seed++)
+        {
+            SearchResult result = CoefficientSearch.Run(Start, Bumpy, new SearchOptions { Evaluations = (int)seed % 7, Seed = seed });
+            Assert.Equal(Bumpy(Start), result.History[0]);
+            Assert.Equal(result.History.Min(), result.BestFitness);
+            Assert.Equal(result.BestFitness, Bumpy(result.Best));
+        }
+    }
+
+    [Fact]
+    public void Of_equal_fitnesses_the_first_is_kept_so_that_a_flat_search_stays_at_its_start() =>
+        Assert.Same(Start, CoefficientSearch.Run(Start, _ => 1, new SearchOptions { Evaluations = 30 }).Best);
+
+    [Fact]
+    public void A_history_that_holds_all_evaluations_or_more_evaluates_nothing()
+    {
+        SearchResult whole = CoefficientSearch.Run(Start, Bumpy, new SearchOptions { Evaluations = 8 });
+        SearchResult shorter = CoefficientSearch.Run(
+            Start, _ => throw new InvalidOperationException("evaluated"), new SearchOptions { Evaluations = 5 }, whole.History, _ => throw new InvalidOperationException("told"));
+        Assert.Equal(whole.History.Take(6), shorter.History);
+        Assert.Equal(CoefficientSearch.Run(Start, Bumpy, new SearchOptions { Evaluations = 5 }).Best.Vector.ToArray(), shorter.Best.Vector.ToArray());
+    }
+
+    [Fact]
+    public void A_history_that_is_not_finite_and_fewer_than_no_evaluations_are_refused()
+    {
+        ArgumentException fault = Assert.Throws<ArgumentException>(() => CoefficientSearch.Run(Start, Bumpy, new SearchOptions(), [1, double.NaN]));
+        Assert.Contains("found NaN at evaluation 1", fault.Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>("evaluations", () => CoefficientSearch.Run(Start, Bumpy, new SearchOptions { Evaluations = -1 }));
+    }
+
     private static double Distance(ScoreCoefficients a, ScoreCoefficients b) => Factors(a).Zip(Factors(b), (x, y) => (x - y) * (x - y)).Sum();
 
     private static double Bumpy(ScoreCoefficients candidate) => Factors(candidate).Select((factor, index) => Math.Sin((7 * factor) + index)).Sum();

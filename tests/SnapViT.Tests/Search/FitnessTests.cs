@@ -1,123 +1,186 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Core.Search;
 using SnapViT.Data;
-using SnapViT.Importance;
-using SnapViT.Loading;
+using SnapViT.Elastic;
+using SnapViT.Models;
 using SnapViT.Search;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Search;
 
-// Numbers: golden/prune_run, the reference's main program end to end on timm_vit without autocast: 6 images scored, 64 searched on.
-public sealed class FitnessTests
+[LeakCheck]
+public sealed class FitnessTests : IDisposable
 {
-    private const int Batch = 16;
+    private const int Count = 12;
+    private static readonly ViTArchitecture Vit = SmallModels.Vit;
+    private static readonly ImportanceScores Scores = SmallModels.Scores(Vit);
+    private static readonly ScoreCoefficients Start = ScoreCoefficients.Initial(Vit.Depth, Vit.Heads);
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string, bool> Runs => new() { { "timm_vit.fp32", false }, { "timm_vit.fp32.cov", false }, { "timm_vit.fp32.mse+cos", true } };
+    private readonly VisionTransformer _model = SmallModels.Create(Vit);
+    private readonly PreparedImages _images = new(SmallModels.Images(Vit, Count));
 
-    [Theory, LeakCheck, MemberData(nameof(Runs))]
-    public void Every_candidate_has_the_reference_s_fitness(string run, bool bothLosses)
+    public void Dispose()
     {
-        using Golden golden = Golden.Open("prune_run", run + ".safetensors");
-        using DisposeScope scope = NewDisposeScope();
-        using LoadedModel loaded = Golden.TimmVit();
-        using PreparedImages images = Images();
-        using Fitness fitness = new(loaded.Model, Local(loaded), () => images.Batches(Batch), Options(bothLosses));
-        double[] candidates = golden.Doubles("x"), expected = golden.Doubles("fitness");
-        int length = candidates.Length / expected.Length;
-        for (int step = 0; step < expected.Length; step++)
+        _model.Dispose();
+        _images.Dispose();
+    }
+
+    [Theory]
+    [InlineData(FitnessLoss.Cosine)]
+    [InlineData(FitnessLoss.MeanSquaredError)]
+    public void Without_projection_it_is_the_distance_of_the_features_written_out(FitnessLoss loss)
+    {
+        PruningRatios ratios = new(0.5, 0.25);
+        double found = Evaluate(new FitnessOptions { Ratios = [ratios], Losses = [loss] });
+        using ElasticViT elastic = new(_model, Scores.Scaled(Start), new KeepFloors());
+        using Subnet subnet = elastic.At(Budget.Ratios(ratios));
+        double[][] whole = Features(_model), small = Features(subnet.Model);
+        Assert.Equal(whole.Zip(small, (a, b) => loss == FitnessLoss.Cosine ? 1 - Cosine(a, b) : a.Zip(b, (x, y) => (x - y) * (x - y)).Average()).Average(), found, 1e-5);
+        Assert.True(found > 1e-3);
+    }
+
+    [Fact]
+    public void The_whole_model_has_no_distance_from_itself()
+    {
+        foreach (int components in new[] { 4, 16, 192 })
         {
-            ScoreCoefficients factors = new(candidates.AsSpan(step * length, length), 4, 4);
-            Assert.Equal(expected[step], fitness.Evaluate(factors, TestContext.Current.CancellationToken), 1e-4);
+            Assert.Equal(0, Evaluate(new FitnessOptions { Ratios = [new PruningRatios(0, 0)], PcaComponents = components, Losses = [FitnessLoss.Cosine, FitnessLoss.MeanSquaredError] }), 1e-6);
         }
     }
 
-    [Theory, LeakCheck]
-    [InlineData("timm_vit.fp32")]
-    [InlineData("timm_vit.fp32.cov")]
-    public void The_search_draws_the_reference_s_candidates_when_fed_its_normals_and_fitnesses(string run)
+    [Fact]
+    public void Losses_are_summed_and_ratios_averaged()
     {
-        using Golden golden = Golden.Open("prune_run", run + ".safetensors");
-        double[] expected = golden.Doubles("x"), fitness = golden.Doubles("fitness");
-        Queue<double> normals = new(golden.Doubles("normals"));
-        int n = expected.Length / fitness.Length;
-        Xnes search = new(golden.Doubles("init_mean"), normals.Dequeue, new XnesOptions { Float32Mean = true, InitialA = run.EndsWith("cov", StringComparison.Ordinal) ? InitialA() : null });
-        for (int step = 0; step < fitness.Length; step++)
-        {
-            double[] candidate = search.Ask();
-            for (int i = 0; i < n; i++)
-            {
-                Assert.Equal(expected[(step * n) + i], candidate[i], 1e-9 * Math.Max(1, Math.Abs(candidate[i])));
-            }
-
-            search.Tell(fitness[step]);
-        }
+        PruningRatios first = new(0.3, 0), second = new(0.6, 0.5);
+        double Of(PruningRatios[] ratios, params FitnessLoss[] losses) => Evaluate(new FitnessOptions { Ratios = ratios, Losses = losses, PcaComponents = 5 });
+        double both = Of([first, second], FitnessLoss.Cosine, FitnessLoss.MeanSquaredError);
+        double[] parts = [Of([first], FitnessLoss.Cosine), Of([first], FitnessLoss.MeanSquaredError), Of([second], FitnessLoss.Cosine), Of([second], FitnessLoss.MeanSquaredError)];
+        Assert.Equal(parts.Sum() / 2, both, 1e-6);
     }
 
-    [Theory, LeakCheck]
-    [InlineData("timm_vit.fp32")]
-    public void The_best_candidate_s_scores_are_the_reference_s(string run)
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(100)]
+    public void Batches_do_not_matter(int size) =>
+        Assert.Equal(Evaluate(new FitnessOptions { PcaComponents = 5 }), Evaluate(new FitnessOptions { PcaComponents = 5 }, size: size), 1e-5);
+
+    [Fact]
+    public void Signs_and_the_common_size_of_the_factors_do_not_matter()
     {
-        using Golden golden = Golden.Open("prune_run", run + ".safetensors");
-        using LoadedModel loaded = Golden.TimmVit();
-        ImportanceScores local = Local(loaded);
-        ImportanceScores scaled = local.Scaled(new ScoreCoefficients(golden.Doubles("best_x"), 4, 4));
-        float[] neurons = golden.Floats("mlp_scores"), heads = golden.Floats("head_scores");
-        for (int block = 0; block < 4; block++)
-        {
-            // The reference sums the gradients of two batches' mean losses, twice the mean here; squared, four times.
-            double[] ours = [.. scaled.Neurons(block).ToArray().Select(score => 4 * score)];
-            ((ReadOnlySpan<double>)ours).ShouldBeWithinEach(1e-4, neurons.AsSpan(block * 192, 192));
-            double[] ourHeads = [.. scaled.Heads(block).ToArray().Select(score => 4 * score)];
-            ((ReadOnlySpan<double>)ourHeads).ShouldBeWithinEach(1e-4, heads.AsSpan(block * 4, 4));
-        }
+        double[] vector = Start.Vector.ToArray();
+        double expected = Evaluate(new FitnessOptions());
+        Assert.Equal(expected, Evaluate(new FitnessOptions(), new ScoreCoefficients([.. vector.Select((factor, i) => i % 2 == 0 ? -factor : factor)], Vit.Depth, Vit.Heads)));
+        Assert.Equal(expected, Evaluate(new FitnessOptions(), new ScoreCoefficients([.. vector.Select(factor => 4 * factor)], Vit.Depth, Vit.Heads)));
+        Assert.NotEqual(expected, Evaluate(new FitnessOptions(), new ScoreCoefficients([.. vector.Reverse()], Vit.Depth, Vit.Heads)));
     }
 
-    [Fact, LeakCheck]
+    // Images of the wrong shape fail as soon as one is embedded, so the fault that is told shows that none was.
+    [Fact]
     public void More_components_than_images_are_refused_before_any_image_is_embedded()
     {
-        using LoadedModel loaded = Golden.TimmVit();
-        using PreparedImages images = Images();
-        int started = 0;
-        ArgumentException fault = Assert.Throws<ArgumentException>(() => new Fitness(loaded.Model, Local(loaded), Few, Options(bothLosses: false)));
-        Assert.Contains("PCA", fault.Message, StringComparison.Ordinal);
-        Assert.Equal(1, started);
-
-        IEnumerable<Tensor> Few()
-        {
-            started++;
-            return images.Batches(Batch).Take(0).Append(images.Batches(8).First());
-        }
+        ArgumentException fault = Assert.Throws<ArgumentException>(() =>
+            new Fitness(_model, Scores, () => [zeros(4, 3, 5, 5), zeros(3, 3, 5, 5)], new FitnessOptions { PcaComponents = 8 }));
+        Assert.StartsWith("fitness: expected at least 8 images, as many as PCA components are compared, found 7", fault.Message, StringComparison.Ordinal);
     }
 
-    private static FitnessOptions Options(bool bothLosses) => new()
+    [Fact]
+    public void As_many_components_as_images_are_enough_and_without_projection_one_image_is()
     {
-        PcaComponents = bothLosses ? 64 : 16,
-        Losses = bothLosses ? [FitnessLoss.MeanSquaredError, FitnessLoss.Cosine] : [FitnessLoss.Cosine],
-        Floors = new KeepFloors(),
-    };
-
-    private static PreparedImages Images()
-    {
-        using Golden inputs = Golden.Open("prune_run", "inputs.safetensors");
-        return new PreparedImages(inputs.Float("fit_images"));
+        Assert.True(double.IsFinite(Evaluate(new FitnessOptions { PcaComponents = Count })));
+        using Tensor one = _images.Batches(1).First();
+        using Fitness fitness = new(_model, Scores, () => [one.alias()], new FitnessOptions { PcaComponents = Vit.Width });
+        Assert.True(double.IsFinite(fitness.Evaluate(Start, Stop)));
     }
 
-    private static ImportanceScores Local(LoadedModel loaded)
+    [Fact]
+    public void What_counts_against_the_components_is_the_width_of_the_feature_not_of_the_tokens()
     {
-        using Golden inputs = Golden.Open("prune_run", "inputs.safetensors");
-        using ScoreEstimator estimator = new(loaded.Model, ScoreCriterion.Ssl, DistillationPairs.TwoGlobalTenLocal);
-        using Tensor crops = inputs.Float("crops");
-        estimator.Add(crops);
-        return estimator.Scores();
+        ViTArchitecture clip = SmallModels.Architecture("clip");
+        using VisionTransformer model = SmallModels.Create(clip);
+        using Tensor two = SmallModels.Images(clip, 2);
+        using Fitness fitness = new(model, SmallModels.Scores(clip), () => [two.alias()], new FitnessOptions { PcaComponents = clip.ProjectionWidth });
+        Assert.True(double.IsFinite(fitness.Evaluate(ScoreCoefficients.Initial(clip.Depth, clip.Heads), Stop)));
     }
 
-    /// <summary>The run with a covariance starts from the same factor as golden/xnes/sphere_covinit.</summary>
-    private static double[,] InitialA()
+    [Fact]
+    public void No_image_is_refused()
     {
-        using Golden xnes = Golden.Open("xnes", "sphere_covinit.safetensors");
-        return xnes.Matrix("init_a");
+        Assert.Contains("at least one image", Assert.Throws<ArgumentException>(() => new Fitness(_model, Scores, () => [], new FitnessOptions())).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Empty_options_are_refused_all_at_once()
+    {
+        FitnessOptions empty = new() { Ratios = [], Losses = [], PcaComponents = 0 };
+        ArgumentException fault = Assert.Throws<ArgumentException>(() => new Fitness(_model, Scores, Batches(4), empty));
+        Assert.Equal(
+            "fitness: expected at least one pair of ratios, found none; expected at least one loss, found none; expected at least one PCA component, found 0", fault.Message);
+    }
+
+    [Fact]
+    public void A_ratio_that_the_floors_make_impossible_is_refused_and_leaves_nothing_behind()
+    {
+        using Fitness fitness = new(_model, Scores, Batches(4), new FitnessOptions { Ratios = [new PruningRatios(0.99, 0)], Floors = new KeepFloors(0.5, 0) });
+        Assert.Throws<BudgetException>(() => fitness.Evaluate(Start, Stop));
+    }
+
+    [Fact]
+    public void A_cancelled_evaluation_stops_and_leaves_nothing_behind()
+    {
+        using CancellationTokenSource stop = new();
+        using Fitness fitness = new(_model, Scores, Batches(4), new FitnessOptions());
+        stop.Cancel();
+        Assert.Throws<OperationCanceledException>(() => fitness.Evaluate(Start, stop.Token));
+        Assert.True(double.IsFinite(fitness.Evaluate(Start, Stop)));
+    }
+
+    [Fact]
+    public void Evaluations_keep_no_tensors_and_leave_the_model_as_it_was()
+    {
+        double[] before = [.. Features(_model).SelectMany(feature => feature)];
+        using Fitness fitness = new(_model, Scores, Batches(5), new FitnessOptions { PcaComponents = 5 });
+        double first = fitness.Evaluate(Start, Stop);
+        long tensors = LiveTensors.Undisposed();
+        Assert.Equal(first, fitness.Evaluate(Start, Stop));
+        Assert.Equal(tensors, LiveTensors.Undisposed());
+        Assert.Equal(before, Features(_model).SelectMany(feature => feature));
+    }
+
+    [Fact]
+    public void A_search_over_it_repeats_continues_and_is_never_worse_than_its_start()
+    {
+        using Fitness fitness = new(_model, Scores, Batches(6), new FitnessOptions { PcaComponents = 5 });
+        SearchOptions options = new() { Evaluations = 14, Seed = 3 };
+        SearchResult Run(params double[] known) => CoefficientSearch.Run(Start, candidate => fitness.Evaluate(candidate, Stop), options, known);
+        SearchResult whole = Run();
+        Assert.Equal(fitness.Evaluate(Start, Stop), whole.History[0]);
+        Assert.Equal(fitness.Evaluate(whole.Best, Stop), whole.BestFitness);
+        Assert.True(whole.BestFitness <= whole.History[0]);
+        Assert.Equal(whole.History, Run().History);
+        SearchResult continued = Run([.. whole.History.Take(9)]);
+        Assert.Equal(whole.History, continued.History);
+        Assert.Equal(whole.Best.Vector.ToArray(), continued.Best.Vector.ToArray());
+    }
+
+    private double Evaluate(FitnessOptions options, ScoreCoefficients? factors = null, int size = 4)
+    {
+        using Fitness fitness = new(_model, Scores, Batches(size), options);
+        return fitness.Evaluate(factors ?? Start, Stop);
+    }
+
+    private Func<IEnumerable<Tensor>> Batches(int size) => () => _images.Batches(size);
+
+    private double[][] Features(VisionTransformer model)
+    {
+        using Tensor all = _images.Batches(Count).Single();
+        using Tensor features = model.Embed(all);
+        return [.. features.data<float>().Select(value => (double)value).Chunk(Vit.Width)];
+    }
+
+    private static double Cosine(double[] a, double[] b) => Dot(a, b) / Math.Sqrt(Dot(a, a) * Dot(b, b));
+
+    private static double Dot(double[] a, double[] b) => a.Zip(b, (x, y) => x * y).Sum();
 }

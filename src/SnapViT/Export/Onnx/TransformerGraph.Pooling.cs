@@ -11,7 +11,7 @@ internal sealed partial class TransformerGraph
         string features = a.HasDistillationToken && outputs == OnnxOutputs.Logits ? "" : Pool(rows, tokens);
         if (outputs.HasFlag(OnnxOutputs.Features))
         {
-            _graph.Output("features", features, a.ProjectionWidth > 0 ? a.ProjectionWidth : a.Width);
+            _graph.Output("features", features, a.FeatureWidth);
         }
 
         if (outputs.HasFlag(OnnxOutputs.Logits))

@@ -1,0 +1,194 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Models;
+using static TorchSharp.torch;
+
+namespace SnapViT.Tests.Models;
+
+/// <summary>The forward pass of every family once more, by plain loops in double: one image to its tokens and its feature. A yardstick that shares nothing but the weights.</summary>
+internal sealed class PlainVisionTransformer(VisionTransformer model)
+{
+    private readonly ViTArchitecture _a = model.Architecture;
+    private readonly Dictionary<string, double[]> _weights = model.Weights.Tensors.ToDictionary(pair => pair.Key, pair => Values(pair.Value));
+
+    /// <summary>Tokens [N][D] after the final norm.</summary>
+    /// <param name="image">[3, S, S], flat.</param>
+    public double[][] Tokens(double[] image)
+    {
+        double[][] tokens = Place(Patches(image));
+        tokens = _a.HasPreNorm ? Norm(tokens, "norm_pre") : tokens;
+        for (int block = 0; block < _a.Depth; block++)
+        {
+            string prefix = $"blocks.{block}.";
+            tokens = Add(tokens, Attention(Norm(tokens, prefix + "norm1"), prefix, model.Widths[block].Heads), prefix + "ls1.gamma");
+            tokens = Add(tokens, Mlp(Norm(tokens, prefix + "norm2"), prefix + "mlp.", model.Widths[block].Neurons, _a.Mlp), prefix + "ls2.gamma");
+        }
+
+        return Norm(tokens, "norm");
+    }
+
+    /// <summary>The pooled feature of tokens.</summary>
+    public double[] Pool(double[][] tokens)
+    {
+        double[] pooled = _a.Pooling switch
+        {
+            Pooling.ClassToken => tokens[0],
+            Pooling.ClassAndDistillation => Mean(tokens[..2]),
+            Pooling.AveragePatches => Mean(tokens[_a.PrefixTokens..]),
+            _ => AttentionPool(tokens),
+        };
+        return _a.ProjectionWidth > 0 ? Linear(pooled, "projection", _a.ProjectionWidth) : pooled;
+    }
+
+    private double[][] Patches(double[] image)
+    {
+        int side = _a.PatchSize, size = _a.ImageSize;
+        return [.. Enumerable.Range(0, _a.Patches).Select(patch =>
+        {
+            int top = patch / _a.Grid * side, left = patch % _a.Grid * side;
+            double[] pixels = [.. Enumerable.Range(0, _a.Channels * side * side).Select(i =>
+                image[(i / (side * side) * size * size) + ((top + (i / side % side)) * size) + left + (i % side)])];
+            return Linear(pixels, "patch_embed.proj", _a.Width);
+        })];
+    }
+
+    private double[][] Place(double[][] patches)
+    {
+        double[][] first = [.. Token("cls_token"), .. Token("dist_token")], registers = [.. Token("reg_token")];
+        return _a.Position switch
+        {
+            PositionEmbedding.AllTokens => Positioned([.. first, .. registers, .. patches]),
+            PositionEmbedding.PatchesOnly => [.. first, .. registers, .. Positioned(patches)],
+            PositionEmbedding.ClassAndPatches => Positioned([.. first, .. patches]) is double[][] all ? [.. all[..first.Length], .. registers, .. all[first.Length..]] : [],
+            _ => [.. first, .. registers, .. patches],
+        };
+    }
+
+    private double[][] Token(string name) => _weights.TryGetValue(name, out double[]? values) ? [.. values.Chunk(_a.Width)] : [];
+
+    private double[][] Positioned(double[][] tokens) => [.. tokens.Zip(_weights["pos_embed"].Chunk(_a.Width), Sum)];
+
+    private double[][] Attention(double[][] tokens, string prefix, int heads)
+    {
+        int d = _a.HeadWidth, prefixTokens = _a.PrefixTokens;
+        double[][] mixed = [.. tokens.Select(_ => new double[heads * d])];
+        double[][] qkv = [.. tokens.Select(token => Linear(token, prefix + "attn.qkv", heads * 3 * d))];
+        for (int head = 0; head < heads; head++)
+        {
+            double[][] Part(int part) => [.. qkv.Select(row => row[(((head * 3) + part) * d)..(((head * 3) + part + 1) * d)])];
+            double[][] Turned(int part) => _a.Position == PositionEmbedding.Rotary
+                ? [.. Part(part).Select((row, token) => token < prefixTokens ? row : Rotated(row, token - prefixTokens))]
+                : Part(part);
+            double[][] attended = Attend(Turned(0), Turned(1), Part(2));
+            for (int token = 0; token < tokens.Length; token++)
+            {
+                attended[token].CopyTo(mixed[token], head * d);
+            }
+        }
+
+        return [.. mixed.Select(row => Linear(row, prefix + "attn.proj", _a.Width))];
+    }
+
+    private static double[][] Attend(double[][] queries, double[][] keys, double[][] values) => [.. queries.Select(query =>
+    {
+        double[] logits = [.. keys.Select(key => Dot(query, key) / Math.Sqrt(query.Length))];
+        double[] weights = [.. logits.Select(logit => Math.Exp(logit - logits.Max()))];
+        return Enumerable.Range(0, query.Length).Select(i => values.Select((value, token) => value[i] * weights[token]).Sum() / weights.Sum()).ToArray();
+    })];
+
+    /// <summary>DINOv3's rotary positions: pairs (i, i + d/2) turned by an angle, the first half of the pairs by the row, the rest by the column.</summary>
+    private double[] Rotated(double[] x, int patch)
+    {
+        int half = x.Length / 2, quarter = half / 2;
+        double[] turned = new double[x.Length];
+        for (int i = 0; i < half; i++)
+        {
+            int index = i < quarter ? patch / _a.Grid : patch % _a.Grid;
+            double centre = ((index + 0.5) / _a.Grid * 2) - 1;
+            double angle = 2 * Math.PI * centre / Math.Pow(_a.RotaryBase, i % quarter / (double)quarter);
+            turned[i] = (x[i] * Math.Cos(angle)) - (x[i + half] * Math.Sin(angle));
+            turned[i + half] = (x[i + half] * Math.Cos(angle)) + (x[i] * Math.Sin(angle));
+        }
+
+        return turned;
+    }
+
+    private double[][] Mlp(double[][] tokens, string prefix, int neurons, MlpKind kind) => [.. tokens.Select(token =>
+    {
+        if (kind == MlpKind.SwiGlu)
+        {
+            double[] gate = Linear(token, prefix + "w1", neurons), values = Linear(token, prefix + "w2", neurons);
+            return Linear([.. gate.Zip(values, (g, v) => g / (1 + Math.Exp(-g)) * v)], prefix + "w3", _a.Width);
+        }
+
+        return Linear([.. Linear(token, prefix + "fc1", neurons).Select(Activate)], prefix + "fc2", _a.Width);
+    })];
+
+    private double Activate(double x) => _a.Activation switch
+    {
+        Activation.GeluErf => x / 2 * (1 + Erf(x / Math.Sqrt(2))),
+        Activation.GeluTanh => x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
+        _ => x / (1 + Math.Exp(-1.702 * x)),
+    };
+
+    /// <summary>2/sqrt(pi) exp(-x^2) sum of 2^n x^(2n+1) / (1 3 5 .. (2n+1)): all terms have one sign.</summary>
+    private static double Erf(double x)
+    {
+        double term = x, sum = x;
+        for (int n = 1; Math.Abs(term) > 1e-18 * Math.Abs(sum); n++)
+        {
+            term *= 2 * x * x / ((2 * n) + 1);
+            sum += term;
+        }
+
+        return 2 / Math.Sqrt(Math.PI) * Math.Exp(-x * x) * sum;
+    }
+
+    private double[] AttentionPool(double[][] tokens)
+    {
+        int d = _a.Width / _a.Heads;
+        double[] query = Linear(_weights["attn_pool.latent"], "attn_pool.q", _a.Width);
+        double[][] kv = [.. tokens.Select(token => Linear(token, "attn_pool.kv", 2 * _a.Width))];
+        double[] mixed = [.. Enumerable.Range(0, _a.Heads).SelectMany(head => Attend(
+            [query[(head * d)..((head + 1) * d)]],
+            [.. kv.Select(row => row[(head * d)..((head + 1) * d)])],
+            [.. kv.Select(row => row[(_a.Width + (head * d))..(_a.Width + ((head + 1) * d))])])[0])];
+        double[] x = Linear(mixed, "attn_pool.proj", _a.Width);
+        return Sum(x, Mlp(Norm([x], "attn_pool.norm"), "attn_pool.mlp.", _a.Hidden, MlpKind.Standard)[0]);
+    }
+
+    private double[] Linear(double[] x, string name, int outputs)
+    {
+        double[] weight = _weights[name + ".weight"], bias = _weights.GetValueOrDefault(name + ".bias", new double[outputs]);
+        return [.. Enumerable.Range(0, outputs).Select(row => Dot(weight.AsSpan(row * x.Length, x.Length), x) + bias[row])];
+    }
+
+    private double[][] Norm(double[][] tokens, string name) => [.. tokens.Select(token =>
+    {
+        double mean = token.Average(), deviation = Math.Sqrt(token.Average(value => (value - mean) * (value - mean)) + _a.LayerNormEpsilon);
+        return token.Select((value, i) => ((value - mean) / deviation * _weights[name + ".weight"][i]) + _weights[name + ".bias"][i]).ToArray();
+    })];
+
+    private double[][] Add(double[][] tokens, double[][] branch, string layerScale) => [.. tokens.Zip(branch, (token, added) =>
+        Sum(token, _weights.TryGetValue(layerScale, out double[]? scale) ? [.. added.Zip(scale, (value, factor) => value * factor)] : added))];
+
+    private static double[] Mean(double[][] tokens) => [.. Enumerable.Range(0, tokens[0].Length).Select(i => tokens.Average(token => token[i]))];
+
+    private static double[] Sum(double[] x, double[] y) => [.. x.Zip(y, (a, b) => a + b)];
+
+    private static double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+    {
+        double sum = 0;
+        for (int i = 0; i < x.Length; i++)
+        {
+            sum += x[i] * y[i];
+        }
+
+        return sum;
+    }
+
+    private static double[] Values(Tensor tensor)
+    {
+        using Tensor flat = tensor.contiguous();
+        return [.. flat.data<float>().Select(value => (double)value)];
+    }
+}
