@@ -35,6 +35,7 @@ internal static class DemoCommand
 
         DemoRun run = new()
         {
+            Preset = BuildPreset.Named(BuildPreset.Names[0]),
             Evaluations = parsed.GetValue(Evaluations),
             Seed = parsed.GetValue(GlobalOptions.Seed),
             Device = device,

@@ -18,7 +18,9 @@ internal static class DemoImages
         Parallel.For(0, ShapeTextureImages.Classes * perClass, index =>
         {
             int label = index / perClass;
-            string path = Path.Combine(folder, ShapeTextureImages.Name(label), string.Create(CultureInfo.InvariantCulture, $"{index % perClass:D4}.png"));
+            // The number keeps the folders, which are sorted by name, in the order of the classes.
+            string name = string.Create(CultureInfo.InvariantCulture, $"{label:D2} {ShapeTextureImages.Name(label)}");
+            string path = Path.Combine(folder, name, string.Create(CultureInfo.InvariantCulture, $"{index % perClass:D4}.png"));
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllBytes(path, Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo {purpose}/{index}"))));
         });

@@ -3,7 +3,6 @@ using SnapViT.Core.Planning;
 using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Loading;
-using SnapViT.Models;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
 
@@ -13,6 +12,9 @@ namespace SnapViT.Cli.Demo;
 internal sealed class DemoRun
 {
     private const int PhotosPerClass = 24, TrainPerClass = 25, TestPerClass = 100, BatchSize = 32;
+
+    /// <summary>How the model is made elastic.</summary>
+    public required BuildOptions Preset { get; init; }
 
     /// <summary>Candidates of the search.</summary>
     public required int Evaluations { get; init; }
@@ -47,11 +49,10 @@ internal sealed class DemoRun
         ImageFolder train = DemoImages.Write(Path.Combine(folder, "train"), Seed, TrainPerClass);
         ImageFolder test = DemoImages.Write(Path.Combine(folder, "test"), Seed, TestPerClass);
         using LoadedModel model = DemoModel.Extract(Path.Combine(folder, "demo-vit.safetensors"));
-        BuildOptions options = new BuildOptions { Samples = photos.Files.Count, Evaluations = Evaluations, Seed = Seed, BatchSize = BatchSize, Precision = Precision, Device = Device }.Validated();
+        BuildOptions options = Preset with { Samples = photos.Files.Count, Evaluations = Evaluations, Seed = Seed, BatchSize = BatchSize, Precision = Precision, Device = Device };
         BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, progress).Run(Path.Combine(folder, "unfinished"), cancellation);
 
-        using VisionTransformer cast = new(model.Model.Weights.To(Precision, Device));
-        using ElasticViT elastic = new(cast, built.Scores.Scaled, built.Scores.Floors);
+        using ElasticViT elastic = ElasticViT.Create(model, built.Scores, options.Correction, Precision, Device);
         List<Subnet> subnets = [];
         try
         {
