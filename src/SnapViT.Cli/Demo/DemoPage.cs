@@ -27,12 +27,16 @@ internal static class DemoPage
         StringBuilder html = new();
         html.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>SnapViT demo</title><style>")
             .Append(Style).Append("</style></head><body><h1>One Vision Transformer, every size</h1>");
-        Paragraph(html, Figures.Invariant($"A small trained ViT was scored on {result.Photos} unlabelled images, its blocks weighed against each other in {result.Fitness.Count - 1} evaluations, and cut to six budgets without retraining: {result.Seconds:0} seconds in all. Every figure was measured on {result.TestImages} labelled test images that the model never saw. Seed {result.Seed}."));
+        Paragraph(html, Figures.Invariant($"A small trained ViT was scored on {result.Photos} unlabelled images, its blocks weighed against each other in {Math.Max(0, result.Fitness.Count - 1)} evaluations, and cut to six budgets without retraining, what remains of a layer re-fitted in closed form: {result.Seconds:0} seconds in all. Every figure was measured on {result.TestImages} labelled test images that the model never saw. Seed {result.Seed}."));
         Section(html, "The task", Images(result.Seed));
         Section(html, "Accuracy kept per FLOP", Curves(result.Rows));
         Section(html, "The budgets", Table(result.Rows));
         Section(html, "What every block keeps", Widths(result));
-        Section(html, "The search", Search(result.Fitness));
+        if (result.Fitness.Count > 0)
+        {
+            Section(html, "The search", Search(result.Fitness));
+        }
+
         return html.Append("</body></html>\n").ToString();
     }
 

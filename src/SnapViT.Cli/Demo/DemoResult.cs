@@ -6,7 +6,7 @@ namespace SnapViT.Cli.Demo;
 /// <summary>What the demo measured.</summary>
 /// <param name="Rows">The unpruned model, then a row per budget.</param>
 /// <param name="Widths">Widths of every block, in the order of the rows.</param>
-/// <param name="Fitness">Fitness of c0 and of every candidate of the search.</param>
+/// <param name="Fitness">Fitness of the start and of every candidate of the search; none without evaluations.</param>
 /// <param name="Photos">Unlabelled images that were scored.</param>
 /// <param name="TestImages">Labelled images that were classified.</param>
 /// <param name="Seconds">Duration of all of it.</param>

@@ -13,14 +13,14 @@ internal static class DemoReport
             result.Seed,
             Photos = result.Photos,
             TestImages = result.TestImages,
-            FitnessC0 = result.Fitness[0],
-            FitnessBest = result.Fitness.Min(),
+            FitnessC0 = result.Fitness.Count > 0 ? result.Fitness[0] : (double?)null,
+            FitnessBest = result.Fitness.Count > 0 ? result.Fitness.Min() : (double?)null,
             Rows = result.Rows.Select(EvaluationReport.Row),
             Page = page,
         },
         console =>
         {
-            console.WriteLine(Figures.Invariant($"One trained ViT, {result.Photos} unlabelled images, no retraining: scored, searched and cut in {result.Seconds:0} s."));
+            console.WriteLine(Figures.Invariant($"One trained ViT, {result.Photos} unlabelled images, no retraining: scored and cut in {result.Seconds:0} s."));
             console.WriteLine(Figures.Invariant($"Measured on {result.TestImages} labelled test images of {ShapeTextureImages.Classes} classes (chance {100.0 / ShapeTextureImages.Classes:0.0} %):"));
             console.Write(EvaluationReport.Table(result.Rows));
             console.WriteLine(page is null ? "snapvit demo --out demo.html draws the curves." : $"{page}: the curves");

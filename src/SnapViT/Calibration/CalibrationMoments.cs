@@ -65,7 +65,7 @@ public sealed class CalibrationMoments : IDisposable
         }
 
         using IDisposable frozen = no_grad();
-        using Tensor weights = TokenWeights(images.device);
+        using Tensor weights = TokenWeights(Architecture, PrefixWeight, images.device);
         using Tensor tokens = model.Tokens(images, new Tap(this, weights));
         using Tensor each = tokens.isfinite();
         using Tensor finite = each.all();
@@ -90,11 +90,12 @@ public sealed class CalibrationMoments : IDisposable
         }
     }
 
-    private Tensor TokenWeights(Device device)
+    /// <summary>Weight of every token of an image, float32 [N]; the caller disposes it.</summary>
+    internal static Tensor TokenWeights(ViTArchitecture architecture, double prefixWeight, Device device)
     {
-        float[] weights = new float[Architecture.Tokens];
+        float[] weights = new float[architecture.Tokens];
         Array.Fill(weights, 1f);
-        Array.Fill(weights, (float)PrefixWeight, 0, Architecture.PrefixTokens);
+        Array.Fill(weights, (float)prefixWeight, 0, architecture.PrefixTokens);
         return tensor(weights, device: device);
     }
 

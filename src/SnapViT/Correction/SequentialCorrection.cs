@@ -1,3 +1,4 @@
+using SnapViT.Calibration;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -36,7 +37,7 @@ public sealed class SequentialCorrection
         ArgumentNullException.ThrowIfNull(batches);
         using IDisposable frozen = no_grad();
         using TokenStreams streams = TokenStreams.Start(_dense, batches, cancellation);
-        using Tensor weights = TokenWeights();
+        using Tensor weights = CalibrationMoments.TokenWeights(_dense.Architecture, _prefixWeight, _dense.Weights["patch_embed.proj.weight"].device);
         VisionTransformer current = new(pruned.Weights.Map(pruned.Widths, (_, tensor) => tensor.clone()));
         try
         {
@@ -77,13 +78,5 @@ public sealed class SequentialCorrection
             key == name + ".weight" ? weight.to(tensor.dtype, copy: true) : key == name + ".bias" ? bias.to(tensor.dtype, copy: true) : tensor.alias()));
         current.Dispose();
         return next;
-    }
-
-    private Tensor TokenWeights()
-    {
-        float[] weights = new float[_dense.Architecture.Tokens];
-        Array.Fill(weights, 1f);
-        Array.Fill(weights, (float)_prefixWeight, 0, _dense.Architecture.PrefixTokens);
-        return tensor(weights, device: _dense.Weights["patch_embed.proj.weight"].device);
     }
 }

@@ -73,7 +73,7 @@ public sealed class ElasticViT : IDisposable
         }
 
         StoredMoments stored = scores.Moments
-            ?? throw new CheckpointFormatException(model.Path, "expected scores with second moments for a correction, found none: build them without --no-moments");
+            ?? throw new CheckpointFormatException(model.Path, "expected scores with second moments for a correction, found none: build them with --moments true");
         using CalibrationMoments moments = stored.ToMoments(model.Model.Architecture);
         return new ElasticViT(cast, scores.Scaled, scores.Floors, order => new ElasticCorrection(model.Model.Weights, moments, order, correction));
     }
