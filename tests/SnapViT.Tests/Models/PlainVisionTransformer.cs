@@ -12,18 +12,24 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
 
     /// <summary>Tokens [N][D] after the final norm.</summary>
     /// <param name="image">[3, S, S], flat.</param>
-    public double[][] Tokens(double[] image)
+    public double[][] Tokens(double[] image) => Norm(Blocks(image)[^1], "norm");
+
+    /// <summary>Tokens [N][D] that enter the first block, then those that leave each block.</summary>
+    /// <param name="image">[3, S, S], flat.</param>
+    public double[][][] Blocks(double[] image)
     {
         double[][] tokens = Place(Patches(image));
         tokens = _a.HasPreNorm ? Norm(tokens, "norm_pre") : tokens;
+        List<double[][]> stages = [tokens];
         for (int block = 0; block < _a.Depth; block++)
         {
             string prefix = $"blocks.{block}.";
             tokens = Add(tokens, Attention(Norm(tokens, prefix + "norm1"), prefix, model.Widths[block].Heads), prefix + "ls1.gamma");
             tokens = Add(tokens, Mlp(Norm(tokens, prefix + "norm2"), prefix + "mlp.", model.Widths[block].Neurons, _a.Mlp), prefix + "ls2.gamma");
+            stages.Add(tokens);
         }
 
-        return Norm(tokens, "norm");
+        return [.. stages];
     }
 
     /// <summary>The pooled feature of tokens.</summary>
