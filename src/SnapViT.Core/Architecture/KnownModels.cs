@@ -1,10 +1,10 @@
 namespace SnapViT.Core.Architecture;
 
 /// <summary>
-/// Facts that no tensor's shape shows, by the shape of well-known models: how many heads a block has. (Model definitions of timm: ViT, DeiT,
+/// Facts that no tensor's shape shows, by the shape or the published name of well-known models: how many heads a block has. (Model definitions of timm: ViT, DeiT,
 /// SigLIP; of open_clip: ViT-g and ViT-bigG; of facebookresearch: DINOv2, DINOv3.)
 /// </summary>
-public static class KnownModels
+public static partial class KnownModels
 {
     private static readonly (string Name, int Width, int Depth, int Hidden, int Heads, MlpKind Mlp)[] Rows =
     [

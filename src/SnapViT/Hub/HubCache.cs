@@ -30,7 +30,7 @@ internal sealed class HubCache(string cacheFolder, HubModelName name)
         }
 
         string[] files = [.. Directory.EnumerateFiles(Path.Combine(Root, "snapshots", commit)).Where(IsHere).Select(path => Path.GetFileName(path))];
-        return ModelFiles.Weights(files) is string weights && (weights != ModelFiles.Index || ShardIndex.Shards(Pointer(commit, weights)).All(files.Contains))
+        return ModelFiles.Weights(files) is string weights && (!ModelFiles.IsIndex(weights) || ShardIndex.Shards(Pointer(commit, weights)).All(files.Contains))
             ? Pointer(commit, weights)
             : null;
     }

@@ -27,9 +27,10 @@ public sealed class HubClient : IDisposable
 
     /// <summary>
     /// Makes sure that a model is in the cache: its weights (<c>model.safetensors</c>; else <c>model.safetensors.index.json</c> with its
-    /// shards; else <c>open_clip_*.safetensors</c>; else <c>pytorch_model.bin</c>), and <c>config.json</c> and
-    /// <c>preprocessor_config.json</c> where the model has them. A branch is asked for anew each time, and where the hub does not answer,
-    /// the cache does; a commit that is complete in the cache needs no network.
+    /// shards; else <c>open_clip_*.safetensors</c>; else <c>pytorch_model.bin</c>; else <c>pytorch_model.bin.index.json</c> with its shards;
+    /// else <c>open_clip_pytorch_model.bin</c>), and <c>config.json</c>, <c>open_clip_config.json</c> and <c>preprocessor_config.json</c> where
+    /// the model has them. A branch is asked for anew each time, and where the hub does not answer, the cache does; a commit that is complete
+    /// in the cache needs no network.
     /// </summary>
     /// <param name="name">The model and its revision.</param>
     /// <param name="progress">Bytes done per file; null for none.</param>
@@ -65,7 +66,7 @@ public sealed class HubClient : IDisposable
         }
 
         string weights = ModelFiles.Weights(listing.Files)
-            ?? throw new HubException(HubFault.FileNotFound, $"{name}: expected model.safetensors, {ModelFiles.Index}, open_clip_*.safetensors or pytorch_model.bin, found none of them");
+            ?? throw new HubException(HubFault.FileNotFound, $"{name}: expected {ModelFiles.Forms}, found none of them");
 
         // Descriptions first and the branch's pointer last: where weights are, the rest is, and an interrupted update leaves the old copy usable.
         foreach (string description in ModelFiles.Descriptions.Except(listing.Files))
@@ -79,7 +80,7 @@ public sealed class HubClient : IDisposable
         }
 
         string path = cache.Pointer(listing.Commit, weights);
-        foreach (string shard in weights == ModelFiles.Index ? ShardIndex.Shards(path) : [])
+        foreach (string shard in ModelFiles.IsIndex(weights) ? ShardIndex.Shards(path) : [])
         {
             await FetchFileAsync(new HubRequest(name, listing.Commit, shard), cache, progress, cancellation).ConfigureAwait(false);
         }

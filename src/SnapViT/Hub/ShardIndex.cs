@@ -17,7 +17,8 @@ internal static partial class ShardIndex
             string[] names = [.. json.RootElement.GetProperty("weight_map").EnumerateObject().Select(entry => entry.Value.GetString() ?? "").Distinct().Order(StringComparer.Ordinal)];
 
             // A name becomes a path: one that climbs out of the folder would write and read elsewhere.
-            return names.Length > 0 && names.All(name => Name().IsMatch(name)) ? names : throw new FormatException("names that are no safetensors files beside the index");
+            string end = path.EndsWith("safetensors.index.json", StringComparison.Ordinal) ? ".safetensors" : ".bin";
+            return names.Length > 0 && names.All(name => Name().IsMatch(name) && name.EndsWith(end, StringComparison.Ordinal)) ? names : throw new FormatException($"names that are no {end} files beside the index");
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
@@ -25,6 +26,6 @@ internal static partial class ShardIndex
         }
     }
 
-    [GeneratedRegex(@"\A[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors\z")]
+    [GeneratedRegex(@"\A[A-Za-z0-9_][A-Za-z0-9_.-]*\z")]
     private static partial Regex Name();
 }

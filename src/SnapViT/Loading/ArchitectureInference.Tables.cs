@@ -22,6 +22,12 @@ internal sealed partial class ArchitectureInference
             return Sourced("activation", ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, known, _config.Source), _config.Source);
         }
 
+        if (_published is not null)
+        {
+            string source = TableOf(_published.Name);
+            return Sourced("activation", ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, _published.Activation, source), source);
+        }
+
         return _hints.Activation is Activation passed ? Sourced("activation", passed, "--activation")
             : KnownActivation() is Activation table ? Sourced("activation", table, $"table of dialects ({_archive.Dialect.Name})")
             : throw new CheckpointFormatException(
@@ -55,7 +61,7 @@ internal sealed partial class ArchitectureInference
             position == PositionEmbedding.Rotary || _shapes.Has("norm_pre.weight") ? EpsilonOfDinoV3AndClip : _archive.Dialect.LayerNormEpsilon,
             $"table of dialects ({_archive.Dialect.Name})");
 
-    /// <summary>What the config says; else the published settings of those families that have one setting for all of their models. A setting for another size keeps its share of the image.</summary>
+    /// <summary>What the config says; else what the published name says; else the published settings of those families that have one setting for all of their models. A setting for another size keeps its share of the image.</summary>
     private Data.Preprocessing? Preprocessing(ViTArchitecture a)
     {
         string? family = a.Position == PositionEmbedding.Rotary ? "dinov3"
@@ -65,6 +71,7 @@ internal sealed partial class ArchitectureInference
             : a is { Position: PositionEmbedding.PatchesOnly, HasClassToken: true, HasLayerScale: true, RegisterTokens: 0 } ? "deit3"
             : null;
         return _config.Preprocessing is not null ? Sourced("preprocessing", ModelDescription.AtSide(_config.Preprocessing, a.ImageSize), _config.PreprocessingSource)
+            : _published?.Preprocessing is string named ? Sourced("preprocessing", Data.Preprocessing.Named(named, a.ImageSize), TableOf(_published.Name))
             : family is not null ? Sourced("preprocessing", Data.Preprocessing.Named(family, a.ImageSize), "table of known models")
             : null;
     }

@@ -16,7 +16,7 @@ internal sealed partial class ArchitectureInference
         if (_shapes.IsPruned)
         {
             string source = hidden == _shapes.PoolNeurons ? "shapes of the attention pool, which is never cut"
-                : known is (string name, _, _) ? $"table of known models ({name})"
+                : known is (string name, _, _) ? TableOf(name)
                 : "its widest block";
             _sources.Add((string.Create(CultureInfo.InvariantCulture, $"neurons of the unpruned model {hidden}"), source));
         }
@@ -31,8 +31,14 @@ internal sealed partial class ArchitectureInference
             return Sourced("heads", RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, configured, _config.Source), _config.Source), _config.Source);
         }
 
+        if (_published is not null)
+        {
+            string source = TableOf(_published.Name);
+            return Sourced("heads", ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, _published.Heads, source), source);
+        }
+
         return _hints.Heads is int passed ? Sourced("heads", RequireHeads(passed, "--num-heads"), "--num-heads")
-            : known is (string name, _, int heads) ? Sourced("heads", heads, $"table of known models ({name})")
+            : known is (string name, _, int heads) ? Sourced("heads", heads, TableOf(name))
             : throw new CheckpointFormatException(
                 _archive.Path,
                 $"width {_shapes.Width}, {_shapes.Depth} blocks and {_shapes.Neurons.Max()} neurons fit no known model; pass --num-heads, the attention heads per block");

@@ -7,7 +7,7 @@ namespace SnapViT.Loading;
 
 /// <summary>
 /// The architecture of a published checkpoint: names and shapes of its tensors, then the config beside it, then the tables of dialects and known
-/// models, then what the user says. A doubt is an error that says what to pass, never a guess.
+/// models (by a published name, else by the sizes), then what the user says. A doubt is an error that says what to pass, never a guess.
 /// </summary>
 internal sealed partial class ArchitectureInference
 {
@@ -17,13 +17,17 @@ internal sealed partial class ArchitectureInference
     private readonly PublishedConfig _config;
     private readonly ModelHints _hints;
     private readonly ShapeFacts _shapes;
+    private readonly PublishedModel? _published;
     private readonly List<(string Fact, string Source)> _sources = [];
 
     private ArchitectureInference(CanonicalArchive archive, PublishedConfig config, ModelHints hints)
     {
         (_archive, _config, _hints, _shapes) = (archive, config, hints, new ShapeFacts(archive));
-        RequireOfThisModel("hidden_size", _config.Width, _shapes.Width);
-        RequireOfThisModel("num_hidden_layers", _config.Depth, _shapes.Depth);
+        _published = PublishedName.Known(archive.Path);
+        RequireOfThisModel($"{_config.Source} beside it", "hidden_size", _config.Width, _shapes.Width);
+        RequireOfThisModel($"{_config.Source} beside it", "num_hidden_layers", _config.Depth, _shapes.Depth);
+        RequireOfThisModel($"the name {_published?.Name}", "width", _published?.Width, _shapes.Width);
+        RequireOfThisModel($"the name {_published?.Name}", "blocks", _published?.Depth, _shapes.Depth);
     }
 
     /// <summary>Infers the architecture at the file's own image size.</summary>
@@ -92,11 +96,14 @@ internal sealed partial class ArchitectureInference
         }
     }
 
-    private void RequireOfThisModel(string fact, int? configured, int found)
+    /// <summary>How a row of the table of known models is named as a source.</summary>
+    private static string TableOf(string name) => $"table of known models ({name})";
+
+    private void RequireOfThisModel(string source, string fact, int? said, int found)
     {
-        if (configured is int expected && expected != found)
+        if (said is int expected && expected != found)
         {
-            throw new CheckpointFormatException(_archive.Path, $"{_config.Source} beside it is of another model: expected {fact} {found}, as the tensors have it, found {expected}");
+            throw new CheckpointFormatException(_archive.Path, $"{source} is of another model: expected {fact} {found}, as the tensors have it, found {expected}");
         }
     }
 

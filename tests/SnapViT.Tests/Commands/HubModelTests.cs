@@ -1,4 +1,6 @@
+using System.Text.Json;
 using SnapViT.Cli;
+using SnapViT.Core.Checkpoints;
 using SnapViT.Tests.Hub;
 
 namespace SnapViT.Tests.Commands;
@@ -41,6 +43,47 @@ public sealed class HubModelTests : IDisposable
     }
 
     [Fact]
+    public async Task A_model_in_shards_of_pytorch_is_inspected_by_its_name()
+    {
+        using SafetensorsReader model = SafetensorsReader.Open(SharedFolder.Require("golden", "timm_vit", "model.safetensors"));
+        string[] names = [.. model.Tensors.Keys], shards = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
+        for (int shard = 0; shard < 2; shard++)
+        {
+            string file = Path.Combine(_cache.Root, shards[shard]);
+            TorchArchiveWriter.WriteStateDict(file, names.Where((_, i) => i % 2 == shard).Select(name => TensorToWrite.From(name, model.ReadFloats(name), model.Tensors[name].Shape)));
+            _hub.Files[shards[shard]] = await File.ReadAllBytesAsync(file, Stop);
+        }
+
+        _hub.Files["pytorch_model.bin.index.json"] = JsonSerializer.SerializeToUtf8Bytes(new { weight_map = names.Select((name, i) => (name, i)).ToDictionary(pair => pair.name, pair => shards[pair.i % 2]) });
+        using JsonDocument found = await InspectAsync("--num-heads", "4");
+        Assert.Equal(123_802, found.RootElement.GetProperty("parameters").GetInt64());
+    }
+
+    // timm/ViT-B-16-SigLIP2 and its like: no config.json, open_clip's own names of files.
+    [Theory]
+    [InlineData("open_clip_model.safetensors")]
+    [InlineData("open_clip_pytorch_model.bin")]
+    public async Task A_model_of_open_clip_is_understood_by_its_own_config(string weights)
+    {
+        string golden = SharedFolder.Require("golden", "siglip2", "model.safetensors"), pickled = Path.Combine(_cache.Root, "pickled");
+        using (SafetensorsReader model = SafetensorsReader.Open(golden))
+        {
+            TorchArchiveWriter.WriteStateDict(pickled, model.Tensors.Values.Select(entry => TensorToWrite.From("visual." + entry.Name, model.ReadFloats(entry.Name), entry.Shape)));
+        }
+
+        _hub.Files.TryRemove("config.json", out _);
+        _hub.Files[weights] = await File.ReadAllBytesAsync(weights.EndsWith(".bin", StringComparison.Ordinal) ? pickled : golden, Stop);
+        _hub.Files["open_clip_config.json"] = """
+            {"model_cfg": {"embed_dim": 48, "vision_cfg": {"image_size": 32, "timm_model_name": "vit_base_patch16_siglip_224", "timm_pool": "map"}},
+             "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "squash"}}
+            """u8.ToArray();
+        using JsonDocument found = await InspectAsync("--num-heads", "6");
+        JsonElement sources = found.RootElement.GetProperty("sources");
+        Assert.Equal("open_clip_config.json", sources.GetProperty("activation GeluErf").GetString());
+        Assert.Contains(sources.EnumerateObject(), source => source.Name.StartsWith("preprocessing", StringComparison.Ordinal) && source.Value.GetString() == "open_clip_config.json");
+    }
+
+    [Fact]
     public async Task A_name_that_the_hub_does_not_know_is_one_line_and_wrong_input()
     {
         (int code, _, string error) = await RunAsync("inspect", "org/none");
@@ -55,6 +98,13 @@ public sealed class HubModelTests : IDisposable
         Assert.Equal(ExitCode.WrongInput, code);
         Assert.Contains("none.safetensors", error, StringComparison.Ordinal);
         Assert.Empty(_hub.Hub.Requests);
+    }
+
+    private static async Task<JsonDocument> InspectAsync(params string[] hints)
+    {
+        (int code, string output, string error) = await RunAsync(["inspect", FakeHub.Repository, "--json", .. hints]);
+        Assert.True(code == 0, error);
+        return JsonDocument.Parse(output);
     }
 
     private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)

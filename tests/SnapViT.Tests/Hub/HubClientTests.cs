@@ -32,7 +32,7 @@ public sealed class HubClientTests : IDisposable
         Assert.Equal($"../../blobs/{FakeHub.GitHash("{}"u8.ToArray())}", new FileInfo(Path.Combine(snapshot, "config.json")).LinkTarget);
         Assert.Equal(FakeHub.Commit, await File.ReadAllTextAsync(Path.Combine(_cache.Model, "refs", "main"), Stop));
         Assert.Equal(
-            new[] { $".no_exist/{FakeHub.Commit}/preprocessor_config.json", $"blobs/{FakeHub.GitHash("{}"u8.ToArray())}", $"blobs/{FakeHub.Sha256(Weights)}", "refs/main", $"snapshots/{FakeHub.Commit}/config.json", $"snapshots/{FakeHub.Commit}/model.safetensors" }.Order(StringComparer.Ordinal),
+            new[] { $".no_exist/{FakeHub.Commit}/open_clip_config.json", $".no_exist/{FakeHub.Commit}/preprocessor_config.json", $"blobs/{FakeHub.GitHash("{}"u8.ToArray())}", $"blobs/{FakeHub.Sha256(Weights)}", "refs/main", $"snapshots/{FakeHub.Commit}/config.json", $"snapshots/{FakeHub.Commit}/model.safetensors" }.Order(StringComparer.Ordinal),
             _cache.Files());
         Assert.True(File.Exists(Path.Combine(_cache.Root, ".locks", "models--org--model", $"{FakeHub.Sha256(Weights)}.lock")));
     }
@@ -101,37 +101,60 @@ public sealed class HubClientTests : IDisposable
         Assert.Equal(FakeHub.Commit, await File.ReadAllTextAsync(Path.Combine(_cache.Model, "refs", "refs", "pr", "1"), Stop));
     }
 
-    [Fact]
-    public async Task Shards_are_fetched_with_their_index()
+    [Theory]
+    [InlineData("model", "safetensors")]
+    [InlineData("pytorch_model", "bin")]
+    public async Task Shards_are_fetched_with_their_index(string name, string end)
     {
         byte[] other = FakeHub.Content(1000);
+        string index = $"{name}.{end}.index.json", first = $"{name}-00001-of-00002.{end}", second = $"{name}-00002-of-00002.{end}";
         _hub.Files.TryRemove("model.safetensors", out _);
-        _hub.Files["model-00001-of-00002.safetensors"] = Weights;
-        _hub.Files["model-00002-of-00002.safetensors"] = other;
-        _hub.Files["model.safetensors.index.json"] = """{"metadata":{},"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors","c":"model-00001-of-00002.safetensors"}}"""u8.ToArray();
+        _hub.Files[first] = Weights;
+        _hub.Files[second] = other;
+        _hub.Files[index] = System.Text.Encoding.UTF8.GetBytes($$$"""{"metadata":{},"weight_map":{"a":"{{{first}}}","b":"{{{second}}}","c":"{{{first}}}"}}""");
         string path = await FetchAsync();
-        Assert.Equal("model.safetensors.index.json", Path.GetFileName(path));
-        Assert.Equal(other, await File.ReadAllBytesAsync(Path.Combine(Path.GetDirectoryName(path)!, "model-00002-of-00002.safetensors"), Stop));
+        Assert.Equal(index, Path.GetFileName(path));
+        Assert.Equal(other, await File.ReadAllBytesAsync(Path.Combine(Path.GetDirectoryName(path)!, second), Stop));
         Assert.Equal(path, await FetchAsync(change: options => options with { Offline = true }));
         File.Delete(_cache.Blob(other));
         await Assert.ThrowsAsync<HubException>(() => FetchAsync(change: options => options with { Offline = true }));
     }
 
     [Theory]
-    [InlineData("../../escape.safetensors")]
-    [InlineData("/etc/x.safetensors")]
-    [InlineData("a/b.safetensors")]
-    [InlineData("weights.bin")]
-    public async Task An_index_that_names_anything_but_files_beside_it_is_refused(string shard)
+    [InlineData("model.safetensors", "../../escape.safetensors")]
+    [InlineData("model.safetensors", "/etc/x.safetensors")]
+    [InlineData("model.safetensors", "a/b.safetensors")]
+    [InlineData("model.safetensors", "weights.bin")]
+    [InlineData("pytorch_model.bin", "../escape.bin")]
+    [InlineData("pytorch_model.bin", "weights.safetensors")]
+    public async Task An_index_that_names_anything_but_files_of_its_kind_beside_it_is_refused(string weights, string shard)
     {
         _hub.Files.TryRemove("model.safetensors", out _);
-        _hub.Files["model.safetensors.index.json"] = System.Text.Encoding.UTF8.GetBytes($$$"""{"weight_map":{"a":"{{{shard}}}"}}""");
+        _hub.Files[$"{weights}.index.json"] = System.Text.Encoding.UTF8.GetBytes($$$"""{"weight_map":{"a":"{{{shard}}}"}}""");
         Assert.Equal(HubFault.Malformed, (await Assert.ThrowsAsync<HubException>(() => FetchAsync())).Fault);
+    }
+
+    [Fact]
+    public async Task All_descriptions_come_with_the_weights()
+    {
+        string[] descriptions = ["config.json", "open_clip_config.json", "preprocessor_config.json"];
+        foreach (string name in descriptions)
+        {
+            _hub.Files[name] = System.Text.Encoding.UTF8.GetBytes($$"""{"name":"{{name}}"}""");
+        }
+
+        string folder = Path.GetDirectoryName(await FetchAsync($"org/model@{FakeHub.Commit}"))!;
+        Assert.All(descriptions, name => Assert.Contains(name, File.ReadAllText(Path.Combine(folder, name)), StringComparison.Ordinal));
+        int requests = _hub.Hub.Requests.Count;
+        await FetchAsync($"org/model@{FakeHub.Commit}");
+        Assert.Equal(requests, _hub.Hub.Requests.Count);
     }
 
     [Theory]
     [InlineData("open_clip_model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")]
+    [InlineData("open_clip_vit.safetensors", "open_clip_pytorch_model.bin", "flax_model.msgpack")]
     [InlineData("pytorch_model.bin", "open_clip_pytorch_model.bin", "tf_model.h5")]
+    [InlineData("open_clip_pytorch_model.bin", "pytorch_model.pth", "sub/model.safetensors")]
     public async Task Other_forms_of_weights_are_taken_in_their_order(string expected, params string[] others)
     {
         _hub.Files.TryRemove("model.safetensors", out _);

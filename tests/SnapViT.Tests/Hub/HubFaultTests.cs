@@ -28,7 +28,7 @@ public sealed class HubFaultTests : IDisposable
         Assert.Equal("org/model@v9: the model has no revision 'v9'", await MessageAsync(HubFault.RevisionNotFound, "org/model@v9"));
         _hub.Files.TryRemove("model.safetensors", out _);
         Assert.Equal(
-            "org/model: expected model.safetensors, model.safetensors.index.json, open_clip_*.safetensors or pytorch_model.bin, found none of them",
+            "org/model: expected model.safetensors, model.safetensors.index.json, open_clip_*.safetensors, pytorch_model.bin, pytorch_model.bin.index.json or open_clip_pytorch_model.bin, found none of them",
             await MessageAsync(HubFault.FileNotFound));
     }
 
@@ -137,7 +137,7 @@ public sealed class HubFaultTests : IDisposable
     {
         _hub.Fault = asked => asked.Path.EndsWith("config.json", StringComparison.Ordinal) ? new Answer(200, "{}"u8.ToArray()).With("ETag", $"\"{etag}\"") : null;
         await MessageAsync(HubFault.Malformed);
-        Assert.Equal([$".no_exist/{FakeHub.Commit}/preprocessor_config.json"], _cache.Files());
+        Assert.Equal([$".no_exist/{FakeHub.Commit}/open_clip_config.json", $".no_exist/{FakeHub.Commit}/preprocessor_config.json"], _cache.Files());
     }
 
     private async Task<string> MessageAsync(HubFault fault, string name = FakeHub.Repository)
