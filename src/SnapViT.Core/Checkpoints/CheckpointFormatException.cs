@@ -7,6 +7,7 @@ namespace SnapViT.Core.Checkpoints;
 public sealed class CheckpointFormatException : Exception
 {
     private const int LongestQuote = 80;
+    private const int LongestFault = 1500;
 
     /// <summary>States one fault of one file.</summary>
     /// <param name="path">The file.</param>
@@ -14,7 +15,7 @@ public sealed class CheckpointFormatException : Exception
     /// <param name="tensor">The tensor concerned, when there is one.</param>
     /// <param name="innerException">The cause, when there is one.</param>
     public CheckpointFormatException(string path, string fault, string? tensor = null, Exception? innerException = null)
-        : base(tensor is null ? $"{path}: {fault}" : $"{path}: tensor {Quote(tensor)}: {fault}", innerException)
+        : base(tensor is null ? $"{path}: {OneLine(fault, LongestFault)}" : $"{path}: tensor {Quote(tensor)}: {OneLine(fault, LongestFault)}", innerException)
     {
         Path = path;
         Tensor = tensor;
@@ -27,15 +28,18 @@ public sealed class CheckpointFormatException : Exception
     public string? Tensor { get; }
 
     /// <summary>Text of an untrusted file made fit for a message: in quotes, on one line, of bounded length.</summary>
-    internal static string Quote(string text)
+    internal static string Quote(string text) => $"'{OneLine(text, LongestQuote)}'";
+
+    /// <summary>Without control characters and of bounded length: parsers quote the file in their own messages as it is.</summary>
+    private static string OneLine(string text, int longest)
     {
-        StringBuilder quoted = new("'");
-        foreach (char c in text.AsSpan(0, Math.Min(text.Length, LongestQuote)))
+        StringBuilder line = new();
+        foreach (char c in text.AsSpan(0, Math.Min(text.Length, longest)))
         {
             bool printable = !char.IsControl(c) && !char.IsSurrogate(c) && char.GetUnicodeCategory(c) is not (UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
-            _ = printable ? quoted.Append(c) : quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            _ = printable ? line.Append(c) : line.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
         }
 
-        return quoted.Append(text.Length > LongestQuote ? "...'" : "'").ToString();
+        return line.Append(text.Length > longest ? "..." : "").ToString();
     }
 }

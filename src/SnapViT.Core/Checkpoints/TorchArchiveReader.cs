@@ -85,7 +85,7 @@ public sealed class TorchArchiveReader : ITensorArchive
         int size = entry.Type.BitsPerElement() / 8;
         if (tensor.IsContiguous)
         {
-            _zip.Read(tensor.Storage.Entry, tensor.Begin * size, destination);
+            _zip.ReadIntact(tensor.Storage.Entry, tensor.Begin * size, destination);
             return;
         }
 
@@ -96,7 +96,7 @@ public sealed class TorchArchiveReader : ITensorArchive
         }
 
         byte[] spread = new byte[span];
-        _zip.Read(tensor.Storage.Entry, tensor.Begin * size, spread);
+        _zip.ReadIntact(tensor.Storage.Entry, tensor.Begin * size, spread);
         StridedGather.Copy(spread, tensor.Shape, tensor.Strides, size, destination);
     }
 

@@ -21,6 +21,8 @@ public sealed class SafetensorsReaderHostileTests : IDisposable
         { """{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":{"i":1}}}}}}}}}}""", "found 'b'", "a" },
         { """{"a":{"shape":[[[[[[[[[1]]]]]]]]]}}""", "expected integers", null },
         { """{"\ud800":1}""", "no character", null },
+        { "{\"a\":{\"data_of\nfsets\":}}", "no valid JSON", null },
+        { $$"""{"{{new string('n', 100_000)}}":}""", "no valid JSON", null },
         { """{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}""", "names it twice", "a" },
         { """{"a":{"dtype":"U8","dtype":"U8","shape":[4],"data_offsets":[0,4]}}""", "dtype is given twice", "a" },
         { """{"a":{"dtype":"U8","shape":[4],"shape":[4],"data_offsets":[0,4]}}""", "shape is given twice", "a" },
@@ -74,6 +76,7 @@ public sealed class SafetensorsReaderHostileTests : IDisposable
         Assert.Equal(_folder.File("hostile"), exception.Path);
         Assert.StartsWith(exception.Path, exception.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', exception.Message);
+        Assert.InRange(exception.Message.Length, 1, 2000);
     }
 
     [Theory]

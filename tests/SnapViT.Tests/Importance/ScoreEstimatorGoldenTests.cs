@@ -41,6 +41,30 @@ public sealed class ScoreEstimatorGoldenTests
         }
     }
 
+    // The estimator keeps what it scores, the values; queries and keys are differentiated here by torch itself.
+    [Theory, LeakCheck, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
+    public void Gradients_of_queries_keys_and_values_are_the_reference_s(string family)
+    {
+        using Golden golden = Golden.Open(family, "dino.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
+        using VisionTransformer model = new(loaded.Model.Weights.Map(loaded.Model.Widths, (name, tensor) => tensor.clone().requires_grad_(QkvLayout.Concerns(name))));
+        using var scope = NewDisposeScope();
+        foreach (string crops in new[] { "crops_0", "crops_1" })
+        {
+            Tensor images = golden.Float(crops), teacher = Features(loaded.Model, images.narrow(1, 0, 2)).detach();
+            (SelfDistillationLoss.PerImage(teacher, Features(model, images), DistillationPairs.TwoGlobalTenLocal).sum() / BatchSize).backward();
+        }
+
+        for (int block = 0; block < 4; block++)
+        {
+            using Tensor gradient = model.Weights[$"blocks.{block}.attn.qkv.weight"].grad!;
+            QkvLayout.ToCheckpoint(gradient).ShouldBeWithinOfLargest(1e-4, golden.Float($"blocks.{block}.attn.qkv.weight.grad"));
+        }
+
+        static Tensor Features(VisionTransformer model, Tensor crops) =>
+            model.Pool(model.Tokens(crops.reshape([-1, .. crops.shape.AsSpan(2)]))).view(crops.shape[0], crops.shape[1], -1);
+    }
+
     [Theory, LeakCheck, MemberData(nameof(Golden.Families), MemberType = typeof(Golden))]
     public void Ssl_scores_are_the_reference_s_for_every_neuron_and_head(string family)
     {
@@ -58,11 +82,13 @@ public sealed class ScoreEstimatorGoldenTests
     }
 
     // The reference scores DINOv3 in training mode, where its positions are rescaled at random; here there is no such mode.
-    [Fact, LeakCheck]
-    public void Two_runs_on_dinov3_give_identical_scores()
+    [Theory, LeakCheck]
+    [InlineData("dinov3_mlp")]
+    [InlineData("dinov3_swiglu")]
+    public void Two_runs_on_dinov3_give_identical_scores(string family)
     {
-        using Golden golden = Golden.Open("dinov3_mlp", "dino.safetensors");
-        using LoadedModel loaded = Golden.Model("dinov3_mlp");
+        using Golden golden = Golden.Open(family, "dino.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
         using ScoreEstimator first = Estimate(golden, loaded, ScoreCriterion.Ssl), second = Estimate(golden, loaded, ScoreCriterion.Ssl);
         ImportanceScores once = first.Scores(), again = second.Scores();
         for (int block = 0; block < 4; block++)

@@ -26,11 +26,20 @@ public sealed class PublishedModelTests
     {
         ["ViT-Ti/16"] = S16 with { Width = 192, Heads = 3, Hidden = 768, Classes = 1000 },
         ["AugReg ViT-L/16"] = L16 with { Classes = 1000 },
+        ["AugReg ViT-S/16"] = S16 with { Classes = 1000 },
+        ["AugReg ViT-B/16"] = B16 with { Classes = 1000 },
         ["DINO ViT-S/16"] = S16,
+        ["DINO ViT-B/16"] = B16,
+        ["DeiT-Ti/16 distilled"] = S16 with { Width = 192, Heads = 3, Hidden = 768, Classes = 1000, HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
+        ["DeiT-III S/16"] = S16 with { Classes = 1000, Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
+        ["DeiT-III B/16"] = B16 with { Classes = 1000, Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
+        ["DeiT-III L/16"] = L16 with { Classes = 1000, Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
         ["DeiT-B/16 distilled"] = B16 with { Classes = 1000, HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
         ["DeiT-III H/14"] = H14 with { Classes = 1000, Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
         ["DINOv2 S/14"] = DinoV2(S16),
         ["DINOv2 B/14 with registers"] = DinoV2(B16) with { RegisterTokens = 4, Position = PositionEmbedding.ClassAndPatches },
+        ["DINOv2 B/14 with registers, timm"] = DinoV2(B16) with { RegisterTokens = 4, Position = PositionEmbedding.PatchesOnly },
+        ["DINOv2 B/14"] = DinoV2(B16),
         ["DINOv2 L/14"] = DinoV2(L16),
         ["DINOv2 g/14"] = DinoV2(B16) with { Depth = 40, Width = 1536, Heads = 24, Hidden = 4096, Mlp = MlpKind.SwiGlu },
         ["DINOv3 B/16"] = DinoV3(B16),
@@ -44,17 +53,27 @@ public sealed class PublishedModelTests
 
     /// <summary>
     /// Parameters as timm, DINOv2 and open_clip state them, without DINOv2's mask token (22,056,576 - 384 and so on). DINOv3: transformers has a mask
-    /// token more and no bias of the keys, 85,660,416 = 85,668,864 + 768 - 12 * 768.
+    /// token more and no bias of the keys, 85,660,416 = 85,668,864 + 768 - 12 * 768. Of DINOv2 with registers timm adds the class token's position
+    /// to the class token and keeps positions of the patches only, 768 numbers less.
     /// </summary>
     public static TheoryData<string, long, string[]> Published => new()
     {
         { "ViT-Ti/16", 5_717_416, ["timm", "transformers-vit"] },
         { "AugReg ViT-L/16", 304_326_632, ["timm", "transformers-vit"] },
+        { "AugReg ViT-S/16", 22_050_664, ["timm", "transformers-vit"] },
+        { "AugReg ViT-B/16", 86_567_656, ["timm", "transformers-vit"] },
         { "DINO ViT-S/16", 21_665_664, ["timm", "transformers-vit"] },
+        { "DINO ViT-B/16", 85_798_656, ["timm", "transformers-vit"] },
+        { "DeiT-Ti/16 distilled", 5_910_800, ["timm", "transformers-deit"] },
+        { "DeiT-III S/16", 22_059_496, ["timm"] },
+        { "DeiT-III B/16", 86_585_320, ["timm"] },
+        { "DeiT-III L/16", 304_374_760, ["timm"] },
         { "DeiT-B/16 distilled", 87_338_192, ["timm", "transformers-deit"] },
         { "DeiT-III H/14", 632_126_440, ["timm"] },
         { "DINOv2 S/14", 22_056_192, ["timm", "dinov2", "transformers-dinov2"] },
         { "DINOv2 B/14 with registers", 86_582_784, ["dinov2", "transformers-dinov2"] },
+        { "DINOv2 B/14 with registers, timm", 86_582_016, ["timm"] },
+        { "DINOv2 B/14", 86_579_712, ["timm", "dinov2", "transformers-dinov2"] },
         { "DINOv2 L/14", 304_367_616, ["timm", "dinov2", "transformers-dinov2"] },
         { "DINOv2 g/14", 1_136_479_232, ["timm-packed", "dinov2", "transformers-dinov2"] },
         { "DINOv3 B/16", 85_668_864, ["dinov3", "transformers-dinov3", "timm-eva"] },

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.IO.Compression;
 
 namespace SnapViT.Core.Checkpoints.Zip;
@@ -6,6 +7,9 @@ namespace SnapViT.Core.Checkpoints.Zip;
 internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
 {
     private const int SkipChunk = 1 << 16;
+    private const int CheckChunk = 1 << 18;
+
+    private readonly ConcurrentDictionary<string, bool> _intact = [];
 
     /// <summary>The entries by name, in the order of the directory.</summary>
     public IReadOnlyDictionary<string, ZipEntry> Entries { get; } = ZipDirectory.Read(file);
@@ -20,12 +24,32 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
         }
 
         byte[] content = new byte[entry.Size];
-        Read(entry, 0, content);
-        return Crc32.Of(content) == entry.Crc ? content : throw Fault(entry, "its bytes do not match their checksum");
+        ReadIntact(entry, 0, content);
+        return content;
+    }
+
+    /// <summary>
+    /// Reads a part of an entry. The checksum of the whole entry is compared before anything of it is believed: a local header with one byte changed
+    /// moves all of its content and contradicts nothing else.
+    /// </summary>
+    /// <exception cref="CheckpointFormatException">The bytes of the entry are not those that were written.</exception>
+    public void ReadIntact(ZipEntry entry, long begin, Span<byte> destination)
+    {
+        bool whole = begin == 0 && destination.Length == entry.Size;
+        if (!whole && _intact.TryAdd(entry.Name, true))
+        {
+            RequireChecksum(entry, Checksum(entry));
+        }
+
+        Read(entry, begin, destination);
+        if (whole)
+        {
+            RequireChecksum(entry, Crc32.Of(destination));
+        }
     }
 
     /// <summary>Reads a part of an entry; stored bytes come straight from the file.</summary>
-    public void Read(ZipEntry entry, long begin, Span<byte> destination)
+    private void Read(ZipEntry entry, long begin, Span<byte> destination)
     {
         if (begin < 0 || destination.Length > entry.Size - begin)
         {
@@ -38,13 +62,7 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
             return;
         }
 
-        if (entry.CompressedSize > Array.MaxLength)
-        {
-            throw Fault(entry, $"expected at most {Array.MaxLength} compressed bytes, found {entry.CompressedSize}");
-        }
-
-        byte[] compressed = new byte[entry.CompressedSize];
-        file.Read(entry.DataOffset, compressed);
+        byte[] compressed = Compressed(entry);
         try
         {
             using DeflateStream inflated = new(new MemoryStream(compressed), CompressionMode.Decompress);
@@ -52,7 +70,66 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
         }
         catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException)
         {
-            throw new CheckpointFormatException(file.Path, $"zip entry {CheckpointFormatException.Quote(entry.Name)}: its compressed bytes are damaged or give fewer than {entry.Size} bytes", innerException: exception);
+            throw Damaged(entry, exception);
+        }
+    }
+
+    /// <summary>The checksum of an entry's content, piece by piece.</summary>
+    private uint Checksum(ZipEntry entry)
+    {
+        Crc32 sum = new();
+        byte[] chunk = new byte[(int)Math.Min(CheckChunk, entry.Size)];
+        DeflateStream? inflated = entry.Deflated ? new DeflateStream(new MemoryStream(Compressed(entry)), CompressionMode.Decompress) : null;
+        using (inflated)
+        {
+            for (long at = 0; at < entry.Size; at += chunk.Length)
+            {
+                Span<byte> piece = chunk.AsSpan(0, (int)Math.Min(chunk.Length, entry.Size - at));
+                ReadPiece(entry, inflated, at, piece);
+                sum.Append(piece);
+            }
+        }
+
+        return sum.Value;
+    }
+
+    private void ReadPiece(ZipEntry entry, DeflateStream? inflated, long at, Span<byte> piece)
+    {
+        try
+        {
+            if (inflated is null)
+            {
+                file.Read(entry.DataOffset + at, piece);
+            }
+            else
+            {
+                inflated.ReadExactly(piece);
+            }
+        }
+        catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException)
+        {
+            throw Damaged(entry, exception);
+        }
+    }
+
+    private byte[] Compressed(ZipEntry entry)
+    {
+        if (entry.CompressedSize > Array.MaxLength)
+        {
+            throw Fault(entry, $"expected at most {Array.MaxLength} compressed bytes, found {entry.CompressedSize}");
+        }
+
+        byte[] compressed = new byte[entry.CompressedSize];
+        file.Read(entry.DataOffset, compressed);
+        return compressed;
+    }
+
+    private void RequireChecksum(ZipEntry entry, uint found)
+    {
+        if (found != entry.Crc)
+        {
+            _intact.TryRemove(entry.Name, out _);
+            throw Fault(entry, "its bytes do not match their checksum");
         }
     }
 
@@ -72,6 +149,9 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
             throw Fault(entry, $"it decompresses to more than the {entry.Size} bytes it claims");
         }
     }
+
+    private CheckpointFormatException Damaged(ZipEntry entry, Exception cause) => new(
+        file.Path, $"zip entry {CheckpointFormatException.Quote(entry.Name)}: its compressed bytes are damaged or give fewer than {entry.Size} bytes", innerException: cause);
 
     private CheckpointFormatException Fault(ZipEntry entry, string fault) => new(file.Path, $"zip entry {CheckpointFormatException.Quote(entry.Name)}: {fault}");
 }

@@ -1,3 +1,4 @@
+using CsCheck;
 using SnapViT.Core.Checkpoints.Zip;
 
 namespace SnapViT.Core.Tests.Checkpoints.Zip;
@@ -19,4 +20,20 @@ public sealed class Crc32Tests
         crc.Append("56789"u8);
         Assert.Equal(0xCBF43926u, crc.Value);
     }
+
+    [Fact]
+    public void Any_bytes_have_the_checksum_of_the_plain_definition() => Gen.Byte.Array[0, 70].Sample(bytes =>
+    {
+        uint plain = uint.MaxValue;
+        foreach (byte value in bytes)
+        {
+            plain ^= value;
+            for (int bit = 0; bit < 8; bit++)
+            {
+                plain = (plain & 1) == 1 ? (plain >> 1) ^ 0xEDB88320u : plain >> 1;
+            }
+        }
+
+        Assert.Equal(~plain, Crc32.Of(bytes));
+    });
 }

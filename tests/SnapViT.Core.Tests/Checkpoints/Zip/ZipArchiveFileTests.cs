@@ -42,7 +42,7 @@ public sealed class ZipArchiveFileTests : IDisposable
         foreach (string name in new[] { "s", "d" })
         {
             byte[] part = new byte[1000];
-            zip.Read(zip.Entries[name], 150_000, part);
+            zip.ReadIntact(zip.Entries[name], 150_000, part);
             Assert.Equal(content[150_000..151_000], part);
             Assert.Equal(content, zip.ReadAll(zip.Entries[name], content.Length));
         }
@@ -119,6 +119,18 @@ public sealed class ZipArchiveFileTests : IDisposable
         using ZipArchiveFile zip = Open(ZipBytes.Of(new ZipPart("crc", [1, 2]) { Crc = 5 }, new ZipPart("deflate", [0xff, 0xff, 0xff]) { Method = 8 }));
         Assert.Contains("do not match their checksum", ReadFault(zip, "crc"), StringComparison.Ordinal);
         Assert.Contains("damaged", ReadFault(zip, "deflate"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_part_of_damaged_bytes_is_refused_each_time(bool deflated)
+    {
+        using ZipArchiveFile zip = Open(ZipBytes.Of(new ZipPart("a", new byte[600_000]) { Crc = 5, Deflated = deflated }));
+        for (int time = 0; time < 2; time++)
+        {
+            Assert.Contains("do not match their checksum", Assert.Throws<CheckpointFormatException>(() => zip.ReadIntact(zip.Entries["a"], 100, new byte[10])).Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]
