@@ -1,5 +1,4 @@
 using System.CommandLine;
-using SnapViT.Core.Architecture;
 using SnapViT.Loading;
 
 namespace SnapViT.Cli.Commands;
@@ -7,14 +6,11 @@ namespace SnapViT.Cli.Commands;
 /// <summary>What may have to be said of a model beside its file.</summary>
 internal sealed class HintOptions
 {
-    private static readonly (string Name, Activation Activation)[] Activations =
-        [("gelu-erf", Activation.GeluErf), ("gelu-tanh", Activation.GeluTanh), ("quick-gelu", Activation.QuickGelu)];
-
     private readonly Option<int?> _heads = new("--num-heads") { Description = "Attention heads per block; needed only where the model is none of the known sizes." };
     private readonly Option<string?> _activation = new("--activation") { Description = "Activation of the MLPs; needed only for CLIP and some SigLIP files without their config.json." };
     private readonly Option<int?> _imageSize = new("--image-size") { Description = "Side of the input in pixels; position embeddings are resampled. Default: the model's own." };
 
-    public HintOptions() => _activation.AcceptOnlyFromAmong([.. Activations.Select(row => row.Name)]);
+    public HintOptions() => _activation.AcceptOnlyFromAmong([.. ModelHints.Activations.Select(row => row.Name)]);
 
     public void AddTo(Command command)
     {
@@ -27,7 +23,7 @@ internal sealed class HintOptions
     public ModelHints Read(ParseResult parsed) => new()
     {
         Heads = parsed.GetValue(_heads),
-        Activation = parsed.GetValue(_activation) is string name ? Activations.First(row => row.Name == name).Activation : null,
+        Activation = parsed.GetValue(_activation) is string name ? ModelHints.Activations.First(row => row.Name == name).Activation : null,
         ImageSize = parsed.GetValue(_imageSize),
     };
 }

@@ -1,8 +1,8 @@
 namespace SnapViT.Core.Architecture;
 
 /// <summary>
-/// Facts that no tensor's shape shows, by the shape or the published name of well-known models: how many heads a block has. (Model definitions of timm: ViT, DeiT,
-/// SigLIP; of open_clip: ViT-g and ViT-bigG; of facebookresearch: DINOv2, DINOv3.)
+/// Facts that no tensor's shape shows, by the sizes or the published name of well-known models: how many heads a block has. (Model definitions of
+/// timm: ViT, DeiT, SigLIP; of open_clip: ViT-g and ViT-bigG; of facebookresearch: DINOv2, DINOv3.)
 /// </summary>
 public static partial class KnownModels
 {

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace SnapViT.Correction;
 
 /// <summary>How the layers whose inputs were pruned are re-fitted to what they gave before.</summary>
@@ -18,4 +20,8 @@ public sealed record CorrectionOptions
 
     /// <summary>Ridge toward the original weights; default 1 % of the mean.</summary>
     public Damping Damping { get; init; } = new();
+
+    /// <summary>The options in one phrase, such as <c>affine, damping 0.01 of the mean</c>.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"{Mode.ToString().ToLowerInvariant()}, damping {Damping.Share} of the {Damping.Kind.ToString().ToLowerInvariant()}");
 }

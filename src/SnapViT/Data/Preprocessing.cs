@@ -61,8 +61,9 @@ public sealed partial record Preprocessing
     /// <summary>The facts in one line of text.</summary>
     public string Describe()
     {
-        return FormattableString.Invariant(
-            $"{Mode} {ResizeTo} to {Side}, {Interpolation}{(ResizeInFloat ? " in float" : "")}, mean {Numbers(Mean)}, std {Numbers(Std)}");
+        string resize = Mode == ResizeMode.Squash ? $"squash to {ResizeTo}" : $"short side to {ResizeTo}, centre {Side}";
+        string filter = Interpolation == Interpolation.Bicubic ? "bicubic" : "bilinear";
+        return FormattableString.Invariant($"{resize}, {filter}{(ResizeInFloat ? " in float" : "")}, mean {Numbers(Mean)}, std {Numbers(Std)}");
 
         static string Numbers(IEnumerable<float> values) => string.Join(' ', values.Select(value => value.ToString(CultureInfo.InvariantCulture)));
     }

@@ -61,7 +61,10 @@ internal sealed partial class ArchitectureInference
             position == PositionEmbedding.Rotary || _shapes.Has("norm_pre.weight") ? EpsilonOfDinoV3AndClip : _archive.Dialect.LayerNormEpsilon,
             $"table of dialects ({_archive.Dialect.Name})");
 
-    /// <summary>What the config says; else what the published name says; else the published settings of those families that have one setting for all of their models. A setting for another size keeps its share of the image.</summary>
+    /// <summary>
+    /// What the config says; else what the published name says; else the published settings of those families that have one setting for all of
+    /// their models. A setting for another size keeps its share of the image.
+    /// </summary>
     private Data.Preprocessing? Preprocessing(ViTArchitecture a)
     {
         string? family = a.Position == PositionEmbedding.Rotary ? "dinov3"

@@ -1,4 +1,3 @@
-using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Dialects;
@@ -109,8 +108,7 @@ internal sealed partial class ArchitectureInference
 
     private T Sourced<T>(string fact, T value, string source)
     {
-        string text = value is Data.Preprocessing preprocessing ? preprocessing.Describe() : string.Create(CultureInfo.InvariantCulture, $"{value}");
-        _sources.Add(($"{fact} {text}", source));
+        _sources.Add(($"{fact} {ModelHints.Text(value)}", source));
         return value;
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 
@@ -6,6 +7,10 @@ namespace SnapViT.Loading;
 /// <summary>What a user says of a model beside its file: needed only where the file leaves a doubt.</summary>
 public sealed record ModelHints
 {
+    /// <summary>Activations by the names that people give and read them by.</summary>
+    public static IReadOnlyList<(string Name, Activation Activation)> Activations { get; } =
+        [("gelu-erf", Core.Architecture.Activation.GeluErf), ("gelu-tanh", Core.Architecture.Activation.GeluTanh), ("quick-gelu", Core.Architecture.Activation.QuickGelu)];
+
     /// <summary>Nothing is said.</summary>
     public static ModelHints None { get; } = new();
 
@@ -22,6 +27,14 @@ public sealed record ModelHints
     /// <exception cref="CheckpointFormatException">It does.</exception>
     internal static T Agreed<T>(string path, string flag, T? hint, T known, string source)
         where T : struct => hint is T said && !said.Equals(known)
-            ? throw new CheckpointFormatException(path, $"{flag}: expected {known}, which {source} says, found {said}")
+            ? throw new CheckpointFormatException(path, $"{flag}: expected {Text(known)}, which {source} says, found {Text(said)}")
             : known;
+
+    /// <summary>A fact as people give and read it.</summary>
+    internal static string Text(object? fact) => fact switch
+    {
+        Activation activation => Activations.First(row => row.Activation == activation).Name,
+        Data.Preprocessing preprocessing => preprocessing.Describe(),
+        _ => Convert.ToString(fact, CultureInfo.InvariantCulture) ?? "",
+    };
 }

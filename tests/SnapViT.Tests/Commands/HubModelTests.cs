@@ -79,7 +79,7 @@ public sealed class HubModelTests : IDisposable
             """u8.ToArray();
         using JsonDocument found = await InspectAsync("--num-heads", "6");
         JsonElement sources = found.RootElement.GetProperty("sources");
-        Assert.Equal("open_clip_config.json", sources.GetProperty("activation GeluErf").GetString());
+        Assert.Equal("open_clip_config.json", sources.GetProperty("activation gelu-erf").GetString());
         Assert.Contains(sources.EnumerateObject(), source => source.Name.StartsWith("preprocessing", StringComparison.Ordinal) && source.Value.GetString() == "open_clip_config.json");
     }
 

@@ -91,7 +91,7 @@ public sealed class PreprocessingTests
     [Fact]
     public void The_description_is_one_line()
     {
-        Assert.Equal("ShortSideThenCentre 256 to 224, Bicubic, mean 0.485 0.456 0.406, std 0.229 0.224 0.225", Preprocessing.Reference.Describe());
-        Assert.Equal("Squash 224 to 224, Bilinear in float, mean 0.485 0.456 0.406, std 0.229 0.224 0.225", Preprocessing.Named("dinov3", 224).Describe());
+        Assert.Equal("short side to 256, centre 224, bicubic, mean 0.485 0.456 0.406, std 0.229 0.224 0.225", Preprocessing.Reference.Describe());
+        Assert.Equal("squash to 224, bilinear in float, mean 0.485 0.456 0.406, std 0.229 0.224 0.225", Preprocessing.Named("dinov3", 224).Describe());
     }
 }

@@ -120,7 +120,7 @@ public sealed class ArchitectureInferenceTests : IDisposable
     {
         const string Json = """{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3}""";
         Assert.Contains("--num-heads: expected 3, which config.json says, found 6", Refused(() => Describe(Small, "timm", Json, new ModelHints { Heads = 6 })), StringComparison.Ordinal);
-        Assert.Contains("--activation: expected GeluErf", Refused(() => Describe(Small, "timm", Json, new ModelHints { Activation = Activation.QuickGelu })), StringComparison.Ordinal);
+        Assert.Contains("--activation: expected gelu-erf, which config.json says, found quick-gelu", Refused(() => Describe(Small, "timm", Json, new ModelHints { Activation = Activation.QuickGelu })), StringComparison.Ordinal);
     }
 
     [Theory]

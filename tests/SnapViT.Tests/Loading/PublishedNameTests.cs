@@ -40,7 +40,7 @@ public sealed class PublishedNameTests
     public void A_flag_that_contradicts_the_name_is_refused()
     {
         Assert.Contains("--num-heads: expected 6, which table of known models", Refused(new ModelHints { Heads = 12 }), StringComparison.Ordinal);
-        Assert.Contains("--activation: expected GeluErf, which table of known models", Refused(new ModelHints { Activation = Activation.QuickGelu }), StringComparison.Ordinal);
+        Assert.Contains("--activation: expected gelu-erf, which table of known models", Refused(new ModelHints { Activation = Activation.QuickGelu }), StringComparison.Ordinal);
 
         static string Refused(ModelHints hints) => Assert.Throws<CheckpointFormatException>(() => Describe(S16, Augreg, hints)).Message;
     }

@@ -36,9 +36,11 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
     public void ReadIntact(ZipEntry entry, long begin, Span<byte> destination)
     {
         bool whole = begin == 0 && destination.Length == entry.Size;
-        if (!whole && _intact.TryAdd(entry.Name, true))
+        if (!whole && !_intact.ContainsKey(entry.Name))
         {
+            // Remembered after the comparison: a second thread never takes an unfinished one for a good one.
             RequireChecksum(entry, Checksum(entry));
+            _intact[entry.Name] = true;
         }
 
         Read(entry, begin, destination);
@@ -128,7 +130,6 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
     {
         if (found != entry.Crc)
         {
-            _intact.TryRemove(entry.Name, out _);
             throw Fault(entry, "its bytes do not match their checksum");
         }
     }
