@@ -17,13 +17,13 @@ internal sealed record MeasuredLatency(double PredictedMs, double MeasuredMs, do
         table.Conditions.Precision,
         table.Conditions.Threads);
 
-    /// <summary>One line, and a second where the machine is not as fast as it was when the table was measured.</summary>
+    /// <summary>One line, and a second where the machine runs at another speed than when the table was measured.</summary>
     public IEnumerable<string> Lines()
     {
         yield return Figures.Invariant($"latency: predicted {PredictedMs:0.00} ms, measured {MeasuredMs:0.00} ms (best pass of {Batch} image(s), {Precision}, {Threads} thread(s), on this machine)");
         if (Math.Abs((WholeMeasuredMs / WholePredictedMs) - 1) > SameSpeed)
         {
-            yield return Figures.Invariant($"the whole model took {WholePredictedMs:0.00} ms when latencies were measured and takes {WholeMeasuredMs:0.00} ms now: this machine is not as fast as it was; --latency-table with a new file measures anew");
+            yield return Figures.Invariant($"the whole model took {WholePredictedMs:0.00} ms when latencies were measured and takes {WholeMeasuredMs:0.00} ms now: this machine runs at another speed than then; --latency-table with a new file measures anew");
         }
     }
 }

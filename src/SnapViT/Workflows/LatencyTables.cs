@@ -51,7 +51,7 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
 
     /// <summary>
     /// Measures one sub-network as <see cref="Measure"/> measures those of the table, in turn with the whole model, which shows whether the machine
-    /// is as fast now as it was then.
+    /// runs at the same speed as it did then.
     /// </summary>
     /// <param name="subnet">A sub-network in float32; stays the caller's.</param>
     /// <param name="model">The unpruned model; stays the caller's.</param>

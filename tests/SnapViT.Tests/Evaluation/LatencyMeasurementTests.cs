@@ -20,7 +20,7 @@ public sealed class LatencyMeasurementTests
     public void The_best_pass_counts_whatever_the_others_took()
     {
         TickingClock clock = new();
-        double[] best = new LatencyMeasurement(Conditions, CPU, clock).Best([Model(Small.FullWidths, clock, [9, 5, 7]), Model(Small.FullWidths, clock, [30, 20])]);
+        double[] best = new LatencyMeasurement(Conditions, CPU, clock).Best([Model(Small.FullWidths, clock, [9, 5, 7]), Model(Small.FullWidths, clock, [30, 20])], cancellation: TestContext.Current.CancellationToken);
         Assert.Equal([5e6, 20e6], best);
     }
 
@@ -29,7 +29,7 @@ public sealed class LatencyMeasurementTests
     public void A_table_takes_the_whole_apart_into_a_fixed_time_and_one_per_branch()
     {
         TickingClock clock = new();
-        LatencyTable table = new LatencyMeasurement(Conditions, CPU, clock).Table(widths => Model(widths, clock, [Milliseconds(widths)])());
+        LatencyTable table = new LatencyMeasurement(Conditions, CPU, clock).Table(widths => Model(widths, clock, [Milliseconds(widths)])(), cancellation: TestContext.Current.CancellationToken);
         foreach (SubnetWidths widths in new[] { Small.FullWidths, SmallModels.Uneven(Small), SubnetWidths.Uniform(3, default), SubnetWidths.Uniform(3, new(2, 11)) })
         {
             Assert.Equal(Milliseconds(widths) * 1e6, table.Predict(widths), 1);
@@ -41,7 +41,7 @@ public sealed class LatencyMeasurementTests
     {
         TickingClock clock = new();
         (LatencyTable table, double[] others) = new LatencyMeasurement(Conditions, CPU, clock).TableBeside(
-            widths => Model(widths, clock, [Milliseconds(widths)])(), [Model(Small.FullWidths, clock, [3]), Model(Small.FullWidths, clock, [4])]);
+            widths => Model(widths, clock, [Milliseconds(widths)])(), [Model(Small.FullWidths, clock, [3]), Model(Small.FullWidths, clock, [4])], cancellation: TestContext.Current.CancellationToken);
         Assert.Equal([3e6, 4e6], others);
         Assert.Equal(Milliseconds(Small.FullWidths) * 1e6, table.Predict(Small.FullWidths), 1);
     }
