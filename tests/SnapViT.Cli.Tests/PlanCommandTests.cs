@@ -88,6 +88,31 @@ public sealed class PlanCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Without_a_file_of_its_own_a_table_lies_in_the_users_cache_and_a_damaged_one_is_replaced()
+    {
+        string? before = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        Environment.SetEnvironmentVariable("XDG_CACHE_HOME", _work.In("cache"));
+        try
+        {
+            string line = $"plan {_work.ModelPath} {_work.Scores} {Workspace.Fixed}";
+            await CommandRun.Json($"{line} --latency 0.8");
+            string table = Assert.Single(Directory.GetFiles(_work.In("cache/snapvit"), "latency-*.json"));
+            File.WriteAllText(table, "nothing");
+            CommandRun other = await CommandRun.Of($"{line} --flops 0.6");
+            Assert.Equal((0, ""), (other.Code, other.Error));
+            CommandRun again = await CommandRun.Of($"{line} --latency 0.8");
+            Assert.Equal(0, again.Code);
+            Assert.StartsWith($"{table}: no valid latency table", again.Error, StringComparison.Ordinal);
+            Assert.Contains("; it is replaced", again.Error, StringComparison.Ordinal);
+            LatencyTableFile.Load(table);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("XDG_CACHE_HOME", before);
+        }
+    }
+
+    [Fact]
     public async Task Lists_of_budgets_take_every_kind()
     {
         JsonElement eval = await CommandRun.Json(

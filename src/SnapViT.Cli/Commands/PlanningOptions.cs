@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -81,7 +82,7 @@ internal sealed class PlanningOptions
         LatencyTables tables = Tables(parsed, subject);
         string? asked = parsed.GetValue(_table);
         string path = asked ?? LatencyCache.Path(Conditions(parsed, subject));
-        LatencyTable? found = tables.Find(path);
+        LatencyTable? found = asked is null ? Cached(parsed, tables, path, needed) : tables.Find(path);
         if (found is not null || !needed)
         {
             return found;
@@ -95,5 +96,23 @@ internal sealed class PlanningOptions
         OutputPath.RequireWritable(path);
         parsed.InvocationConfiguration.Error.WriteLine($"no latencies of this model under these conditions yet: measured now and kept in {path}");
         return ProgressDisplay.Run(parsed, progress => tables.Measure(path, subject.Model, subject.Scores, progress, cancellation));
+    }
+
+    /// <summary>A cache may lose what is in it: a damaged table is none.</summary>
+    private static LatencyTable? Cached(ParseResult parsed, LatencyTables tables, string path, bool needed)
+    {
+        try
+        {
+            return tables.Find(path);
+        }
+        catch (CheckpointFormatException exception)
+        {
+            if (needed)
+            {
+                parsed.InvocationConfiguration.Error.WriteLine($"{exception.Message}; it is replaced");
+            }
+
+            return null;
+        }
     }
 }

@@ -153,29 +153,6 @@ public sealed class ElasticViTTests : IDisposable
         Assert.Equal(features.data<float>().ToArray(), Features(copy, images));
     }
 
-    // Counted in the tensors and on the disk, not by the formulas that planned them.
-    [Theory]
-    [MemberData(nameof(Families))]
-    public void Planned_parameters_and_bytes_are_those_of_the_model_that_is_cut_and_written(string family)
-    {
-        ViTArchitecture a = SmallModels.Architecture(family);
-        using ElasticViT elastic = Elastic(a);
-        string path = Path.Combine(_folder.Root, "cut.safetensors");
-        foreach (Budget budget in new[] { Budget.Flops(0.7), Budget.Parameters(0.6), Budget.FileSize(0.8), Budget.Ratios(0.5, 0.5) })
-        {
-            foreach (PlanOptions how in new PlanOptions[] { new(), new() { Allocation = Allocation.JointBalanced }, new() { Align = 8 } })
-            {
-                using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget, how));
-                Assert.Equal(subnet.Plan.Parameters, subnet.Model.Weights.Tensors.Values.Sum(tensor => tensor.numel()));
-                ModelConfig config = SmallModels.Config(subnet.Model);
-                ModelFile.Save(path, subnet.Model, config);
-                Assert.Equal(new FileInfo(path).Length, ModelFile.Bytes(config));
-                using SafetensorsReader written = SafetensorsReader.Open(path);
-                Assert.Equal(subnet.Plan.Parameters, written.Tensors.Values.Sum(tensor => tensor.ElementCount));
-            }
-        }
-    }
-
     [Fact]
     public void The_model_it_is_made_of_stays_as_it_was()
     {
