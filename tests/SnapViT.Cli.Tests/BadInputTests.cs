@@ -102,14 +102,32 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--params 22", "parameters: expected a share kept above 0 and up to 1 (1 is the whole model), found 22; absolute figures take a suffix such as M or G")]
     [InlineData("--params 10", "found 10")]
     [InlineData("--params small", "budget 'small': expected a share kept such as 0.6")]
-    [InlineData("", "budget: expected one of '--mlp R --heads R', '--params F' and '--flops F', found 0")]
-    [InlineData("--flops 0.5 --params 0.5", "budget: expected one of '--mlp R --heads R', '--params F' and '--flops F', found 2")]
-    public Task A_budget_that_cannot_be_is_refused_with_the_numbers(string budget, string fault) =>
-        Refused($"cut {_work.ModelPath} {_work.Scores} {budget} --out {_work.Out}", fault);
+    [InlineData("", "budget: expected one of --flops, --params, --size, --latency, --ratios and '--mlp R --heads R', found 0")]
+    [InlineData("--flops 0.5 --params 0.5", "budget: expected one of --flops, --params, --size, --latency, --ratios and '--mlp R --heads R', found 2")]
+    [InlineData("--size 1KB", "size: at most 1000 bytes asked for, but the floors of the blocks allow no fewer than ")]
+    [InlineData("--size 2", "size: expected a share kept above 0 and up to 1 (1 is the whole model), found 2; absolute figures take a suffix such as MB")]
+    [InlineData("--size 40M", "expected a share kept such as 0.6, or a size such as 40MB or 38MiB")]
+    [InlineData("--latency 1us --latency-table {0}/photos/table.json", "latency: at most 0.001 ms asked for, but the floors of the blocks allow no less than ")]
+    [InlineData("--latency 12", "latency: expected a share kept above 0 and up to 1 (1 is the whole model), found 12; absolute figures take a suffix such as ms")]
+    [InlineData("--latency 0.5 --latency-batch 0", "--latency-batch: expected at least 1, found 0")]
+    [InlineData("--latency 0.5 --latency-table {0}/none/table.json", "{0}/none/table.json: expected a folder {0}/none to write into, found none")]
+    [InlineData("--latency 0.5 --latency-table {0}/model.safetensors", "{0}/model.safetensors: no valid latency table")]
+    [InlineData("--ratios 0.5", "budget '0.5': expected two removed ratios such as 0.45:0.3")]
+    [InlineData("--flops 0.6 --align 24", "--align: expected 8, 16, 32 or 64, or 1 for none, found 24")]
+    [InlineData("--flops 0.6 --allocation best", "--allocation: Argument 'best' not recognized. Must be one of: 'pools' 'joint'")]
+    [InlineData("--flops 0.01 --align 8", "the floors of the blocks, aligned to 8, allow no fewer than ")]
+    public async Task A_budget_that_cannot_be_is_refused_with_the_numbers(string budget, string fault)
+    {
+        await Refused(In($"cut {{0}}/model.safetensors {{0}}/scores.safetensors {budget} --out {_work.Out} --threads 1"), In(fault));
+        await Refused(In($"plan {{0}}/model.safetensors {{0}}/scores.safetensors {budget} --threads 1"), In(fault));
+    }
 
     [Theory]
     [InlineData("eval {0}/model.safetensors --test {0}/photos --budgets 0.6", "--budgets: expected --scores FILE with it")]
     [InlineData("eval {0}/model.safetensors --test {0}/photos --scores {0}/scores.safetensors --budgets 0.6,", "budget '': expected a share")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --scores {0}/scores.safetensors --budgets 0.6,size=1KB", "size: at most 1000 bytes asked for")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --scores {0}/scores.safetensors --budgets weight=1KB", "budget 'weight=1KB': expected one of flops, params, size, latency, ratios before '='")]
+    [InlineData("plan {0}/model.safetensors {0}/model.safetensors --flops 0.6", "{0}/model.safetensors: expected a scores file made by 'snapvit build', found another safetensors file")]
     [InlineData("eval {0}/model.safetensors --test {0}/photos --scores {0}/scores.safetensors --budgets 0.01", "the floors of the blocks allow no fewer than")]
     [InlineData("eval {0}/model.safetensors --test {0}/photos --batch 0", "batch: expected at least 1, found 0")]
     [InlineData("eval {0}/model.safetensors --test {0}/photos --scores {0}/model.safetensors", "{0}/model.safetensors: expected a scores file made by 'snapvit build', found another safetensors file")]
@@ -122,6 +140,7 @@ public sealed class BadInputTests : IDisposable
         SmallModels.Save(_work.ModelPath, SmallModels.Vit, seed: 5);
         string fault = "expected the model that the scores were made for (sha256 ";
         await Refused($"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out}", _work.ModelPath, fault);
+        await Refused($"plan {_work.ModelPath} {_work.Scores} --flops 0.6", _work.ModelPath, fault);
         await Refused($"eval {_work.ModelPath} --scores {_work.Scores} --test {_work.Photos}", _work.ModelPath, fault);
     }
 
@@ -130,6 +149,8 @@ public sealed class BadInputTests : IDisposable
     {
         SmallModels.Save(_work.ModelPath, SmallModels.Vit, SmallModels.Uneven(SmallModels.Vit));
         await Refused(_work.BuildLine(_work.Out), _work.ModelPath, "expected an unpruned model, found one whose blocks were cut: 4h/5n 0h/24n 1h/0n");
+        Workspace.SaveScores(_work.ModelPath, _work.Scores);
+        await Refused($"plan {_work.ModelPath} {_work.Scores} --flops 0.6", "model: expected an unpruned one, found widths 4h/5n 0h/24n 1h/0n");
     }
 
     [Theory]
@@ -151,8 +172,8 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Theory]
-    [InlineData("", "build, cut, eval, inspect", "found no verb")]
-    [InlineData("frobnicate", "build, cut, eval, inspect", "found 'frobnicate'")]
+    [InlineData("", "build, plan, cut, eval, inspect", "found no verb")]
+    [InlineData("frobnicate", "build, plan, cut, eval, inspect", "found 'frobnicate'")]
     [InlineData("build", "--images", "is required")]
     [InlineData("build model.safetensors --images photos", "--out", "is required")]
     [InlineData("cut model.safetensors scores.safetensors --flops 0.6", "--out", "expected at least one file to write")]
@@ -177,7 +198,7 @@ public sealed class BadInputTests : IDisposable
         string[] before = _work.Files();
         CommandRun run = await CommandRun.Of(line);
         Assert.Equal((1, ""), (run.Code, run.Output));
-        string said = Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        string said = Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), text => !text.StartsWith("latency ", StringComparison.Ordinal) && !text.StartsWith("no latencies ", StringComparison.Ordinal));
         Assert.StartsWith("snapvit: ", said, StringComparison.Ordinal);
         Assert.All(says, part => Assert.Contains(part, said, StringComparison.Ordinal));
         Assert.Equal(before, _work.Files());

@@ -2,7 +2,7 @@ namespace SnapViT.Cli.Tests;
 
 public sealed class HelpTests
 {
-    private static readonly string[] Expected = ["build", "cut", "eval", "inspect"];
+    private static readonly string[] Expected = ["build", "plan", "cut", "eval", "inspect"];
 
     [Fact]
     public async Task The_command_lists_its_verbs() => Assert.Empty(Expected.Except(await Verbs()));
@@ -22,8 +22,10 @@ public sealed class HelpTests
 
     [Theory]
     [InlineData("build", "--images --out --samples --evaluations --criterion --crops --batch --neuron-floor --head-floor --preprocess --num-heads")]
-    [InlineData("cut", "SCORES --mlp --heads --params --flops --out")]
-    [InlineData("eval", "--scores --budgets --train --test --labels --batch")]
+    [InlineData("cut", "SCORES --flops --params --size --latency --ratios --mlp --heads --allocation --align --latency-batch --latency-table --out")]
+    [InlineData("plan", "SCORES --flops --params --size --latency --ratios --mlp --heads --allocation --align --latency-batch --latency-table")]
+    [InlineData("export", "--budgets --allocation --align --latency-batch --latency-table")]
+    [InlineData("eval", "--scores --budgets --allocation --align --latency-batch --latency-table --train --test --labels --batch")]
     [InlineData("inspect", "FILE --num-heads")]
     public async Task The_help_of_a_verb_names_its_options(string verb, string options)
     {

@@ -50,10 +50,16 @@ internal sealed class Workspace : IDisposable
     /// <summary>Scores of the model that no build had to make.</summary>
     public Workspace WithScores()
     {
-        ViTArchitecture a = SmallModels.Vit;
-        Dictionary<string, string> provenance = new() { [ElasticScores.ModelHash] = ModelFile.Hash(ModelPath) };
-        new ElasticScores(SmallModels.Scores(a), ScoreCoefficients.Initial(a.Depth, a.Heads), new KeepFloors(), provenance).Save(Scores);
+        SaveScores(ModelPath, Scores);
         return this;
+    }
+
+    /// <summary>Scores for the bytes of a model file.</summary>
+    public static void SaveScores(string model, string path)
+    {
+        ViTArchitecture a = SmallModels.Vit;
+        Dictionary<string, string> provenance = new() { [ElasticScores.ModelHash] = ModelFile.Hash(model) };
+        new ElasticScores(SmallModels.Scores(a), ScoreCoefficients.Initial(a.Depth, a.Heads), new KeepFloors(), provenance).Save(path);
     }
 
     /// <summary>Names of the files beside the photos.</summary>

@@ -2,10 +2,10 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Workflows;
+using static TorchSharp.torch;
 
 namespace SnapViT.Cli.Commands;
 
@@ -14,30 +14,28 @@ internal static class CutCommand
 {
     private static readonly ModelOptions Model = new();
     private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
-    private static readonly Option<double?> Mlp = new("--mlp") { Description = "Share of all neurons to remove, 0 to 1; goes with --heads." };
-    private static readonly Option<double?> Heads = new("--heads") { Description = "Share of all heads to remove, 0 to 1; goes with --mlp." };
-    private static readonly Option<string?> Parameters = new("--params") { Description = "Parameters to keep at most: a share such as 0.5 (1.0 is the whole model), or a figure such as 22M." };
-    private static readonly Option<string?> Flops = new("--flops") { Description = "FLOPs per image to keep at most: a share such as 0.6, or a figure such as 4.3G." };
+    private static readonly BudgetOptions Budgets = new();
+    private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new();
     private static readonly CutTargets Targets = new();
 
     public static Command Create()
     {
         Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own.", """
-            One budget is needed: --flops, --params, or the two ratios --mlp and --heads; and one file to write, or several in different formats.
-            Every verb reads the model of --out again.
+            One budget is needed, in the unit you have, and one file to write, or several in different formats. Every verb reads the model of --out
+            again. Latencies are measured on this machine once and kept; 'snapvit plan' shows a plan without cutting.
 
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --out small.safetensors
-              snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --mlp 0.45 --heads 0.3 --out small.safetensors
+              snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --ratios 0.45:0.3 --out small.safetensors
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --params 4M --onnx small.onnx --fp16 --pt small.pt
+              snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --latency 8ms --align 32 --out small.safetensors
+              snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --size 12MB --allocation joint --out small.safetensors
             """);
         Model.AddTo(command);
         command.Arguments.Add(Scores);
-        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops, Correction.Option })
-        {
-            command.Options.Add(option);
-        }
-
+        Budgets.AddTo(command);
+        Planning.AddTo(command);
+        command.Options.Add(Correction.Option);
         Targets.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
@@ -45,34 +43,23 @@ internal static class CutCommand
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        GlobalOptions.ReadyTorch(parsed);
-        Budget budget = BudgetOf(parsed);
+        (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
+        Budget budget = Budgets.Read(parsed);
+        Planning.Require(parsed);
         Targets.Require(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
-        using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));
-        Preprocessing preprocessing = Model.Preprocess(parsed, model);
-        ModelAgreement? agreement = Targets.Compare(parsed, subnet, preprocessing, cancellation);
-        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, preprocessing));
-        Report.Write(parsed, CutReport.Of(files, subnet.Plan, agreement));
+        PlanSubject subject = new(model, scores, Model.Preprocess(parsed, model), device, precision);
+        PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
+        using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget, how));
+        ModelAgreement? agreement = Targets.Compare(parsed, subnet, subject.Preprocessing, cancellation);
+        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, subject.Preprocessing));
+        MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
+            ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet, model, cancellation))
+            : null;
+        Report.Write(parsed, CutReport.Of(files, subnet.Plan, agreement, latency));
         return 0;
-    }
-
-    private static Budget BudgetOf(ParseResult parsed)
-    {
-        double? mlp = parsed.GetValue(Mlp), heads = parsed.GetValue(Heads);
-        string? parameters = parsed.GetValue(Parameters), flops = parsed.GetValue(Flops);
-        int given = (mlp ?? heads) is null ? 0 : 1;
-        given += (parameters is null ? 0 : 1) + (flops is null ? 0 : 1);
-        if (given != 1)
-        {
-            throw new BudgetException($"budget: expected one of '--mlp R --heads R', '--params F' and '--flops F', found {given}");
-        }
-
-        return parameters is not null ? Budget.ParseParameters(parameters)
-            : flops is not null ? Budget.ParseFlops(flops)
-            : Budget.Ratios(mlp ?? 0, heads ?? 0);
     }
 }

@@ -17,10 +17,11 @@ internal static class EvalCommand
 {
     private static readonly ModelOptions Model = new();
     private static readonly Option<string?> Scores = new("--scores") { Description = "The scores file of this model; without it only the model itself is measured." };
-    private static readonly Option<string?> Budgets = new("--budgets") { Description = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), or two removed ratios (0.45:0.3). Default: the six pairs of the paper. The unpruned model is measured beside them." };
+    private static readonly Option<string?> Budgets = new("--budgets") { Description = BudgetList.Says + " Default: the six pairs of the paper. The unpruned model is measured beside them." };
     private static readonly Option<string?> Train = new("--train") { Description = "Labelled training images for k-NN (k = 20), one sub-folder per class." };
     private static readonly Option<string> Test = new("--test") { Description = "Labelled test images: one sub-folder per class, or a flat folder with --labels.", Required = true };
     private static readonly Option<string?> Labels = new("--labels") { Description = "For a flat test folder: lines 'identifier names'; the file name's prefix before '_' is the identifier, the line number its class." };
+    private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new();
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 32 };
 
@@ -38,6 +39,7 @@ internal static class EvalCommand
             command.Options.Add(option);
         }
 
+        Planning.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
@@ -49,14 +51,16 @@ internal static class EvalCommand
         ImageFolder test = ImageFolder.Scan(parsed.GetRequiredValue(Test), labels);
         ImageFolder? train = parsed.GetValue(Train) is string folder ? ImageFolder.Scan(folder, labels) : null;
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
-        Budget[] budgets = BudgetList(parsed.GetValue(Budgets), scores);
+        Budget[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
+        Planning.Require(parsed);
         using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
+        PlanOptions? how = scores is null ? null : Planning.Read(parsed, new PlanSubject(model, scores, preprocessing, device, precision), budgets, cancellation);
         ModelEvaluation? evaluation = null;
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
             evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress);
-            return Measure(evaluation, model, scores, budgets, Correction.Choose(parsed, scores), precision, device, test, train, cancellation);
+            return Measure(evaluation, model, scores, budgets, how, Correction.Choose(parsed, scores), precision, device, test, train, cancellation);
         });
         bool elastic = scores is not null;
         Report.Write(parsed, EvaluationReport.Of(preprocessing, precision, elastic ? rows[0] : null, [.. rows.Skip(elastic ? 1 : 0)], evaluation!.Skipped));
@@ -64,7 +68,7 @@ internal static class EvalCommand
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(
-        ModelEvaluation evaluation, LoadedModel model, ElasticScores? scores, Budget[] budgets, CorrectionOptions? correction, ScalarType precision, Device device, ImageFolder test, ImageFolder? train, CancellationToken cancellation)
+        ModelEvaluation evaluation, LoadedModel model, ElasticScores? scores, Budget[] budgets, PlanOptions? how, CorrectionOptions? correction, ScalarType precision, Device device, ImageFolder test, ImageFolder? train, CancellationToken cancellation)
     {
         if (scores is null)
         {
@@ -73,7 +77,7 @@ internal static class EvalCommand
         }
 
         using ElasticViT elastic = ElasticViT.Create(model, scores, correction, precision, device);
-        SubnetPlan[] plans = [elastic.Planner.Plan(Budget.Whole), .. budgets.Select(elastic.Planner.Plan)];
+        SubnetPlan[] plans = [elastic.Planner.Plan(Budget.Whole), .. budgets.Select(budget => elastic.Planner.Plan(budget, how))];
         List<Subnet> subnets = [.. plans.Select(elastic.At)];
         try
         {
@@ -85,7 +89,7 @@ internal static class EvalCommand
         }
     }
 
-    private static Budget[] BudgetList(string? text, ElasticScores? scores)
+    private static Budget[] BudgetsOf(string? text, ElasticScores? scores)
     {
         if (text is not null && scores is null)
         {
@@ -94,6 +98,6 @@ internal static class EvalCommand
 
         return text is null
             ? [.. PruningRatios.Paper.Select(Budget.Ratios)]
-            : [.. text.Split(',').Select(Budget.Parse)];
+            : [.. BudgetList.Read(text).Select(entry => entry.Budget)];
     }
 }

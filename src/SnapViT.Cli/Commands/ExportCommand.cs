@@ -7,6 +7,7 @@ using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Export;
 using SnapViT.Loading;
+using static TorchSharp.torch;
 
 namespace SnapViT.Cli.Commands;
 
@@ -16,7 +17,8 @@ internal static class ExportCommand
     private static readonly ModelOptions Model = new();
     private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
     private static readonly Option<string> Folder = new("--onnx-family") { Description = "The folder to write, new or empty: weights.data, a graph per budget, family.json.", Required = true };
-    private static readonly Option<string> Budgets = new("--budgets") { Description = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), or two removed ratios (0.45:0.3).", Required = true };
+    private static readonly Option<string> Budgets = new("--budgets") { Description = BudgetList.Says, Required = true };
+    private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new();
     private static readonly OnnxOptionSet OnnxOptions = new();
 
@@ -32,6 +34,7 @@ internal static class ExportCommand
         command.Arguments.Add(Scores);
         command.Options.Add(Folder);
         command.Options.Add(Budgets);
+        Planning.AddTo(command);
         command.Options.Add(Correction.Option);
         OnnxOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
@@ -40,16 +43,19 @@ internal static class ExportCommand
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        GlobalOptions.ReadyTorch(parsed);
+        (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         string folder = parsed.GetRequiredValue(Folder);
         AtomicFolder.RequireFree(folder);
-        (string Name, Budget Budget)[] budgets = [.. parsed.GetRequiredValue(Budgets).Split(',', StringSplitOptions.TrimEntries).Select(text => (NameOf(text), Budget.Parse(text)))];
+        (string Text, Budget Budget)[] budgets = BudgetList.Read(parsed.GetRequiredValue(Budgets));
+        Planning.Require(parsed);
         OnnxOptions options = OnnxOptions.Read(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
-        (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (budget.Name, elastic.Planner.Plan(budget.Budget)))];
+        PlanSubject subject = new(model, scores, preprocessing, device, precision);
+        PlanOptions how = Planning.Read(parsed, subject, budgets.Select(budget => budget.Budget), cancellation);
+        (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (NameOf(budget.Text), elastic.Planner.Plan(budget.Budget, how)))];
         OnnxFamilyFiles files = OnnxFamily.Save(
             folder, elastic, Cut(elastic, plans), plan => SubnetConfig.Of(model, scores, plan, preprocessing), options);
         Report.Write(parsed, FamilyReport.Of(folder, files));
@@ -66,6 +72,12 @@ internal static class ExportCommand
         }
     }
 
-    /// <summary>A file's name: <c>flops-0.6</c>, <c>flops-4.3G</c>, <c>removed-0.45-0.3</c>.</summary>
-    private static string NameOf(string budget) => budget.Contains(':', StringComparison.Ordinal) ? $"removed-{budget.Replace(':', '-')}" : $"flops-{budget}";
+    /// <summary>A file's name: <c>flops-0.6</c>, <c>flops-4.3G</c>, <c>removed-0.45-0.3</c>, <c>latency-12ms</c>.</summary>
+    private static string NameOf(string budget)
+    {
+        string[] named = budget.Split('=', 2, StringSplitOptions.TrimEntries);
+        string kind = named.Length == 2 && !named[0].Equals("ratios", StringComparison.OrdinalIgnoreCase) ? named[0].ToLowerInvariant()
+            : budget.Contains(':', StringComparison.Ordinal) ? "removed" : "flops";
+        return $"{kind}-{named[^1].Replace(':', '-')}";
+    }
 }

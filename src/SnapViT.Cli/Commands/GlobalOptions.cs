@@ -38,10 +38,13 @@ internal static class GlobalOptions
             throw new ArgumentException($"--threads: expected 0 or more, found {threads}");
         }
 
-        set_num_threads(threads == 0 ? Environment.ProcessorCount : threads);
+        set_num_threads(ThreadsOf(parsed));
         Device device = ComputeSettings.ParseDevice(parsed.GetRequiredValue(Device));
         return (device, ComputeSettings.ParsePrecision(parsed.GetRequiredValue(Precision), device));
     }
+
+    /// <summary>Threads of the matrix products.</summary>
+    public static int ThreadsOf(ParseResult parsed) => parsed.GetValue(Threads) is > 0 and int threads ? threads : Environment.ProcessorCount;
 
     /// <summary>An option that takes the names of an enum, and nothing else: the parser alone would take any number.</summary>
     public static Option<T> OneOf<T>(string name, string description, T preset)

@@ -8,13 +8,13 @@ namespace SnapViT.Cli.Output;
 /// <summary>What a cut kept and wrote.</summary>
 internal static class CutReport
 {
-    public static Report Of(IReadOnlyList<string> paths, SubnetPlan plan, ModelAgreement? agreement)
+    public static Report Of(IReadOnlyList<string> paths, SubnetPlan plan, ModelAgreement? agreement, MeasuredLatency? latency)
     {
         WrittenFile[] files = [.. paths.Select(WrittenFile.Of)];
         long fullParameters = CostModel.Parameters(plan.Architecture, plan.Architecture.FullWidths);
         long fullFlops = CostModel.Flops(plan.Architecture, plan.Architecture.FullWidths);
         return new Report(
-            new { Files = files, plan.Removed.Mlp, plan.Removed.Heads, plan.Parameters, plan.Flops, Blocks = plan.Widths, Agreement = agreement },
+            new { Files = files, plan.Removed.Mlp, plan.Removed.Heads, plan.Parameters, plan.Flops, Blocks = plan.Widths, Latency = latency, Agreement = agreement },
             console =>
             {
                 console.WriteLine(
@@ -24,6 +24,11 @@ internal static class CutReport
                 foreach (WrittenFile file in files)
                 {
                     console.WriteLine($"{file.Path}: {Figures.Count(file.Bytes)}B");
+                }
+
+                foreach (string line in latency?.Lines() ?? [])
+                {
+                    console.WriteLine(line);
                 }
 
                 if (agreement is not null)

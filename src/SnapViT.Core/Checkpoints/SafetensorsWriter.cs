@@ -23,7 +23,7 @@ public static class SafetensorsWriter
     {
         ArgumentNullException.ThrowIfNull(tensors);
         TensorToWrite[] ordered = [.. tensors.OrderByDescending(tensor => tensor.Entry.Type.BitsPerElement())];
-        byte[] header = Header(ordered, metadata ?? new Dictionary<string, string>());
+        byte[] header = Header([.. ordered.Select(tensor => tensor.Entry)], metadata);
         AtomicFile.Write(path, stream =>
         {
             stream.Write(header);
@@ -34,15 +34,25 @@ public static class SafetensorsWriter
         });
     }
 
+    /// <summary>Bytes of the file that <see cref="Write"/> makes of such tensors.</summary>
+    /// <param name="tensors">What the tensors are; names are unique.</param>
+    /// <param name="metadata">Free text for the whole file, or null.</param>
+    /// <exception cref="ArgumentException">Two tensors have one name, or a name is reserved.</exception>
+    public static long Length(IReadOnlyList<TensorEntry> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        return Header([.. tensors.OrderByDescending(tensor => tensor.Type.BitsPerElement())], metadata).Length + tensors.Sum(tensor => tensor.ByteLength);
+    }
+
     /// <summary>Length, JSON and as many spaces as bring the data to a multiple of 8 bytes.</summary>
-    private static byte[] Header(IReadOnlyList<TensorToWrite> tensors, IReadOnlyDictionary<string, string> metadata)
+    private static byte[] Header(IReadOnlyList<TensorEntry> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         ArrayBufferWriter<byte> buffer = new();
         buffer.Write(new byte[sizeof(ulong)]);
         using (Utf8JsonWriter json = new(buffer))
         {
             json.WriteStartObject();
-            WriteMetadata(json, metadata);
+            WriteMetadata(json, metadata ?? new Dictionary<string, string>());
             WriteTensors(json, tensors);
             json.WriteEndObject();
         }
@@ -76,11 +86,11 @@ public static class SafetensorsWriter
         json.WriteEndObject();
     }
 
-    private static void WriteTensors(Utf8JsonWriter json, IReadOnlyList<TensorToWrite> tensors)
+    private static void WriteTensors(Utf8JsonWriter json, IReadOnlyList<TensorEntry> tensors)
     {
         HashSet<string> names = [SafetensorsHeader.MetadataKey];
         long begin = 0;
-        foreach (TensorEntry tensor in tensors.Select(tensor => tensor.Entry))
+        foreach (TensorEntry tensor in tensors)
         {
             if (!names.Add(tensor.Name))
             {

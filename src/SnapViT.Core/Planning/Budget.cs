@@ -10,7 +10,15 @@ public abstract record Budget
     }
 
     /// <summary>The whole model.</summary>
-    public static Budget Whole { get; } = new FlopsFraction(1);
+    public static Budget Whole { get; } = new Share(CostUnit.Flops, 1);
+
+    /// <summary>What it limits; null for two ratios, which say what is removed.</summary>
+    public CostUnit? Unit => this switch
+    {
+        Share share => share.Limits,
+        Most most => most.Limits,
+        _ => null,
+    };
 
     /// <summary>Exact shares of neurons and heads to remove, each 0..1.</summary>
     /// <exception cref="BudgetException">A ratio is outside 0..1.</exception>
@@ -23,69 +31,76 @@ public abstract record Budget
 
     /// <summary>A share of the unpruned model's FLOPs to keep at most, 0 exclusive to 1 inclusive.</summary>
     /// <exception cref="BudgetException">The share is outside that range.</exception>
-    public static Budget Flops(double fraction) => new FlopsFraction(RequireFraction("FLOPs", fraction));
+    public static Budget Flops(double fraction) => OfWhole(CostUnit.Flops, "FLOPs", fraction);
 
     /// <summary>FLOPs of one image at most.</summary>
-    public static Budget AbsoluteFlops(long flops) => new MaxFlops(flops);
+    public static Budget AbsoluteFlops(long flops) => new Most(CostUnit.Flops, flops);
 
     /// <summary>A share of the unpruned model's parameters to keep at most, 0 exclusive to 1 inclusive.</summary>
     /// <exception cref="BudgetException">The share is outside that range.</exception>
-    public static Budget Parameters(double fraction) => new ParametersFraction(RequireFraction("parameters", fraction));
+    public static Budget Parameters(double fraction) => OfWhole(CostUnit.Parameters, "parameters", fraction);
 
     /// <summary>Parameters at most.</summary>
-    public static Budget AbsoluteParameters(long parameters) => new MaxParameters(parameters);
+    public static Budget AbsoluteParameters(long parameters) => new Most(CostUnit.Parameters, parameters);
 
-    /// <summary>Reads a budget: a share of FLOPs such as <c>0.6</c>, FLOPs such as <c>4.3G</c>, or two ratios such as <c>0.45:0.3</c>.</summary>
+    /// <summary>A share of the unpruned model's file to keep at most, 0 exclusive to 1 inclusive.</summary>
+    /// <exception cref="BudgetException">The share is outside that range.</exception>
+    public static Budget FileSize(double fraction) => OfWhole(CostUnit.FileBytes, "size", fraction);
+
+    /// <summary>Bytes of the model file at most, header and all.</summary>
+    public static Budget AbsoluteFileSize(long bytes) => new Most(CostUnit.FileBytes, bytes);
+
+    /// <summary>A share of the time that a forward pass of the unpruned model takes to keep at most, 0 exclusive to 1 inclusive.</summary>
+    /// <exception cref="BudgetException">The share is outside that range.</exception>
+    public static Budget Latency(double fraction) => OfWhole(CostUnit.Nanoseconds, "latency", fraction);
+
+    /// <summary>Time of one forward pass at most.</summary>
+    public static Budget AbsoluteLatency(TimeSpan latency) => new Most(CostUnit.Nanoseconds, checked(latency.Ticks * TimeSpan.NanosecondsPerTick));
+
+    /// <summary>
+    /// Reads a budget of any kind: a share of FLOPs such as <c>0.6</c>, FLOPs such as <c>4.3G</c>, two ratios such as <c>0.45:0.3</c>; other
+    /// kinds by their names, such as <c>params=22M</c>, <c>size=40MB</c> or <c>latency=12ms</c>.
+    /// </summary>
     /// <exception cref="BudgetException">The text is none of these.</exception>
-    public static Budget Parse(string text)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        string[] pair = text.Split(':');
-        return pair.Length == 2 ? Ratios(Number(pair[0], text), Number(pair[1], text)) : ParseFlops(text);
-    }
+    public static Budget Parse(string text) => BudgetText.Any(text);
 
     /// <summary>Reads FLOPs: a share kept such as <c>0.6</c>, or a figure with a suffix K, M, G or T such as <c>4.3G</c>.</summary>
     /// <exception cref="BudgetException">The text is neither.</exception>
-    public static Budget ParseFlops(string text) => ParseAmount(text, Flops, AbsoluteFlops);
+    public static Budget ParseFlops(string text) => BudgetText.Flops(text);
 
     /// <summary>Reads parameters: a share kept such as <c>0.5</c>, or a figure with a suffix K, M, G or T such as <c>22M</c>.</summary>
     /// <exception cref="BudgetException">The text is neither.</exception>
-    public static Budget ParseParameters(string text) => ParseAmount(text, Parameters, AbsoluteParameters);
+    public static Budget ParseParameters(string text) => BudgetText.Parameters(text);
 
-    private static Budget ParseAmount(string text, Func<double, Budget> fraction, Func<long, Budget> absolute)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        string trimmed = text.Trim();
-        double unit = trimmed.Length == 0 ? 0 : char.ToUpperInvariant(trimmed[^1]) switch { 'K' => 1e3, 'M' => 1e6, 'G' => 1e9, 'T' => 1e12, _ => 0 };
-        if (unit == 0)
-        {
-            return fraction(Number(trimmed, text));
-        }
+    /// <summary>Reads a size of the file: a share kept such as <c>0.5</c>, or bytes with a suffix B, KB, MB, GB (powers of 1000), KiB, MiB or GiB (of 1024).</summary>
+    /// <exception cref="BudgetException">The text is neither.</exception>
+    public static Budget ParseFileSize(string text) => BudgetText.FileSize(text);
 
-        double amount = Number(trimmed[..^1], text) * unit;
-        return amount is > 0 and < 9e18
-            ? absolute((long)amount)
-            : throw new BudgetException($"budget '{text}': expected a positive figure below 9e18");
-    }
+    /// <summary>Reads a latency: a share kept such as <c>0.5</c>, or a time with a suffix us, ms or s such as <c>12ms</c>.</summary>
+    /// <exception cref="BudgetException">The text is neither.</exception>
+    public static Budget ParseLatency(string text) => BudgetText.Latency(text);
 
-    private static double Number(string part, string text) =>
-        double.TryParse(part, NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent | NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out double number)
-        && double.IsFinite(number)
-            ? number
-            : throw new BudgetException($"budget '{text}': expected a share kept such as 0.6, a figure such as 4.3G or 22M, or two removed ratios such as 0.45:0.3");
+    /// <summary>Reads two removed ratios such as <c>0.45:0.3</c>, of neurons and of heads.</summary>
+    /// <exception cref="BudgetException">The text is not two ratios.</exception>
+    public static Budget ParseRatios(string text) => BudgetText.Ratios(text);
 
-    private static double RequireFraction(string what, double fraction) => fraction is > 0 and <= 1
-        ? fraction
+    private static Share OfWhole(CostUnit unit, string what, double fraction) => fraction is > 0 and <= 1
+        ? new Share(unit, fraction)
         : throw new BudgetException(string.Create(
-            CultureInfo.InvariantCulture, $"{what}: expected a share kept above 0 and up to 1 (1 is the whole model), found {fraction}; absolute figures take a suffix such as M or G"));
+            CultureInfo.InvariantCulture, $"{what}: expected a share kept above 0 and up to 1 (1 is the whole model), found {fraction}; absolute figures take a suffix such as {Suffix(unit)}"));
+
+    private static string Suffix(CostUnit unit) => unit switch
+    {
+        CostUnit.FileBytes => "MB",
+        CostUnit.Nanoseconds => "ms",
+        _ => "M or G",
+    };
 
     internal sealed record RemovedRatios(PruningRatios Removed) : Budget;
 
-    internal sealed record FlopsFraction(double Fraction) : Budget;
+    /// <summary>A share of what the unpruned model costs.</summary>
+    internal sealed record Share(CostUnit Limits, double Fraction) : Budget;
 
-    internal sealed record MaxFlops(long Figure) : Budget;
-
-    internal sealed record ParametersFraction(double Fraction) : Budget;
-
-    internal sealed record MaxParameters(long Figure) : Budget;
+    /// <summary>A figure in the unit.</summary>
+    internal sealed record Most(CostUnit Limits, long Figure) : Budget;
 }

@@ -13,6 +13,12 @@ public sealed record SubnetPlan
         Flops = CostModel.Flops(architecture, widths);
     }
 
+    /// <summary>A plan of widths that were decided elsewhere.</summary>
+    /// <param name="architecture">The unpruned architecture.</param>
+    /// <param name="widths">What every block keeps.</param>
+    /// <exception cref="ArgumentException">The widths do not fit the architecture.</exception>
+    public static SubnetPlan Of(ViTArchitecture architecture, SubnetWidths widths) => new(architecture, widths);
+
     /// <summary>The unpruned architecture.</summary>
     public ViTArchitecture Architecture { get; }
 

@@ -18,6 +18,9 @@ public sealed record ElasticScores(
     /// <summary>The provenance key of the model file's SHA-256.</summary>
     public const string ModelHash = "model_sha256";
 
+    /// <summary>The provenance key of the criterion.</summary>
+    public const string Criterion = "criterion";
+
     private const string Kind = "snapvit.scores";
     private const string Version = "1";
     private const string NeuronFloor = "floor.neurons";
@@ -28,6 +31,12 @@ public sealed record ElasticScores(
 
     /// <summary>The ranking that budgets are cut by, <c>P = s |c|</c>.</summary>
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
+
+    /// <summary>
+    /// How neurons and heads are put into one order by these scores: as they are where they are losses (criterion <c>curvature</c>), else with
+    /// the two pools brought to one scale.
+    /// </summary>
+    public Allocation JointAllocation => Provenance.GetValueOrDefault(Criterion) == "curvature" ? Allocation.Joint : Allocation.JointBalanced;
 
     /// <summary>Whether an open file is a scores file, of this kind or of the reference.</summary>
     public static bool IsScores(ITensorArchive archive)

@@ -16,7 +16,7 @@ namespace SnapViT.Elastic;
 /// (Simoncini et al., NeurIPS 2025, section 3.3).
 /// </summary>
 /// <remarks>
-/// <see cref="At(Budget)"/> copies nothing, and its sub-networks may live side by side and run on several threads; they stay valid after this
+/// <see cref="At(Budget, PlanOptions)"/> copies nothing, and its sub-networks may live side by side and run on several threads; they stay valid after this
 /// object is disposed, for they hold the storage they view.
 /// </remarks>
 public sealed class ElasticViT : IDisposable
@@ -32,13 +32,7 @@ public sealed class ElasticViT : IDisposable
     /// <exception cref="ArgumentException">The model is pruned already, or the scores are of another architecture.</exception>
     public ElasticViT(VisionTransformer model, ImportanceScores scores, KeepFloors floors, Func<ImportanceOrder, ElasticCorrection>? correct = null)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        if (!model.Widths.Equals(model.Architecture.FullWidths))
-        {
-            throw new ArgumentException($"model: expected an unpruned one, found widths {model.Widths}", nameof(model));
-        }
-
-        Planner = new SubnetPlanner(model.Architecture, scores, floors);
+        Planner = PlannerOf(model, scores, floors);
         _ordered = WeightOrder.Sort(model.Weights, Planner.Order);
         _correction = correct?.Invoke(Planner.Order);
     }
@@ -78,6 +72,17 @@ public sealed class ElasticViT : IDisposable
         return new ElasticViT(cast, scores.Scaled, scores.Floors, order => new ElasticCorrection(model.Model.Weights, moments, order, correction));
     }
 
+    /// <summary>Ranks a model's structures by its scores without ordering any weight: plans, but no sub-networks. The model stays the caller's.</summary>
+    /// <param name="model">The unpruned model.</param>
+    /// <param name="scores">Its scores.</param>
+    /// <exception cref="CheckpointFormatException">The scores are of another model.</exception>
+    /// <exception cref="ArgumentException">The model is pruned already, or the scores are of another architecture.</exception>
+    public static SubnetPlanner PlannerOf(LoadedModel model, ElasticScores scores)
+    {
+        RequireSameModel(model, scores);
+        return PlannerOf(model.Model, scores.Scaled, scores.Floors);
+    }
+
     /// <summary>Checks that scores were made for the very bytes of a model file. Scores of the reference do not say: their sizes must fit.</summary>
     /// <exception cref="CheckpointFormatException">They were made for another one.</exception>
     public static void RequireSameModel(LoadedModel model, ElasticScores scores)
@@ -97,10 +102,11 @@ public sealed class ElasticViT : IDisposable
 
     /// <summary>The largest sub-network within a budget, as views: no weight is copied, but for corrected layers, which are the sub-network's own.</summary>
     /// <param name="budget">What the sub-network may cost.</param>
+    /// <param name="options">How the budget is divided and rounded, and what latency and files are measured by; null for the defaults.</param>
     /// <exception cref="BudgetException">The floors make the budget impossible.</exception>
-    public Subnet At(Budget budget) => At(Planner.Plan(budget));
+    public Subnet At(Budget budget, PlanOptions? options = null) => At(Planner.Plan(budget, options));
 
-    /// <inheritdoc cref="At(Budget)"/>
+    /// <inheritdoc cref="At(Budget, PlanOptions)"/>
     /// <param name="plan">A plan of this model's <see cref="Planner"/>.</param>
     public Subnet At(SubnetPlan plan)
     {
@@ -125,6 +131,14 @@ public sealed class ElasticViT : IDisposable
     {
         _correction?.Dispose();
         _ordered.Dispose();
+    }
+
+    private static SubnetPlanner PlannerOf(VisionTransformer model, ImportanceScores scores, KeepFloors floors)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.Widths.Equals(model.Architecture.FullWidths)
+            ? new SubnetPlanner(model.Architecture, scores, floors)
+            : throw new ArgumentException($"model: expected an unpruned one, found widths {model.Widths}", nameof(model));
     }
 
     private ViTWeights Corrected(ViTWeights views, SubnetWidths widths)

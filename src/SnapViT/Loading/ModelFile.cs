@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Dialects;
+using SnapViT.Core.Planning;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -111,8 +112,18 @@ public static class ModelFile
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(config);
         using DisposeScope scope = NewDisposeScope();
-        SafetensorsWriter.Write(path, CheckpointTensors.Of(model), new Dictionary<string, string> { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() });
+        SafetensorsWriter.Write(path, CheckpointTensors.Of(model), Metadata(config));
     }
+
+    /// <summary>Bytes of the file that <see cref="Save"/> makes of a float32 model: header, config, padding and tensors.</summary>
+    /// <param name="config">What the file says about itself, with the architecture and widths that decide how large the tensors are.</param>
+    public static long Bytes(ModelConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return ModelFileBytes.Of(config.Architecture, config.Widths(), TensorType.Float32, Metadata(config));
+    }
+
+    private static Dictionary<string, string> Metadata(ModelConfig config) => new() { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() };
 
     /// <summary>SHA-256 of a checkpoint, lower-case hexadecimal; of one in several files, over all of them in the order of their names.</summary>
     public static string Hash(string path)

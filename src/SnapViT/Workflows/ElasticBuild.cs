@@ -236,7 +236,7 @@ public sealed class ElasticBuild
         ["model"] = Path.GetFileName(_source.Path),
         ["images"] = _files.Count.ToString(CultureInfo.InvariantCulture),
         ["images_sha256"] = ImageFolder.Hash(_files),
-        ["criterion"] = _options.Criterion.ToString().ToLowerInvariant(),
+        [ElasticScores.Criterion] = _options.Criterion.ToString().ToLowerInvariant(),
         ["crops"] = _options.Crops.ToString().ToLowerInvariant(),
         ["evaluations"] = _options.Evaluations.ToString(CultureInfo.InvariantCulture),
         ["seed"] = _options.Seed.ToString(CultureInfo.InvariantCulture),

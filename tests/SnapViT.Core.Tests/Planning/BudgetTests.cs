@@ -18,6 +18,12 @@ public sealed class BudgetTests
         { "500k", Budget.AbsoluteFlops(500_000) },
         { "1T", Budget.AbsoluteFlops(1_000_000_000_000) },
         { "0.45:0.3", Budget.Ratios(0.45, 0.3) },
+        { "flops=0.6", Budget.Flops(0.6) },
+        { "params=22M", Budget.AbsoluteParameters(22_000_000) },
+        { "Params = 0.5", Budget.Parameters(0.5) },
+        { "size=40MB", Budget.AbsoluteFileSize(40_000_000) },
+        { "latency=12ms", Budget.AbsoluteLatency(TimeSpan.FromMilliseconds(12)) },
+        { "ratios=0.45:0.3", Budget.Ratios(0.45, 0.3) },
         { "0:0", Budget.Ratios(0, 0) },
         { "1:1", Budget.Ratios(1, 1) },
     };
@@ -48,7 +54,7 @@ public sealed class BudgetTests
     [InlineData("0.4:0.3:0.2")]
     [InlineData("0.4G:0.3")]
     public void A_text_that_is_no_budget_is_quoted_with_what_would_be_one(string text) => Assert.Equal(
-        $"budget '{text}': expected a share kept such as 0.6, a figure such as 4.3G or 22M, or two removed ratios such as 0.45:0.3",
+        $"budget '{text}': expected a share kept such as 0.6, a figure such as 4.3G or 22M, or two removed ratios such as 0.45:0.3; other kinds by name, such as params=22M, size=40MB or latency=12ms",
         Assert.Throws<BudgetException>(() => Budget.Parse(text)).Message);
 
     [Theory]
@@ -76,6 +82,52 @@ public sealed class BudgetTests
         Assert.Throws<BudgetException>(() => Budget.ParseFlops("0.4:0.3"));
         Assert.Throws<BudgetException>(() => Budget.ParseParameters("0.4:0.3"));
     }
+
+    public static TheoryData<string, long> Sizes => new()
+    {
+        { "40MB", 40_000_000 }, { "40mb", 40_000_000 }, { "1.5KB", 1500 }, { "2GB", 2_000_000_000 }, { "17B", 17 },
+        { "38MiB", 38L << 20 }, { "1KiB", 1024 }, { "0.5GiB", 1L << 29 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Sizes_are_bytes_in_powers_of_1000_or_of_1024(string text, long bytes) => Assert.Equal(Budget.AbsoluteFileSize(bytes), Budget.ParseFileSize(text));
+
+    [Theory]
+    [InlineData("12ms", 12_000_000)]
+    [InlineData("0.5s", 500_000_000)]
+    [InlineData("800us", 800_000)]
+    [InlineData(" 1.25 ms ", 0)]
+    public void Latencies_are_times(string text, long nanoseconds)
+    {
+        if (nanoseconds == 0)
+        {
+            Assert.Contains("a time such as 12ms", Assert.Throws<BudgetException>(() => Budget.ParseLatency(text)).Message, StringComparison.Ordinal);
+            return;
+        }
+
+        Assert.Equal(new Budget.Most(CostUnit.Nanoseconds, nanoseconds), Budget.ParseLatency(text));
+    }
+
+    [Fact]
+    public void Every_kind_takes_a_share_and_says_what_it_limits()
+    {
+        Assert.Equal(Budget.FileSize(0.5), Budget.ParseFileSize("0.5"));
+        Assert.Equal(Budget.Latency(0.5), Budget.ParseLatency("0.5"));
+        Assert.Equal(
+            new CostUnit?[] { CostUnit.Flops, CostUnit.Parameters, CostUnit.FileBytes, CostUnit.Nanoseconds, CostUnit.Nanoseconds, null },
+            new[] { Budget.Whole, Budget.Parameters(0.5), Budget.AbsoluteFileSize(5), Budget.Latency(1), Budget.AbsoluteLatency(TimeSpan.FromSeconds(1)), Budget.Ratios(0, 0) }.Select(budget => budget.Unit));
+    }
+
+    [Theory]
+    [InlineData("size=40M", "expected a share kept such as 0.6, or a size such as 40MB or 38MiB")]
+    [InlineData("latency=12", "latency: expected a share kept above 0 and up to 1 (1 is the whole model), found 12; absolute figures take a suffix such as ms")]
+    [InlineData("latency=0ms", "expected a positive figure")]
+    [InlineData("size=1.5", "size: expected a share kept above 0 and up to 1 (1 is the whole model), found 1.5; absolute figures take a suffix such as MB")]
+    [InlineData("ratios=0.5", "budget '0.5': expected two removed ratios such as 0.45:0.3")]
+    [InlineData("speed=3", "budget 'speed=3': expected one of flops, params, size, latency, ratios before '=', found 'speed'")]
+    public void A_named_budget_that_cannot_be_is_refused_with_what_would_be_one(string text, string message) =>
+        Assert.Contains(message, Assert.Throws<BudgetException>(() => Budget.Parse(text)).Message, StringComparison.Ordinal);
 
     [Theory]
     [InlineData(double.NaN)]

@@ -18,21 +18,35 @@ public sealed class SubnetPlannerPropertyTests
         from mlp in Gen.Enum<MlpKind>()
         from neurons in Score.Array2D[depth, hidden]
         from headScores in Score.Array2D[depth, heads]
-        from floors in Gen.Select(Share, Share)
+        from floors in Gen.Select(Share01, Share01)
+        from attentionTimes in Time.Array[heads + 1]
+        from mlpTimes in Time.Array[hidden + 1]
+        let architecture = new ViTArchitecture { Depth = depth, Width = 8, Heads = heads, HeadWidth = 4, Hidden = hidden, PatchSize = 8, ImageSize = 16, Mlp = mlp }
         select new Problem(
-            new ViTArchitecture { Depth = depth, Width = 8, Heads = heads, HeadWidth = 4, Hidden = hidden, PatchSize = 8, ImageSize = 16, Mlp = mlp },
+            architecture,
             new ImportanceScores(neurons, headScores),
-            new KeepFloors(floors.Item1, floors.Item2));
+            new KeepFloors(floors.Item1, floors.Item2),
+            new LatencyTable(Latencies.Conditions(architecture), 1000, Curve(attentionTimes), Curve(mlpTimes)));
 
-    private static Gen<double> Share => Gen.OneOf(Gen.Const(0.0), Gen.Const(1.0), Gen.Double[0, 1]);
+    private static readonly Gen<CostUnit> Units = Gen.Enum<CostUnit>();
+
+    private static readonly Gen<PlanOptions> Hows =
+        from allocation in Gen.Enum<Allocation>()
+        from align in Gen.OneOf(Gen.Const(1), Gen.Int[1, 4], Gen.Const(8), Gen.Const(16))
+        select new PlanOptions { Allocation = allocation, Align = align };
+
+    /// <summary>What one structure more may take: nothing, next to nothing, or much.</summary>
+    private static Gen<double> Time => Gen.OneOf(Gen.Const(0.0), Gen.Const(1e-3), Gen.Double[0, 5000]);
+
+    private static Gen<double> Share01 => Gen.OneOf(Gen.Const(0.0), Gen.Const(1.0), Gen.Double[0, 1]);
 
     private delegate ReadOnlySpan<T> OfBlock<T>(int block);
 
     [Fact]
-    public void Ratios_remove_exactly_what_they_say_and_the_lowest_scores_above_the_floors() => Gen.Select(Problems, Share, Share).Sample(
+    public void Ratios_remove_exactly_what_they_say_and_the_lowest_scores_above_the_floors() => Gen.Select(Problems, Share01, Share01).Sample(
         (problem, mlp, heads) =>
         {
-            (ViTArchitecture a, ImportanceScores scores, KeepFloors floors) = problem;
+            (ViTArchitecture a, ImportanceScores scores, KeepFloors floors, _) = problem;
             int neuronsOff = (int)(a.Depth * a.Hidden * mlp), headsOff = (int)(a.Depth * a.Heads * heads);
             int neuronFloor = floors.Neurons(a.Hidden), headFloor = floors.Heads(a.Heads);
             SubnetPlanner planner = problem.Planner();
@@ -53,44 +67,87 @@ public sealed class SubnetPlannerPropertyTests
         iter: 1000);
 
     [Fact]
-    public void Plans_by_cost_miss_the_budget_by_less_than_one_structure() => Gen.Select(Problems, Gen.Double[0.01, 1], Gen.Bool).Sample(
-        (problem, share, byFlops) =>
+    public void Plans_by_cost_keep_the_budget_and_one_step_more_would_not() => Gen.Select(Problems, Units, Gen.Double[0.01, 1], Hows).Sample(
+        (problem, unit, share, how) =>
         {
-            (ViTArchitecture a, _, KeepFloors floors) = problem;
+            ViTArchitecture a = problem.Architecture;
+            PlanOptions options = how with { Latency = problem.Latency };
             SubnetPlanner planner = problem.Planner();
-            SubnetWidths least = SubnetWidths.Uniform(a.Depth, new BlockWidths(floors.Heads(a.Heads), floors.Neurons(a.Hidden)));
-            long full = Cost(a.FullWidths), most = (long)(full * share);
-            long structure = byFlops
-                ? Math.Max(CostModel.NeuronFlops(a), CostModel.HeadFlops(a))
-                : Math.Max(CostModel.NeuronParameters(a), CostModel.HeadParameters(a));
-            if (Cost(least) > most)
+            RemovalOrder order = planner.RemovalsBy(unit, options);
+            long full = Cost(a.FullWidths), least = Cost(order.Widths(a, order.Length)), most = (long)(full * share);
+            if (least > most)
             {
-                string message = Assert.Throws<BudgetException>(() => planner.Plan(Of(share))).Message;
-                Assert.Contains($"at most {most} asked for, but the floors of the blocks allow no fewer than {Cost(least)}", message, StringComparison.Ordinal);
+                string message = Assert.Throws<BudgetException>(() => planner.Plan(Share(unit, share), options)).Message;
+                Assert.Matches("at most .* asked for, but the floors of the blocks.* allow no (fewer|less) than .*, a share of [01][.]", message);
+                if (unit is CostUnit.Flops or CostUnit.Parameters)
+                {
+                    Assert.Contains($"at most {most} asked for", message, StringComparison.Ordinal);
+                    Assert.Contains($"no fewer than {least},", message, StringComparison.Ordinal);
+                }
+
                 return;
             }
 
-            SubnetPlan plan = planner.Plan(Of(share));
+            SubnetPlan plan = planner.Plan(Share(unit, share), options);
             Assert.InRange(Cost(plan.Widths), 0, most);
-            Assert.True(plan.Widths.Equals(a.FullWidths) || most - Cost(plan.Widths) < structure);
-            Assert.Equal(plan.Widths, planner.Plan(byFlops ? Budget.AbsoluteFlops(most) : Budget.AbsoluteParameters(most)).Widths);
+            Assert.Equal(plan.Widths, planner.Plan(new Budget.Most(unit, most), options).Widths);
+            int steps = Enumerable.Range(0, order.Length + 1).First(taken => order.Widths(a, taken).Equals(plan.Widths));
+            Assert.True(steps == 0 || Cost(order.Widths(a, steps - 1)) > most);
 
-            long Cost(SubnetWidths widths) => byFlops ? CostModel.Flops(a, widths) : CostModel.Parameters(a, widths);
-            Budget Of(double fraction) => byFlops ? Budget.Flops(fraction) : Budget.Parameters(fraction);
+            long Cost(SubnetWidths widths) => unit switch
+            {
+                CostUnit.Flops => CostModel.Flops(a, widths),
+                CostUnit.Parameters => CostModel.Parameters(a, widths),
+                CostUnit.FileBytes => ModelFileBytes.Of(a, widths),
+                _ => problem.Latency.Predict(widths),
+            };
         },
         iter: 1000);
 
     [Fact]
-    public void Tighter_budgets_give_nested_plans() => Gen.Select(Problems, Share.Array[6]).Sample(
-        (problem, shares) =>
+    public void Every_removal_order_takes_each_block_step_by_step_down_to_its_floors() => Gen.Select(Problems, Units, Hows).Sample(
+        (problem, unit, how) =>
+        {
+            (ViTArchitecture a, _, KeepFloors floors, LatencyTable latency) = problem;
+            int[] neurons = [.. Enumerable.Repeat(a.Hidden, a.Depth)], heads = [.. Enumerable.Repeat(a.Heads, a.Depth)];
+            int group = AlignedOrder.Heads(a, how.Align);
+            foreach (RemovalStep step in problem.Planner().RemovalsBy(unit, how with { Latency = latency }).Steps)
+            {
+                int left = (step.OfHeads ? heads : neurons)[step.Block] -= step.Count;
+                Assert.Equal(0, left % (step.OfHeads ? group : how.Align));
+            }
+
+            Assert.All(neurons, left => Assert.InRange(left, floors.Neurons(a.Hidden), Math.Min(a.Hidden, floors.Neurons(a.Hidden) + how.Align - 1)));
+            Assert.All(heads, left => Assert.InRange(left, floors.Heads(a.Heads), Math.Min(a.Heads, floors.Heads(a.Heads) + group - 1)));
+        },
+        iter: 500);
+
+    [Fact]
+    public void Aligned_ratios_remove_at_least_what_they_say_and_not_a_step_more() => Gen.Select(Problems, Share01, Share01, Hows).Sample(
+        (problem, mlp, heads, how) =>
+        {
+            ViTArchitecture a = problem.Architecture;
+            int neuronsOff = (int)(a.Depth * a.Hidden * mlp), headsOff = (int)(a.Depth * a.Heads * heads);
+            if (Possible(problem.Planner(), Budget.Ratios(mlp, heads), how) is SubnetWidths widths)
+            {
+                Assert.InRange((a.Depth * a.Hidden) - widths.TotalNeurons, neuronsOff, neuronsOff + how.Align - 1);
+                Assert.InRange((a.Depth * a.Heads) - widths.TotalHeads, headsOff, headsOff + AlignedOrder.Heads(a, how.Align) - 1);
+            }
+        },
+        iter: 500);
+
+    [Fact]
+    public void Tighter_budgets_give_nested_plans() => Gen.Select(Problems, Share01.Array[6], Hows).Sample(
+        (problem, shares, how) =>
         {
             SubnetPlanner planner = problem.Planner();
-            foreach (Func<double, Budget> kind in new Func<double, Budget>[] { Budget.Flops, Budget.Parameters, kept => Budget.Ratios(1 - kept, 1 - kept) })
+            Func<double, Budget>[] kinds = [.. Enum.GetValues<CostUnit>().Select(unit => (Func<double, Budget>)(kept => Share(unit, kept))), kept => Budget.Ratios(1 - kept, 1 - kept)];
+            foreach (Func<double, Budget> kind in kinds)
             {
                 SubnetWidths wider = problem.Architecture.FullWidths;
                 foreach (double share in shares.Where(share => share > 0).OrderDescending())
                 {
-                    if (Possible(planner, kind(share)) is SubnetWidths widths)
+                    if (Possible(planner, kind(share), how with { Latency = problem.Latency }) is SubnetWidths widths)
                     {
                         Assert.All(widths.Zip(wider), pair => Assert.True(pair.First.Heads <= pair.Second.Heads && pair.First.Neurons <= pair.Second.Neurons));
                         wider = widths;
@@ -100,11 +157,51 @@ public sealed class SubnetPlannerPropertyTests
         },
         iter: 500);
 
-    private static SubnetWidths? Possible(SubnetPlanner planner, Budget budget)
+    [Fact]
+    public void Shared_by_score_no_removed_group_of_structures_is_worth_more_per_cost_than_a_kept_one() => Gen.Select(Problems, Gen.Double[0.1, 1]).Sample(
+        (problem, share) =>
+        {
+            ViTArchitecture a = problem.Architecture;
+            SubnetPlanner planner = problem.Planner();
+            PlanOptions joint = new() { Allocation = Allocation.Joint };
+            if (Possible(planner, Budget.Flops(share), joint) is not SubnetWidths widths)
+            {
+                return;
+            }
+
+            // By FLOPs all neurons cost the same, and all heads, so that no groups form and every structure has a rate of its own.
+            List<double> removed = [], kept = [];
+            for (int block = 0; block < a.Depth; block++)
+            {
+                Rate(planner.Order.Neurons(block), problem.Scores.Neurons(block), problem.Floors.Neurons(a.Hidden), widths[block].Neurons, CostModel.NeuronFlops(a));
+                Rate(planner.Order.Heads(block), problem.Scores.Heads(block), problem.Floors.Heads(a.Heads), widths[block].Heads, CostModel.HeadFlops(a));
+            }
+
+            Assert.True(removed.Count == 0 || kept.Count == 0 || removed.Max() <= kept.Min() * (1 + 1e-12), $"removed {removed.DefaultIfEmpty().Max()}, kept {kept.DefaultIfEmpty().Min()}");
+
+            void Rate(ReadOnlySpan<int> order, ReadOnlySpan<double> scores, int floor, int width, double cost)
+            {
+                for (int rank = floor; rank < order.Length; rank++)
+                {
+                    (rank < width ? kept : removed).Add(scores[order[rank]] / cost);
+                }
+            }
+        },
+        iter: 500);
+
+    private static Budget Share(CostUnit unit, double share) => unit switch
+    {
+        CostUnit.Flops => Budget.Flops(share),
+        CostUnit.Parameters => Budget.Parameters(share),
+        CostUnit.FileBytes => Budget.FileSize(share),
+        _ => Budget.Latency(share),
+    };
+
+    private static SubnetWidths? Possible(SubnetPlanner planner, Budget budget, PlanOptions? how = null)
     {
         try
         {
-            return planner.Plan(budget).Widths;
+            return planner.Plan(budget, how).Widths;
         }
         catch (BudgetException)
         {
@@ -132,7 +229,13 @@ public sealed class SubnetPlannerPropertyTests
         }
     }
 
-    private sealed record Problem(ViTArchitecture Architecture, ImportanceScores Scores, KeepFloors Floors)
+    private static LatencyCurve Curve(double[] steps)
+    {
+        double total = 0;
+        return new LatencyCurve(steps.Select((step, width) => (width, total += step)));
+    }
+
+    private sealed record Problem(ViTArchitecture Architecture, ImportanceScores Scores, KeepFloors Floors, LatencyTable Latency)
     {
         public SubnetPlanner Planner() => new(Architecture, Scores, Floors);
     }

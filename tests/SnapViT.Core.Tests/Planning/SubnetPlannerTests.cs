@@ -79,6 +79,103 @@ public sealed class SubnetPlannerTests
     }
 
     [Fact]
+    public void Impossible_sizes_latencies_and_shares_give_a_figure_that_can_be_asked_for()
+    {
+        SubnetPlanner planner = new(Small, RandomScores(Small), new KeepFloors(0.5, 0.4));
+        SubnetWidths least = SubnetWidths.Uniform(3, new BlockWidths(2, 20));
+        PlanOptions timed = new() { Latency = Latencies.Linear(Small) };
+        long bytes = ModelFileBytes.Of(Small, least);
+        Assert.Equal(
+            $"size: at most 1000 bytes asked for, but the floors of the blocks allow no fewer than {bytes} bytes ({Math.Ceiling(bytes / 1e4) / 100:0.00} MB)",
+            Refused(Budget.AbsoluteFileSize(1000)));
+        Assert.Equal("latency: at most 0.001 ms asked for, but the floors of the blocks allow no less than 0.002 ms", Refused(Budget.ParseLatency("1us")));
+        Assert.Equal(
+            "latency: at most 0.001 ms asked for, but the floors of the blocks, aligned to 16, allow no less than 0.002 ms, a share of 0.9439",
+            Refused(Budget.Latency(0.9), timed with { Align = 16 }));
+        Assert.EndsWith(", a share of 0.5631", Refused(Budget.Flops(0.1)), StringComparison.Ordinal);
+        Assert.Equal("latency: expected a table measured on this machine to plan by, found none", Assert.Throws<BudgetException>(() => planner.Plan(Budget.Latency(0.9))).Message);
+        Assert.Equal(least, planner.Plan(Budget.AbsoluteFileSize(bytes)).Widths);
+        Assert.Equal(least, planner.Plan(Budget.Flops(0.5631)).Widths);
+        Assert.Contains(
+            "another", Assert.Throws<ArgumentException>(() => planner.Plan(Budget.Latency(0.9), new() { Latency = Latencies.Linear(Small with { Heads = 4 }) })).Message, StringComparison.Ordinal);
+
+        string Refused(Budget budget, PlanOptions? how = null) => Assert.Throws<BudgetException>(() => planner.Plan(budget, how ?? timed)).Message;
+    }
+
+    [Fact]
+    public void A_joint_order_takes_what_is_worth_least_per_cost()
+    {
+        double[,] neurons = new double[3, 40], heads = new double[3, 5];
+        Fill(neurons, 10 * CostModel.NeuronFlops(Small));
+        Fill(heads, 10 * CostModel.HeadFlops(Small));
+        heads[1, 3] = 9 * CostModel.HeadFlops(Small);
+        neurons[2, 7] = 8 * CostModel.NeuronFlops(Small);
+        SubnetPlanner planner = new(Small, new ImportanceScores(neurons, heads), NoFloors);
+        IReadOnlyList<RemovalStep> steps = planner.RemovalsBy(CostUnit.Flops, new() { Allocation = Allocation.Joint }).Steps;
+        Assert.Equal([new(2, OfHeads: false), new(1, OfHeads: true)], steps.Take(2));
+
+        // By parameters a head is cheaper than by FLOPs, so that the same scores are worth more.
+        Assert.True(CostModel.HeadFlops(Small) / (double)CostModel.NeuronFlops(Small) > CostModel.HeadParameters(Small) / (double)CostModel.NeuronParameters(Small));
+        Assert.Equal(120, planner.RemovalsBy(CostUnit.Parameters, new() { Allocation = Allocation.Joint }).Steps.TakeWhile(step => !step.OfHeads).Count());
+    }
+
+    [Fact]
+    public void Pools_on_scales_of_their_own_are_brought_to_one_before_they_are_joined()
+    {
+        ImportanceScores scores = RandomScores(Small);
+        double[,] heads = new double[3, 5];
+        for (int i = 0; i < heads.Length; i++)
+        {
+            heads[i / 5, i % 5] = scores.Heads(i / 5)[i % 5] * 1e-9;
+        }
+
+        double[,] neurons = new double[3, 40];
+        for (int i = 0; i < neurons.Length; i++)
+        {
+            neurons[i / 40, i % 40] = scores.Neurons(i / 40)[i % 40];
+        }
+
+        SubnetPlanner small = new(Small, new ImportanceScores(neurons, heads), NoFloors), same = new(Small, scores, NoFloors);
+        PlanOptions balanced = new() { Allocation = Allocation.JointBalanced }, joint = new() { Allocation = Allocation.Joint };
+        Assert.Equal(same.RemovalsBy(CostUnit.Flops, balanced).Steps, small.RemovalsBy(CostUnit.Flops, balanced).Steps);
+        Assert.True(small.RemovalsBy(CostUnit.Flops, joint).Steps.Take(15).All(step => step.OfHeads));
+    }
+
+    [Fact]
+    public void By_latency_structures_that_only_together_save_time_go_together()
+    {
+        // 40 neurons in kernels of 8: a block saves nothing until it has lost eight of them.
+        LatencyTable steps = new(
+            Latencies.Conditions(Small), 0, new LatencyCurve([(0, 0), (5, 1e9)]),
+            new LatencyCurve(Enumerable.Range(0, 41).Select(width => (width, Math.Ceiling(width / 8.0) * 100))));
+        SubnetPlanner planner = new(Small, RandomScores(Small), NoFloors);
+        PlanOptions how = new() { Allocation = Allocation.Joint, Latency = steps };
+        RemovalStep[] order = [.. planner.RemovalsBy(CostUnit.Nanoseconds, how).Steps.Where(step => !step.OfHeads)];
+        Assert.All(order.Chunk(8), chunk => Assert.Single(chunk.Distinct()));
+    }
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(16)]
+    public void Aligned_widths_are_multiples_or_all_there_is_and_keep_the_budget(int align)
+    {
+        ViTArchitecture odd = Small with { Hidden = 45 };
+        SubnetPlanner planner = new(odd, RandomScores(odd), new KeepFloors(0.3, 0));
+        SubnetPlan free = planner.Plan(Budget.Parameters(0.7)), aligned = planner.Plan(Budget.Parameters(0.7), new() { Align = align });
+        Assert.All(aligned.Widths, block => Assert.True(block.Neurons % align == 0 || block.Neurons == 45));
+        Assert.All(aligned.Widths, block => Assert.True(block.Neurons >= 13));
+        Assert.Contains(free.Widths, block => block.Neurons % align != 0);
+        Assert.InRange(aligned.Parameters, free.Parameters - (2L * align * CostModel.NeuronParameters(odd)), 0.7 * CostModel.Parameters(odd, odd.FullWidths));
+
+        // Heads of 4 go in groups that are as wide as the alignment; the fifth is what is beyond a multiple.
+        Assert.All(aligned.Widths, block => Assert.True(block.Heads * 4 % align == 0 || block.Heads == 5));
+        Assert.Equal(odd.FullWidths, planner.Plan(Budget.Whole, new() { Align = align }).Widths);
+        Assert.Equal(1, AlignedOrder.Heads(odd with { HeadWidth = 88 }, 32));
+        Assert.Equal(4, AlignedOrder.Heads(odd with { HeadWidth = 24 }, 32));
+        Assert.Contains("align: expected 1 or more, found 0", Assert.Throws<ArgumentException>(() => planner.Plan(Budget.Whole, new() { Align = 0 })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Equal_scores_are_removed_from_the_last_index_of_the_last_block_on()
     {
         SubnetPlanner planner = new(Small, Constant(1), NoFloors);
@@ -133,10 +230,13 @@ public sealed class SubnetPlannerTests
     private static ImportanceScores Constant(double score)
     {
         double[,] neurons = new double[3, 40], heads = new double[3, 5];
-        System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref neurons[0, 0], neurons.Length).Fill(score);
-        System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref heads[0, 0], heads.Length).Fill(score);
+        Fill(neurons, score);
+        Fill(heads, score);
         return new ImportanceScores(neurons, heads);
     }
+
+    private static void Fill(double[,] scores, double score) =>
+        System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref scores[0, 0], scores.Length).Fill(score);
 
     private static ImportanceScores RandomScores(ViTArchitecture a)
     {

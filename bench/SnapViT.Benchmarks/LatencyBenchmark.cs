@@ -1,0 +1,56 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Elastic;
+using SnapViT.Evaluation;
+using SnapViT.Models;
+using SnapViT.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Benchmarks;
+
+/// <summary>Latency budgets: what a table says of sub-networks that it was not measured on, against what they take.</summary>
+internal sealed class LatencyBenchmark : IBenchmark
+{
+    private const double Tolerance = 0.10;
+
+    private static readonly double[] Shares = [0.9, 0.75, 0.6, 0.5, 0.4];
+
+    public string Name => "latency";
+
+    public IEnumerable<ResultRow> Run() =>
+        from model in new[] { ("ViT-Ti", RandomModel.Tiny, 1), ("ViT-S", RandomModel.Small, 1) }
+        from precision in RandomModel.Precisions
+        where precision.Type == ScalarType.Float32 || ComputeSettings.ParsePrecision("auto", CPU) == precision.Type // emulated, it would take minutes a case
+        from row in Case(model.Item1, model.Item2, model.Item3, precision.Type, precision.Name)
+        select row;
+
+    private static IEnumerable<ResultRow> Case(string name, ViTArchitecture architecture, int batch, ScalarType precision, string precisionName)
+    {
+        LatencyConditions conditions = new()
+        {
+            Architecture = architecture, Precision = precisionName, Device = "cpu", Threads = get_num_threads(), Batch = batch, Machine = "this", Runtime = torch.__version__,
+        };
+        LatencyMeasurement measurement = new(conditions, CPU, TimeProvider.System);
+        using VisionTransformer model = RandomModel.Create(architecture, precision);
+        using ElasticViT elastic = new(model, RandomModel.Scores(architecture), new KeepFloors());
+
+        // A first table to plan by; the second is measured in turn with the sub-networks, so that other programs slow both alike.
+        PlanOptions how = new() { Latency = measurement.Table(Create) };
+        SubnetPlan[] plans = [.. Shares.Select(share => elastic.Planner.Plan(Budget.Latency(share), how))];
+        (LatencyTable table, double[] measured) = measurement.TableBeside(Create, [.. plans.Select(plan => (Func<VisionTransformer>)(() => Create(plan.Widths)))]);
+        return plans.Select((plan, index) =>
+        {
+            double predicted = table.Predict(plan.Widths);
+            double off = (measured[index] / predicted) - 1;
+            return new ResultRow(
+                $"{name} {precisionName}, batch {batch}, {Shares[index]:0.##} of the whole",
+                measured[index] / predicted,
+                "measured to predicted time",
+                Target.AtMost(Tolerance, Math.Abs(off)),
+                $"predicted {predicted / 1e6:0.00} ms, measured {measured[index] / 1e6:0.00} ms, {plan.Removed}");
+        });
+
+        VisionTransformer Create(SubnetWidths widths) => elastic.Materialize(SubnetPlan.Of(architecture, widths)).Model;
+    }
+}

@@ -1,0 +1,49 @@
+using System.CommandLine;
+using SnapViT.Cli.Output;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Elastic;
+using SnapViT.Loading;
+using static TorchSharp.torch;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary><c>snapvit plan</c>: what a budget would leave, without cutting.</summary>
+internal static class PlanCommand
+{
+    private static readonly ModelOptions Model = new();
+    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
+    private static readonly BudgetOptions Budgets = new();
+    private static readonly PlanningOptions Planning = new();
+
+    public static Command Create()
+    {
+        Verb command = new("plan", "Shows what a budget would leave of every block and what that costs, without cutting.", """
+            One budget is needed, in the unit you have; 'snapvit cut' with the same options cuts what is shown here.
+
+              snapvit plan deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --align 32
+              snapvit plan deit_tiny.safetensors deit_tiny.scores.safetensors --latency 8ms --latency-batch 4 --allocation joint
+            """);
+        Model.AddTo(command);
+        command.Arguments.Add(Scores);
+        Budgets.AddTo(command);
+        Planning.AddTo(command);
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
+        Budget budget = Budgets.Read(parsed);
+        Planning.Require(parsed);
+        ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
+        using LoadedModel model = Model.Load(parsed, cancellation);
+        SubnetPlanner planner = ElasticViT.PlannerOf(model, scores);
+        PlanSubject subject = new(model, scores, Model.Preprocess(parsed, model), device, precision);
+        PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
+        SubnetPlan plan = planner.Plan(budget, how);
+        Report.Write(parsed, PlanReport.Of(plan, subject.FileBytes, how));
+        return 0;
+    }
+}

@@ -1,0 +1,118 @@
+using System.CommandLine;
+using SnapViT.Cli.Output;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Data;
+using SnapViT.Loading;
+using SnapViT.Workflows;
+using static TorchSharp.torch;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary>What is planned for.</summary>
+internal sealed record PlanSubject(LoadedModel Model, ElasticScores Scores, Preprocessing Preprocessing, Device Device, ScalarType Precision)
+{
+    /// <summary>Bytes of the file that <c>cut --out</c> would write of a plan.</summary>
+    public long FileBytes(SubnetPlan plan) => ModelFile.Bytes(SubnetConfig.Of(Model, Scores, plan, Preprocessing));
+}
+
+/// <summary>How budgets are divided and rounded, and what latencies are measured under.</summary>
+internal sealed class PlanningOptions
+{
+    private readonly Option<string> _allocation = new("--allocation")
+    {
+        Description = "How a budget in one figure is divided. pools: heads follow 15 points behind neurons, as in the paper; joint: by score per unit of the budget. Ratios say it themselves.",
+        DefaultValueFactory = _ => "pools",
+    };
+
+    private readonly Option<int> _align = new("--align") { Description = "Round the kept neurons of every block to multiples of 8, 16, 32 or 64, and the joint width of heads where one is narrower.", DefaultValueFactory = _ => 1 };
+    private readonly Option<int> _batch = new("--latency-batch") { Description = "Images per forward pass of --latency.", DefaultValueFactory = _ => 1 };
+    private readonly Option<string?> _table = new("--latency-table") { Description = "The file in which measured latencies are kept (JSON). Default: one per conditions in the cache folder of the user." };
+
+    public PlanningOptions() => _allocation.AcceptOnlyFromAmong("pools", "joint");
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in new Option[] { _allocation, _align, _batch, _table })
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    /// <summary>Fails in one line, before any work, where an option is out of range.</summary>
+    public void Require(ParseResult parsed)
+    {
+        if (parsed.GetValue(_align) is not (1 or 8 or 16 or 32 or 64) and int align)
+        {
+            throw new ArgumentException($"--align: expected 8, 16, 32 or 64, or 1 for none, found {align}");
+        }
+
+        if (parsed.GetValue(_batch) is < 1 and int batch)
+        {
+            throw new ArgumentException($"--latency-batch: expected at least 1, found {batch}");
+        }
+    }
+
+    /// <summary>What plans for these budgets depend on. Latencies are measured where a budget needs them and no table of these conditions is kept.</summary>
+    public PlanOptions Read(ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
+    {
+        Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? subject.Scores.JointAllocation : Allocation.Pools,
+        Align = parsed.GetValue(_align),
+        FileBytes = widths => subject.FileBytes(SubnetPlan.Of(subject.Model.Model.Architecture, widths)),
+        Latency = Table(parsed, subject, budgets.Any(budget => budget.Unit == CostUnit.Nanoseconds), cancellation),
+    }.Validated();
+
+    /// <summary>What latencies are measured with.</summary>
+    public LatencyTables Tables(ParseResult parsed, PlanSubject subject) => new(Conditions(parsed, subject), subject.Device, subject.Precision, TimeProvider.System);
+
+    private LatencyConditions Conditions(ParseResult parsed, PlanSubject subject) => new()
+    {
+        Architecture = subject.Model.Model.Architecture,
+        Precision = subject.Precision == ScalarType.BFloat16 ? "bf16" : "fp32",
+        Device = subject.Device.type.ToString().ToLowerInvariant(),
+        Threads = GlobalOptions.ThreadsOf(parsed),
+        Batch = parsed.GetValue(_batch),
+        Machine = MachineFacts.Describe(),
+        Runtime = $"libtorch {TorchSharp.torch.__version__}",
+    };
+
+    private LatencyTable? Table(ParseResult parsed, PlanSubject subject, bool needed, CancellationToken cancellation)
+    {
+        LatencyTables tables = Tables(parsed, subject);
+        string? asked = parsed.GetValue(_table);
+        string path = asked ?? LatencyCache.Path(Conditions(parsed, subject));
+        LatencyTable? found = asked is null ? Cached(parsed, tables, path, needed) : tables.Find(path);
+        if (found is not null || !needed)
+        {
+            return found;
+        }
+
+        if (asked is null)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        }
+
+        OutputPath.RequireWritable(path);
+        parsed.InvocationConfiguration.Error.WriteLine($"no latencies of this model under these conditions yet: measured now and kept in {path}");
+        return ProgressDisplay.Run(parsed, progress => tables.Measure(path, subject.Model, subject.Scores, progress, cancellation));
+    }
+
+    /// <summary>A cache may lose what is in it: a damaged table is none.</summary>
+    private static LatencyTable? Cached(ParseResult parsed, LatencyTables tables, string path, bool needed)
+    {
+        try
+        {
+            return tables.Find(path);
+        }
+        catch (CheckpointFormatException exception)
+        {
+            if (needed)
+            {
+                parsed.InvocationConfiguration.Error.WriteLine($"{exception.Message}; it is replaced");
+            }
+
+            return null;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using Spectre.Console;
+
+namespace SnapViT.Cli.Output;
+
+/// <summary>What a plan keeps and costs.</summary>
+internal static class PlanReport
+{
+    private const double Millisecond = 1e6;
+
+    public static Report Of(SubnetPlan plan, Func<SubnetPlan, long> fileBytes, PlanOptions how)
+    {
+        ViTArchitecture a = plan.Architecture;
+        SubnetPlan full = SubnetPlan.Of(a, a.FullWidths);
+        (long bytes, long fullBytes) = (fileBytes(plan), fileBytes(full));
+        LatencyTable? table = how.Latency;
+        double? milliseconds = table?.Predict(plan.Widths) / Millisecond, fullMilliseconds = table?.Predict(full.Widths) / Millisecond;
+        object json = new
+        {
+            plan.Removed.Mlp,
+            plan.Removed.Heads,
+            plan.Parameters,
+            plan.Flops,
+            FileBytes = bytes,
+            Latency = table is null ? null : new { PredictedMs = milliseconds, table.Conditions.Batch, table.Conditions.Precision, table.Conditions.Threads },
+            how.Allocation,
+            how.Align,
+            Blocks = plan.Widths,
+        };
+        return new Report(json, console =>
+        {
+            Table costs = Report.Table("", "kept", "whole model", "share");
+            costs.AddRow("neurons", $"{plan.Widths.TotalNeurons}", $"{full.Widths.TotalNeurons}", Share(plan.Widths.TotalNeurons, full.Widths.TotalNeurons));
+            costs.AddRow("heads", $"{plan.Widths.TotalHeads}", $"{full.Widths.TotalHeads}", Share(plan.Widths.TotalHeads, full.Widths.TotalHeads));
+            costs.AddRow("parameters", Figures.Count(plan.Parameters), Figures.Count(full.Parameters), Share(plan.Parameters, full.Parameters));
+            costs.AddRow("FLOPs", Figures.Count(plan.Flops), Figures.Count(full.Flops), Share(plan.Flops, full.Flops));
+            costs.AddRow("file", $"{Figures.Count(bytes)}B", $"{Figures.Count(fullBytes)}B", Share(bytes, fullBytes));
+            if (table is not null)
+            {
+                costs.AddRow("predicted latency", Figures.Invariant($"{milliseconds:0.00} ms"), Figures.Invariant($"{fullMilliseconds:0.00} ms"), Share(milliseconds!.Value, fullMilliseconds!.Value));
+            }
+
+            console.Write(costs);
+            if (table is not null)
+            {
+                console.WriteLine($"latency: best pass of {table.Conditions.Batch} image(s), {table.Conditions.Precision}, {table.Conditions.Threads} thread(s) on this machine");
+            }
+
+            console.Write(Blocks(plan));
+        });
+    }
+
+    /// <summary>Heads and neurons of every block.</summary>
+    private static Table Blocks(SubnetPlan plan)
+    {
+        Table table = Report.Table("block", "heads", "neurons");
+        for (int block = 0; block < plan.Widths.Count; block++)
+        {
+            table.AddRow($"{block}", $"{plan.Widths[block].Heads} of {plan.Architecture.Heads}", $"{plan.Widths[block].Neurons} of {plan.Architecture.Hidden}");
+        }
+
+        return table;
+    }
+
+    private static string Share(double part, double whole) => Figures.Percent(part / whole);
+}

@@ -1,0 +1,139 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Evaluation;
+
+/// <summary>
+/// Measures how long forward passes take. Other programs can only make a pass slower, so the best of many is the figure; models that are to be
+/// compared take turns, so that all see the same machine.
+/// </summary>
+/// <param name="conditions">What is measured under; the models are of its architecture, precision and device, torch already has its threads.</param>
+/// <param name="device">The device of the conditions.</param>
+/// <param name="time">The clock.</param>
+/// <exception cref="ArgumentException">The batch is below 1.</exception>
+public sealed class LatencyMeasurement(LatencyConditions conditions, Device device, TimeProvider time)
+{
+    private const int FewestRounds = 4;
+    private const int MostRounds = 12;
+    private const int MostPasses = 8;
+    private const int NeuronPoints = 12;
+    private const int MostHeadPoints = 8;
+
+    /// <summary>A visit to one model lasts about so long: enough for its weights to be in the caches as in steady use.</summary>
+    private const double VisitSeconds = 0.06;
+
+    /// <summary>A table takes about so long, unless its fewest rounds take longer.</summary>
+    private const double TableSeconds = 30;
+
+    private readonly int _batch = conditions.Batch >= 1 ? conditions.Batch : throw new ArgumentException($"latency batch: expected at least 1, found {conditions.Batch}");
+
+    /// <summary>Best times of a forward pass, to logits where the model has a classifier, else to features.</summary>
+    /// <param name="models">Makes the models, one after the other in every round; each is disposed after its turn.</param>
+    /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
+    /// <param name="cancellation">Stops between two models.</param>
+    /// <returns>Nanoseconds of a pass of every model.</returns>
+    public double[] Best(IReadOnlyList<Func<VisionTransformer>> models, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        using Tensor images = Images();
+        double[] best = [.. models.Select(_ => double.PositiveInfinity)];
+        double first = 0;
+        int rounds = FewestRounds;
+        for (int round = 0; round < rounds; round++)
+        {
+            long start = time.GetTimestamp();
+            for (int i = 0; i < models.Count; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using VisionTransformer model = models[i]();
+                best[i] = Math.Min(best[i], Visit(model, images));
+                progress?.Invoke((round * models.Count) + i + 1, rounds * models.Count);
+            }
+
+            first = round == 0 ? time.GetElapsedTime(start).TotalSeconds : first;
+            rounds = Math.Clamp((int)(TableSeconds / Math.Max(first, 1e-3)), FewestRounds, MostRounds);
+        }
+
+        return best;
+    }
+
+    /// <summary>
+    /// Measures a table: whole models with one width at a time less in all blocks, since a branch alone would find in the caches what a model
+    /// has to fetch.
+    /// </summary>
+    /// <param name="create">Makes a model of given widths with weights of its own, in the precision and on the device of the conditions.</param>
+    /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
+    /// <param name="cancellation">Stops between two models.</param>
+    /// <returns>The table.</returns>
+    public LatencyTable Table(Func<SubnetWidths, VisionTransformer> create, Action<int, int>? progress = null, CancellationToken cancellation = default) =>
+        TableBeside(create, [], progress, cancellation).Table;
+
+    /// <summary>Measures a table and other models in the same rounds, so that both see the same machine.</summary>
+    /// <param name="create">Makes a model of given widths with weights of its own, in the precision and on the device of the conditions.</param>
+    /// <param name="others">Makes the other models.</param>
+    /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
+    /// <param name="cancellation">Stops between two models.</param>
+    /// <returns>The table, and nanoseconds of a pass of each of the others.</returns>
+    public (LatencyTable Table, double[] Others) TableBeside(
+        Func<SubnetWidths, VisionTransformer> create, IReadOnlyList<Func<VisionTransformer>> others, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        ArgumentNullException.ThrowIfNull(others);
+        ViTArchitecture a = conditions.Architecture;
+        int[] heads = Grid(a.Heads, MostHeadPoints), neurons = Grid(a.Hidden, NeuronPoints);
+        BlockWidths[] widths = [.. heads.Select(count => new BlockWidths(count, a.Hidden)), .. neurons.Select(count => new BlockWidths(a.Heads, count))];
+        double[] best = Best(
+            [.. widths.Select(block => (Func<VisionTransformer>)(() => create(SubnetWidths.Uniform(a.Depth, block)))), .. others], progress, cancellation);
+        double[] byHeads = best[..heads.Length], byNeurons = best[heads.Length..widths.Length];
+        LatencyCurve attention = Curve(heads, byHeads, a.Depth), mlp = Curve(neurons, byNeurons, a.Depth);
+
+        // Both series end at the whole model.
+        double whole = Math.Min(byHeads[^1], byNeurons[^1]);
+        LatencyTable table = new(conditions, Math.Max(0, whole - (a.Depth * (attention.At(a.Heads) + mlp.At(a.Hidden)))), attention, mlp);
+        return (table, best[widths.Length..]);
+    }
+
+    private static LatencyCurve Curve(int[] widths, double[] nanoseconds, int depth) =>
+        LatencyCurve.Fit(widths.Zip(nanoseconds, (width, time) => (width, (time - nanoseconds[0]) / depth)));
+
+    /// <summary>0, 1, and from there to the full width in even steps.</summary>
+    private static int[] Grid(int width, int points) =>
+        [.. Enumerable.Range(0, points + 1).Select(step => (int)((long)width * step / points)).Concat([0, 1]).Distinct().Order()];
+
+    private Tensor Images()
+    {
+        ViTArchitecture a = conditions.Architecture;
+        using Generator generator = new(0, device);
+        return randn([_batch, a.Channels, a.ImageSize, a.ImageSize], device: device, generator: generator);
+    }
+
+    /// <summary>One pass that does not count, then as many as fit into a visit.</summary>
+    private double Visit(VisionTransformer model, Tensor images)
+    {
+        double warm = Pass(model, images), best = double.PositiveInfinity;
+        int passes = Math.Clamp((int)(VisitSeconds * 1e9 / Math.Max(warm, 1)), 1, MostPasses);
+        for (int pass = 0; pass < passes; pass++)
+        {
+            best = Math.Min(best, Pass(model, images));
+        }
+
+        return best;
+    }
+
+    private double Pass(VisionTransformer model, Tensor images)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long start = time.GetTimestamp();
+        Tensor output = model.Architecture.Classes > 0 ? model.Logits(images) : model.Embed(images);
+        if (device.type == DeviceType.CUDA)
+        {
+            // What was asked of a GPU is done when the answer is here.
+            output.cpu();
+        }
+
+        return time.GetElapsedTime(start).Ticks * (double)TimeSpan.NanosecondsPerTick;
+    }
+}
