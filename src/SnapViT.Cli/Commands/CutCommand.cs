@@ -18,7 +18,7 @@ internal static class CutCommand
     private static readonly Option<double?> Heads = new("--heads") { Description = "Share of all heads to remove, 0 to 1; goes with --mlp." };
     private static readonly Option<string?> Parameters = new("--params") { Description = "Parameters to keep at most: a share such as 0.5 (1.0 is the whole model), or a figure such as 22M." };
     private static readonly Option<string?> Flops = new("--flops") { Description = "FLOPs per image to keep at most: a share such as 0.6, or a figure such as 4.3G." };
-    private static readonly CorrectionOption Correction = new();
+    private static readonly CorrectionOption Correction = new(offersSequential: true);
     private static readonly CutTargets Targets = new();
 
     public static Command Create()
@@ -33,11 +33,12 @@ internal static class CutCommand
             """);
         Model.AddTo(command);
         command.Arguments.Add(Scores);
-        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops, Correction.Option })
+        foreach (Option option in new Option[] { Mlp, Heads, Parameters, Flops })
         {
             command.Options.Add(option);
         }
 
+        Correction.AddTo(command);
         Targets.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
@@ -47,17 +48,30 @@ internal static class CutCommand
     {
         GlobalOptions.ReadyTorch(parsed);
         Budget budget = BudgetOf(parsed);
-        Targets.Require(parsed);
+        Targets.Require(parsed, Correction.IsSequential(parsed));
+        Correction.RequirePhotos(parsed, Targets.Photos(parsed));
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
-        using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget));
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
+        using Subnet subnet = Cut(parsed, elastic, elastic.Planner.Plan(budget), model, preprocessing, cancellation);
         ModelAgreement? agreement = Targets.Compare(parsed, subnet, preprocessing, cancellation);
-        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, preprocessing));
+        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, preprocessing, Correction.Describe(parsed, scores)));
         Report.Write(parsed, CutReport.Of(files, subnet.Plan, agreement));
         return 0;
+    }
+
+    private static Subnet Cut(ParseResult parsed, ElasticViT elastic, SubnetPlan plan, LoadedModel model, Preprocessing preprocessing, CancellationToken cancellation)
+    {
+        if (!Correction.IsSequential(parsed))
+        {
+            return elastic.Materialize(plan);
+        }
+
+        using Subnet start = elastic.At(plan);
+        return ProgressDisplay.Run(parsed, progress =>
+            Correction.ByPhotos(parsed, Targets.Photos(parsed), model, preprocessing, progress)!.Apply(start, cancellation: cancellation));
     }
 
     private static Budget BudgetOf(ParseResult parsed)

@@ -17,7 +17,7 @@ internal static class ExportCommand
     private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
     private static readonly Option<string> Folder = new("--onnx-family") { Description = "The folder to write, new or empty: weights.data, a graph per budget, family.json.", Required = true };
     private static readonly Option<string> Budgets = new("--budgets") { Description = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), or two removed ratios (0.45:0.3).", Required = true };
-    private static readonly CorrectionOption Correction = new();
+    private static readonly CorrectionOption Correction = new(offersSequential: false);
     private static readonly OnnxOptionSet OnnxOptions = new();
 
     public static Command Create()
@@ -32,7 +32,7 @@ internal static class ExportCommand
         command.Arguments.Add(Scores);
         command.Options.Add(Folder);
         command.Options.Add(Budgets);
-        command.Options.Add(Correction.Option);
+        Correction.AddTo(command);
         OnnxOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
@@ -51,7 +51,7 @@ internal static class ExportCommand
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (budget.Name, elastic.Planner.Plan(budget.Budget)))];
         OnnxFamilyFiles files = OnnxFamily.Save(
-            folder, elastic, Cut(elastic, plans), plan => SubnetConfig.Of(model, scores, plan, preprocessing), options);
+            folder, elastic, Cut(elastic, plans), plan => SubnetConfig.Of(model, scores, plan, preprocessing, Correction.Describe(parsed, scores)), options);
         Report.Write(parsed, FamilyReport.Of(folder, files));
         return 0;
     }
