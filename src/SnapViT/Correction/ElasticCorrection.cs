@@ -9,7 +9,7 @@ namespace SnapViT.Correction;
 
 /// <summary>
 /// Corrections of all layers of one model for every budget: each layer is factored once, when it is first asked for, and each budget then
-/// costs a matrix product per layer. Always computed from the original weights, whatever was cut before.
+/// costs a triangular solve per layer. Always computed from the original weights, whatever was cut before.
 /// </summary>
 /// <remarks>Thread-safe.</remarks>
 public sealed class ElasticCorrection : IDisposable

@@ -8,8 +8,7 @@ namespace SnapViT.Correction;
 /// <summary>
 /// One linear layer that keeps giving what it gave when only a prefix of its inputs, in importance order, is left. With the damped second
 /// moments factored as <c>H = R R^T</c>, R lower triangular, the least-squares weights of the first k inputs are
-/// <c>W' = W R[:, :k] R[:k, :k]^-1</c> for every k. R is lower triangular, so the inverse of its leading block is the leading block of its inverse: one
-/// factorisation and inversion, then one matrix product per budget.
+/// <c>W' = W R[:, :k] R[:k, :k]^-1</c> for every k: one factorisation, then one triangular solve per budget.
 /// </summary>
 /// <remarks>
 /// Equal to SparseGPT's column elimination (Frantar and Alistarh, 2023) of a suffix from the right, in closed form. The damping acts as a ridge
@@ -17,17 +16,14 @@ namespace SnapViT.Correction;
 /// </remarks>
 internal sealed class LayerCorrection : IDisposable
 {
-    /// <summary>Columns of the inverse that are multiplied at a time; above them it is zero.</summary>
-    private const long Panel = 256;
-
-    private readonly Tensor _inverse;
+    private readonly Tensor _factor;
     private readonly Tensor _product;
     private readonly Tensor? _weight;
     private readonly Tensor? _mean;
     private readonly Tensor? _bias;
 
-    private LayerCorrection(Tensor inverse, Tensor product, Tensor? weight, Tensor? mean, Tensor? bias) =>
-        (_inverse, _product, _weight, _mean, _bias) = (inverse, product, weight, mean, bias);
+    private LayerCorrection(Tensor factor, Tensor product, Tensor? weight, Tensor? mean, Tensor? bias) =>
+        (_factor, _product, _weight, _mean, _bias) = (factor, product, weight, mean, bias);
 
     /// <summary>Factors the moments of one layer.</summary>
     /// <param name="weight">Original weight, [D, n].</param>
@@ -54,7 +50,7 @@ internal sealed class LayerCorrection : IDisposable
         Tensor factor = Cholesky(h);
         Tensor? mean = affine ? moments.Mean().index_select(0, order).DetachFromDisposeScope() : null;
         return new LayerCorrection(
-            linalg.solve_triangular(factor, eye(w.shape[1], dtype: ScalarType.Float64, device: w.device), upper: false).contiguous().DetachFromDisposeScope(),
+            factor.DetachFromDisposeScope(),
             w.mm(factor).DetachFromDisposeScope(),
             affine ? w.DetachFromDisposeScope() : null,
             mean,
@@ -74,23 +70,17 @@ internal sealed class LayerCorrection : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (Tensor? tensor in new[] { _inverse, _product, _weight, _mean, _bias })
+        foreach (Tensor? tensor in new[] { _factor, _product, _weight, _mean, _bias })
         {
             tensor?.Dispose();
         }
     }
 
-    /// <summary>M_k R_kk^-1 from the rows and columns of the inverse that are not zero.</summary>
+    /// <summary>W' R_kk = M_k, solved as R_kk^T W'^T = M_k^T.</summary>
     private Tensor Solve(long kept)
     {
-        List<Tensor> panels = [];
-        for (long start = 0; start < kept; start += Panel)
-        {
-            Tensor below = _inverse.narrow(0, start, kept - start).narrow(1, start, Math.Min(Panel, kept - start));
-            panels.Add(_product.narrow(1, start, kept - start).mm(below));
-        }
-
-        return cat(panels, 1);
+        Tensor triangle = _factor.narrow(0, 0, kept).narrow(1, 0, kept);
+        return linalg.solve_triangular(triangle, _product.narrow(1, 0, kept), upper: false, left: false);
     }
 
     private Tensor? Bias(Tensor weight, long kept)

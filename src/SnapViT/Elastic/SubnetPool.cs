@@ -4,7 +4,7 @@ using SnapViT.Core.Planning;
 namespace SnapViT.Elastic;
 
 /// <summary>
-/// The recently used sub-networks of one elastic model, ready for the next request. A corrected sub-network costs a matrix product a layer and
+/// The recently used sub-networks of one elastic model, ready for the next request. A corrected sub-network costs a triangular solve a layer and
 /// memory of its own: here it is made once, however many threads ask for it at the same moment, and forgotten when others were used since.
 /// </summary>
 /// <remarks>
