@@ -52,7 +52,7 @@ public sealed class SequentialCorrectionTests : IDisposable
 
     [Theory]
     [InlineData("", "none")]
-    [InlineData("--correction sequential --images {0}", "sequential, damping mean:0.01")]
+    [InlineData("--correction sequential --images {0}", "sequential from the uncorrected sub-network")]
     public async Task The_file_beside_a_cut_model_says_what_it_is(string correction, string said)
     {
         await CommandRun.Json($"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} {correction.Replace("{0}", _work.Photos, StringComparison.Ordinal)}");

@@ -54,6 +54,8 @@ internal sealed class CorrectionOption
     public string Describe(ParseResult parsed, ElasticScores scores) => Name(parsed, scores) switch
     {
         None => None,
+        Sequential when scores.Moments is null => $"{Sequential} from the uncorrected sub-network",
+        Sequential => $"{Sequential} from {Affine}, damping {parsed.GetRequiredValue(Ridge)}",
         string name => $"{name}, damping {parsed.GetRequiredValue(Ridge)}",
     };
 

@@ -47,7 +47,18 @@ public sealed class SubnetPool : IDisposable
     }
 
     /// <summary>Sub-networks that had to be made so far.</summary>
-    public long Made { get; private set; }
+    public long Made
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return field;
+            }
+        }
+
+        private set;
+    }
 
     /// <summary>The largest sub-network within a budget.</summary>
     /// <inheritdoc cref="Lease(SubnetPlan)"/>
