@@ -18,7 +18,7 @@ internal sealed record LatencyTable(IReadOnlyList<SubnetPlan> Plans, IReadOnlyLi
     /// <summary>Seconds of the smallest sub-network.</summary>
     public double Smallest => Seconds[^1];
 
-    /// <summary>Times every budget: the budgets take turns, so that all see the same machine; three of four runs were faster than the figure.</summary>
+    /// <summary>Times every budget: the budgets take turns, so that all see the same machine; the median counts.</summary>
     public static LatencyTable Measure(SubnetPool pool, IReadOnlyList<SubnetPlan> plans, Tensor image)
     {
         List<double>[] runs = [.. plans.Select(_ => new List<double>())];
@@ -36,7 +36,7 @@ internal sealed record LatencyTable(IReadOnlyList<SubnetPlan> Plans, IReadOnlyLi
             }
         }
 
-        return new LatencyTable(plans, [.. runs.Select(times => times.Order().ElementAt(3 * times.Count / 4))]);
+        return new LatencyTable(plans, [.. runs.Select(times => times.Order().ElementAt(times.Count / 2))]);
     }
 
     /// <summary>The table of a server that has the whole model only.</summary>

@@ -14,6 +14,9 @@ internal static class Sample
 {
     private const string Usage = "usage: DeadlineServer [MODEL SCORES] [--seconds S] [--seed N] [--threads T]";
 
+    /// <summary>Images of one request to the demo's model, which with one alone takes as long at every size.</summary>
+    private const long DemoImages = 16;
+
     public static int Run(string[] args, TextWriter output, TextWriter error)
     {
         try
@@ -36,7 +39,7 @@ internal static class Sample
     {
         SubnetPlan[] plans = [elastic.Planner.Plan(Budget.Whole), .. PruningRatios.Paper.Select(ratios => elastic.Planner.Plan(Budget.Ratios(ratios)))];
         using SubnetPool pool = new(elastic, plans.Length);
-        using Tensor image = Noise(plans[0], arguments.Seed);
+        using Tensor image = Noise(plans[0], arguments.Model is null ? DemoImages : 1, arguments.Seed);
         LatencyTable latencies = LatencyTable.Measure(pool, plans, image);
         Traffic traffic = Traffic.ForThreePhases(latencies, arguments.Seconds, arguments.Seed);
         ServiceResult elasticResult = new Server(pool, latencies, image).Serve(traffic);
@@ -57,11 +60,11 @@ internal static class Sample
         return new ElasticViT(model.Model, CriterionTable.Of(ScoreCriterion.Lamp).OfWeights(model.Model.Weights, arguments.Seed), new KeepFloors());
     }
 
-    private static Tensor Noise(SubnetPlan plan, ulong seed)
+    private static Tensor Noise(SubnetPlan plan, long images, ulong seed)
     {
         using Generator generator = new(seed);
         long side = plan.Architecture.ImageSize;
-        return randn([1, plan.Architecture.Channels, side, side], generator: generator);
+        return randn([images, plan.Architecture.Channels, side, side], generator: generator);
     }
 
     /// <summary>What the command line says.</summary>
