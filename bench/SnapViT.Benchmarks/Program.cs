@@ -12,7 +12,7 @@ if (args is [AccuracyCommand.Name, .. string[] rest])
 IBenchmark[] all =
 [
     new EmbeddingBenchmark(), new ScoringBenchmark(), new FitnessBenchmark(), new SwitchBenchmark(), new NearestNeighboursBenchmark(),
-    new PlanningBenchmark(), new LatencyBenchmark(),
+    new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(),
 ];
 
 string? file = Option("--out"), only = Option("--only");

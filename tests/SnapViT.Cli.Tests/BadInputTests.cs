@@ -142,6 +142,57 @@ public sealed class BadInputTests : IDisposable
         await Refused($"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out}", _work.ModelPath, fault);
         await Refused($"plan {_work.ModelPath} {_work.Scores} --flops 0.6", _work.ModelPath, fault);
         await Refused($"eval {_work.ModelPath} --scores {_work.Scores} --test {_work.Photos}", _work.ModelPath, fault);
+        await Refused($"export {_work.ModelPath} {_work.Scores} --onnx-family {_work.In("family")} --budgets 0.6", _work.ModelPath, fault);
+        Assert.False(Directory.Exists(_work.In("family")));
+    }
+
+    // One image has 17 tokens, fewer than the 24 neurons of a block.
+    [Fact]
+    public async Task Second_moments_of_fewer_tokens_than_neurons_need_damping()
+    {
+        await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} --samples 1 {Workspace.Fixed}");
+        string line = $"cut {_work.ModelPath} {_work.Scores} --mlp 0.5 --heads 0 --out {_work.Out}";
+        await Refused($"{line} --damping mean:0", ".mlp.fc2: correction: the second moments are singular: use more calibration images or damping above 0");
+        Assert.Equal(0, (await CommandRun.Of($"{line} --damping max:0.1")).Code);
+    }
+
+    [Fact]
+    public async Task Activations_that_are_not_finite_are_refused_before_they_spoil_weights()
+    {
+        CheckpointEdits.WithValue(_work.ModelPath, "blocks.1.mlp.fc1.weight", 3, 3e38f);
+        CheckpointEdits.WithValue(_work.ModelPath, "blocks.1.mlp.fc1.weight", 4, 3e38f);
+        _work.WithScores();
+        await Refused(_work.BuildLine(_work.Out), "NaN or infinite");
+        await Refused(_work.BuildLine(_work.Out) + " --preset reference", "NaN or infinite");
+        CommandRun cut = await CommandRun.Of($"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --correction sequential --images {_work.Photos} --out {_work.Out}");
+        Assert.Equal((1, ""), (cut.Code, cut.Output));
+        string said = cut.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1];
+        Assert.StartsWith("snapvit: blocks.1.mlp.fc2: correction: expected finite second moments, found NaN or infinite ones", said, StringComparison.Ordinal);
+        Assert.False(File.Exists(_work.Out));
+    }
+
+    [Theory]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction sequential", "--correction sequential: expected --images DIR with it")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction sequential --images {0}/none", "{0}/none: there is no such folder")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --images {0}/photos", "--images: expected --correction sequential, or --fp16 or --int8 with it")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction affine --damping much", "--damping: expected mean, max or percentile and a share, as in mean:0.01, found 'much'")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction affine --damping mean:-1", "damping: expected a finite share of 0 or more, found -1")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction affine", "expected scores with second moments for a correction, found none")]
+    [InlineData("eval {0}/model.safetensors --scores {0}/scores.safetensors --test {0}/photos --correction sequential", "--correction sequential: expected --images DIR with it")]
+    [InlineData("eval {0}/model.safetensors --scores {0}/scores.safetensors --test {0}/photos --images {0}/photos", "--images: expected --scores FILE and --correction sequential with it")]
+    [InlineData("export {0}/model.safetensors {0}/scores.safetensors --onnx-family {0}/family --budgets 0.6 --correction sequential", "Must be one of: 'auto' 'none' 'sparsegpt' 'affine'")]
+    public Task A_correction_that_cannot_be_is_refused(string line, string fault) => Refused(In(line), In(fault));
+
+    [Fact]
+    public async Task A_criterion_of_labels_is_refused_without_them()
+    {
+        await Refused(
+            $"build {_work.ModelPath} --images {_work.Photos}/a --out {_work.Out} --criterion cross-entropy",
+            $"{_work.Photos}/a: criterion cross-entropy: expected images of the model's 3 classes, one sub-folder each or by --labels, found 0");
+        SmallModels.Save(_work.ModelPath, SmallModels.Architecture("dinov2"));
+        await Refused(
+            $"build {_work.ModelPath} --images {_work.Photos} --out {_work.Out} --criterion snip-magnitude-cross-entropy",
+            $"criterion snip-magnitude-cross-entropy: expected a model with a classifier, found none in {_work.ModelPath}");
     }
 
     [Fact]

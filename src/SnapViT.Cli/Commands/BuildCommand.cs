@@ -16,12 +16,14 @@ internal static class BuildCommand
     private const string Unfinished = ".unfinished";
 
     private static readonly ModelOptions Model = new();
-    private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are not used.", Required = true };
+    private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are used by the criteria of cross-entropy only.", Required = true };
+    private static readonly Option<string?> Labels = new("--labels") { Description = "For a flat folder and a criterion that needs labels: lines 'identifier names', as for eval." };
     private static readonly Option<string> Out = new("--out") { Description = "The scores file to write (safetensors).", Required = true };
     private static readonly Option<int> Samples = new("--samples") { Description = "Photos used at most, a seeded sample.", DefaultValueFactory = _ => 1000 };
     private static readonly Option<string> Preset = PresetOption();
     private static readonly Option<int?> Evaluations = new("--evaluations") { Description = "Candidates of the search; 0 leaves the factors at their start. Default: the preset's, 0 or 50." };
-    private static readonly Option<ScoreCriterion?> Criterion = GlobalOptions.OneOf<ScoreCriterion>("--criterion", "curvature: the loss that is left after correction; ssl: squared mean gradient, as the reference; fisher: mean of squared per-image gradients, the paper's Eq. 2. Default: the preset's.");
+    private static readonly Option<string?> Criterion = CriterionOption();
+    private static readonly Option<ScoreNormalisation> Normalise = GlobalOptions.OneOf("--normalise", "block: every block's scores are divided by the block's mean before blocks are ranked against each other.", ScoreNormalisation.None);
     private static readonly Option<int> Calibration = new("--calibration") { Description = "Photos that second moments for the correction are taken from at most.", DefaultValueFactory = _ => new BuildOptions().CalibrationImages };
     private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => new BuildOptions().PrefixWeight };
     private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
@@ -39,13 +41,23 @@ internal static class BuildCommand
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Images, Out, Preset, Samples, Criterion, Evaluations, Crops, Calibration, PrefixWeight, Moments, Batch, NeuronFloor, HeadFloor })
+        foreach (Option option in new Option[] { Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, PrefixWeight, Moments, Batch, NeuronFloor, HeadFloor })
         {
             command.Options.Add(option);
         }
 
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
+    }
+
+    private static Option<string?> CriterionOption()
+    {
+        Option<string?> option = new("--criterion")
+        {
+            Description = $"{string.Join("; ", CriterionTable.All.Select(row => $"{row.Name}: {row.Meaning}"))}. Default: the preset's.",
+        };
+        option.AcceptOnlyFromAmong([.. CriterionTable.All.Select(row => row.Name)]);
+        return option;
     }
 
     private static Option<string> PresetOption()
@@ -67,7 +79,8 @@ internal static class BuildCommand
         {
             Samples = parsed.GetValue(Samples),
             Evaluations = parsed.GetValue(Evaluations) ?? preset.Evaluations,
-            Criterion = parsed.GetValue(Criterion) ?? preset.Criterion,
+            Criterion = parsed.GetValue(Criterion) is string criterion ? CriterionTable.Named(criterion).Criterion : preset.Criterion,
+            Normalisation = parsed.GetValue(Normalise),
             CalibrationImages = parsed.GetValue(Calibration),
             PrefixWeight = parsed.GetValue(PrefixWeight),
             KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,
@@ -81,7 +94,7 @@ internal static class BuildCommand
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(path + Unfinished);
-        ImageFolder images = ImageFolder.Scan(parsed.GetRequiredValue(Images));
+        ImageFolder images = ImageFolder.Scan(parsed.GetRequiredValue(Images), parsed.GetValue(Labels) is string labels ? LabelFile.Read(labels) : null);
         using LoadedModel model = Model.Load(parsed, cancellation);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Workflows;
@@ -16,7 +17,7 @@ internal static class CutCommand
     private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
     private static readonly BudgetOptions Budgets = new();
     private static readonly PlanningOptions Planning = new();
-    private static readonly CorrectionOption Correction = new();
+    private static readonly CorrectionOption Correction = new(offersSequential: true);
     private static readonly CutTargets Targets = new();
 
     public static Command Create()
@@ -35,7 +36,7 @@ internal static class CutCommand
         command.Arguments.Add(Scores);
         Budgets.AddTo(command);
         Planning.AddTo(command);
-        command.Options.Add(Correction.Option);
+        Correction.AddTo(command);
         Targets.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
@@ -46,20 +47,34 @@ internal static class CutCommand
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         Budget budget = Budgets.Read(parsed);
         Planning.Require(parsed);
-        Targets.Require(parsed);
+        Targets.Require(parsed, Correction.IsSequential(parsed));
+        Correction.RequirePhotos(parsed, Targets.Photos(parsed));
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
-        PlanSubject subject = new(model, scores, Model.Preprocess(parsed, model), device, precision);
+        PlanSubject subject = new(model, scores, Model.Preprocess(parsed, model), Correction.Describe(parsed, scores), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
-        using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget, how));
+        using Subnet subnet = Cut(parsed, elastic, elastic.Planner.Plan(budget, how), model, subject.Preprocessing, cancellation);
         ModelAgreement? agreement = Targets.Compare(parsed, subnet, subject.Preprocessing, cancellation);
-        IReadOnlyList<string> files = Targets.Write(parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, subject.Preprocessing));
+        IReadOnlyList<string> files = Targets.Write(
+            parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, subject.Preprocessing, subject.Correction));
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet, model, cancellation))
             : null;
         Report.Write(parsed, CutReport.Of(files, subnet.Plan, agreement, latency));
         return 0;
+    }
+
+    private static Subnet Cut(ParseResult parsed, ElasticViT elastic, SubnetPlan plan, LoadedModel model, Preprocessing preprocessing, CancellationToken cancellation)
+    {
+        if (!Correction.IsSequential(parsed))
+        {
+            return elastic.Materialize(plan);
+        }
+
+        using Subnet start = elastic.At(plan);
+        return ProgressDisplay.Run(parsed, progress =>
+            Correction.ByPhotos(parsed, Targets.Photos(parsed), model, preprocessing, progress)!.Apply(start, cancellation: cancellation));
     }
 }

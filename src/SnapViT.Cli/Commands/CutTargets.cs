@@ -17,12 +17,12 @@ internal sealed class CutTargets
     private const int MostPhotos = 256;
     private const int PhotosPerBatch = 16;
 
-    private readonly Option<string?> _out = new("--out") { Description = "The model file to write (safetensors, with its own config), which every verb reads again." };
+    private readonly Option<string?> _out = new("--out") { Description = "The model file to write (safetensors), which every verb reads again; NAME.config.json beside it says what it is, as its metadata do." };
     private readonly Option<string?> _onnx = new("--onnx") { Description = "The ONNX graph to write: dynamic batch, opset 17, with the config in its metadata." };
     private readonly Option<string?> _torch = new("--pt") { Description = "The PyTorch state dict to write, in timm's names (docs/pytorch.md)." };
     private readonly Option<string?> _hub = new("--hub") { Description = "The folder to write, new or empty, as model hubs have it: model.safetensors, config.json, and a model card README.md." };
     private readonly OnnxOptionSet _onnxOptions = new();
-    private readonly Option<string?> _images = new("--images") { Description = "ONNX: photos on which smaller weights are compared with float32, at most 256 of them; labels are not used." };
+    private readonly Option<string?> _images = new("--images") { Description = "Photos for --correction sequential, and for ONNX those on which smaller weights are compared with float32; at most 256 of them, labels are not used." };
 
     public void AddTo(Command command)
     {
@@ -35,9 +35,12 @@ internal sealed class CutTargets
     }
 
     /// <summary>Fails in one line, before any work, where nothing is asked for or a file could not be written.</summary>
-    public void Require(ParseResult parsed)
+    /// <param name="parsed">The command line.</param>
+    /// <param name="correctsByPhotos">Whether the photos serve the correction too.</param>
+    public void Require(ParseResult parsed, bool correctsByPhotos)
     {
-        string[] paths = [.. new[] { _out, _onnx, _torch, _hub }.Select(parsed.GetValue).OfType<string>()];
+        string? config = parsed.GetValue(_out) is string file ? ModelFile.ConfigPath(file) : null;
+        string[] paths = [.. new[] { _out, _onnx, _torch, _hub }.Select(parsed.GetValue).Append(config).OfType<string>()];
         if (paths.Length == 0)
         {
             throw new ArgumentException("expected at least one file to write: --out, --onnx, --pt or --hub, found none");
@@ -53,9 +56,9 @@ internal sealed class CutTargets
             throw new ArgumentException("--fp16, --int8 and --onnx-outputs: expected --onnx FILE with them, found none");
         }
 
-        if (parsed.GetValue(_images) is not null && _onnxOptions.Read(parsed).Precision == OnnxPrecision.Float32)
+        if (Photos(parsed) is not null && !correctsByPhotos && _onnxOptions.Read(parsed).Precision == OnnxPrecision.Float32)
         {
-            throw new ArgumentException("--images: expected --fp16 or --int8 with it, for float32 weights lose nothing; found neither");
+            throw new ArgumentException("--images: expected --correction sequential, or --fp16 or --int8 with it, for float32 weights lose nothing; found none");
         }
 
         _onnxOptions.Read(parsed);
@@ -66,6 +69,9 @@ internal sealed class CutTargets
             AtomicFolder.RequireFree(hub);
         }
     }
+
+    /// <summary>The folder of photos; null where none was given.</summary>
+    public string? Photos(ParseResult parsed) => parsed.GetValue(_images);
 
     /// <summary>Fails in one line where a format cannot hold models of that architecture.</summary>
     public void RequireFormats(ParseResult parsed, ViTArchitecture architecture)
@@ -83,7 +89,7 @@ internal sealed class CutTargets
         if (parsed.GetValue(_out) is string model)
         {
             ModelFile.Save(model, subnet.Model, config);
-            written.Add(model);
+            written.AddRange(model, ModelFile.SaveConfig(model, config));
         }
 
         if (parsed.GetValue(_onnx) is string graph)
@@ -108,7 +114,7 @@ internal sealed class CutTargets
     /// <summary>Compares the model of the smaller weights with that of the original ones; null where no photos were given.</summary>
     public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, Preprocessing preprocessing, CancellationToken cancellation)
     {
-        if (parsed.GetValue(_images) is not string folder)
+        if (Photos(parsed) is not string folder || _onnxOptions.Read(parsed).Precision == OnnxPrecision.Float32)
         {
             return null;
         }

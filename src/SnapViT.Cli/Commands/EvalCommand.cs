@@ -22,7 +22,8 @@ internal static class EvalCommand
     private static readonly Option<string> Test = new("--test") { Description = "Labelled test images: one sub-folder per class, or a flat folder with --labels.", Required = true };
     private static readonly Option<string?> Labels = new("--labels") { Description = "For a flat test folder: lines 'identifier names'; the file name's prefix before '_' is the identifier, the line number its class." };
     private static readonly PlanningOptions Planning = new();
-    private static readonly CorrectionOption Correction = new();
+    private static readonly CorrectionOption Correction = new(offersSequential: true);
+    private static readonly Option<string?> Images = new("--images") { Description = "Photos for --correction sequential, at most 256 of them; labels are not used." };
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 32 };
 
     public static Command Create()
@@ -34,12 +35,13 @@ internal static class EvalCommand
               snapvit eval small.safetensors --train cifar10/train --test cifar10/test
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Scores, Budgets, Train, Test, Labels, Batch, Correction.Option })
+        foreach (Option option in new Option[] { Scores, Budgets, Train, Test, Labels, Batch, Images })
         {
             command.Options.Add(option);
         }
 
         Planning.AddTo(command);
+        Correction.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
@@ -51,16 +53,19 @@ internal static class EvalCommand
         ImageFolder test = ImageFolder.Scan(parsed.GetRequiredValue(Test), labels);
         ImageFolder? train = parsed.GetValue(Train) is string folder ? ImageFolder.Scan(folder, labels) : null;
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
+        RequireForPhotos(parsed, scores);
         Budget[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
         Planning.Require(parsed);
         using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
-        PlanOptions? how = scores is null ? null : Planning.Read(parsed, new PlanSubject(model, scores, preprocessing, device, precision), budgets, cancellation);
+        PlanOptions? how = scores is null ? null : Planning.Read(parsed, new PlanSubject(model, scores, preprocessing, Correction.Describe(parsed, scores), device, precision), budgets, cancellation);
         ModelEvaluation? evaluation = null;
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
             evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress);
-            return Measure(evaluation, model, scores, budgets, how, Correction.Choose(parsed, scores), precision, device, test, train, cancellation);
+            PhotoCorrection? photos = Correction.ByPhotos(parsed, parsed.GetValue(Images), model, preprocessing, progress);
+            Cutter cutter = new(model, Correction.Choose(parsed, scores), photos, precision, device);
+            return Measure(evaluation, cutter, scores, budgets, how, test, train, cancellation);
         });
         bool elastic = scores is not null;
         Report.Write(parsed, EvaluationReport.Of(preprocessing, precision, elastic ? rows[0] : null, [.. rows.Skip(elastic ? 1 : 0)], evaluation!.Skipped));
@@ -68,24 +73,39 @@ internal static class EvalCommand
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(
-        ModelEvaluation evaluation, LoadedModel model, ElasticScores? scores, Budget[] budgets, PlanOptions? how, CorrectionOptions? correction, ScalarType precision, Device device, ImageFolder test, ImageFolder? train, CancellationToken cancellation)
+        ModelEvaluation evaluation, Cutter cutter, ElasticScores? scores, Budget[] budgets, PlanOptions? how, ImageFolder test, ImageFolder? train, CancellationToken cancellation)
     {
         if (scores is null)
         {
-            using VisionTransformer cast = new(model.Model.Weights.To(precision, device));
+            using VisionTransformer cast = new(cutter.Model.Model.Weights.To(cutter.Precision, cutter.Device));
             return evaluation.Run([cast], test, train, cancellation);
         }
 
-        using ElasticViT elastic = ElasticViT.Create(model, scores, correction, precision, device);
+        using ElasticViT elastic = cutter.Open(scores);
         SubnetPlan[] plans = [elastic.Planner.Plan(Budget.Whole), .. budgets.Select(budget => elastic.Planner.Plan(budget, how))];
-        List<Subnet> subnets = [.. plans.Select(elastic.At)];
+        List<Subnet> subnets = [];
         try
         {
+            foreach (SubnetPlan plan in plans)
+            {
+                subnets.Add(cutter.Cut(elastic, plan, cancellation));
+            }
+
             return evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
         }
         finally
         {
             subnets.ForEach(subnet => subnet.Dispose());
+        }
+    }
+
+    private static void RequireForPhotos(ParseResult parsed, ElasticScores? scores)
+    {
+        string? photos = parsed.GetValue(Images);
+        Correction.RequirePhotos(parsed, photos);
+        if (photos is not null && (scores is null || !Correction.IsSequential(parsed)))
+        {
+            throw new ArgumentException("--images: expected --scores FILE and --correction sequential with it, found others");
         }
     }
 
@@ -99,5 +119,27 @@ internal static class EvalCommand
         return text is null
             ? [.. PruningRatios.Paper.Select(Budget.Ratios)]
             : [.. BudgetList.Read(text).Select(entry => entry.Budget)];
+    }
+
+    /// <summary>How sub-networks are made: with photos from float32 ones on the CPU, else in the precision and on the device they run in.</summary>
+    private sealed record Cutter(LoadedModel Model, CorrectionOptions? Correction, PhotoCorrection? Photos, ScalarType Precision, Device Device)
+    {
+        public ElasticViT Open(ElasticScores scores) => Photos is null
+            ? ElasticViT.Create(Model, scores, Correction, Precision, Device)
+            : ElasticViT.Create(Model, scores, Correction);
+
+        public Subnet Cut(ElasticViT elastic, SubnetPlan plan, CancellationToken cancellation)
+        {
+            Subnet subnet = elastic.At(plan);
+            if (Photos is null)
+            {
+                return subnet;
+            }
+
+            using (subnet)
+            {
+                return Photos.Apply(subnet, Precision, Device, cancellation);
+            }
+        }
     }
 }

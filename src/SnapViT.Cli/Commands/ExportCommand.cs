@@ -19,7 +19,7 @@ internal static class ExportCommand
     private static readonly Option<string> Folder = new("--onnx-family") { Description = "The folder to write, new or empty: weights.data, a graph per budget, family.json.", Required = true };
     private static readonly Option<string> Budgets = new("--budgets") { Description = BudgetList.Says, Required = true };
     private static readonly PlanningOptions Planning = new();
-    private static readonly CorrectionOption Correction = new();
+    private static readonly CorrectionOption Correction = new(offersSequential: false);
     private static readonly OnnxOptionSet OnnxOptions = new();
 
     public static Command Create()
@@ -35,7 +35,7 @@ internal static class ExportCommand
         command.Options.Add(Folder);
         command.Options.Add(Budgets);
         Planning.AddTo(command);
-        command.Options.Add(Correction.Option);
+        Correction.AddTo(command);
         OnnxOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
@@ -53,11 +53,11 @@ internal static class ExportCommand
         using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
         using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
-        PlanSubject subject = new(model, scores, preprocessing, device, precision);
+        PlanSubject subject = new(model, scores, preprocessing, Correction.Describe(parsed, scores), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, budgets.Select(budget => budget.Budget), cancellation);
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (NameOf(budget.Text), elastic.Planner.Plan(budget.Budget, how)))];
         OnnxFamilyFiles files = OnnxFamily.Save(
-            folder, elastic, Cut(elastic, plans), plan => SubnetConfig.Of(model, scores, plan, preprocessing), options);
+            folder, elastic, Cut(elastic, plans), plan => SubnetConfig.Of(model, scores, plan, preprocessing, subject.Correction), options);
         Report.Write(parsed, FamilyReport.Of(folder, files));
         return 0;
     }

@@ -15,6 +15,7 @@ internal static class PlanCommand
     private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
     private static readonly BudgetOptions Budgets = new();
     private static readonly PlanningOptions Planning = new();
+    private static readonly CorrectionOption Correction = new(offersSequential: true);
 
     public static Command Create()
     {
@@ -28,6 +29,7 @@ internal static class PlanCommand
         command.Arguments.Add(Scores);
         Budgets.AddTo(command);
         Planning.AddTo(command);
+        Correction.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
@@ -40,7 +42,7 @@ internal static class PlanCommand
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         SubnetPlanner planner = ElasticViT.PlannerOf(model, scores);
-        PlanSubject subject = new(model, scores, Model.Preprocess(parsed, model), device, precision);
+        PlanSubject subject = new(model, scores, Model.Preprocess(parsed, model), Correction.Describe(parsed, scores), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
         SubnetPlan plan = planner.Plan(budget, how);
         Report.Write(parsed, PlanReport.Of(plan, subject.FileBytes, how));

@@ -10,11 +10,12 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Cli.Commands;
 
-/// <summary>What is planned for.</summary>
-internal sealed record PlanSubject(LoadedModel Model, ElasticScores Scores, Preprocessing Preprocessing, Device Device, ScalarType Precision)
+/// <summary>What is planned for; the correction in words is part of a written file and so of its bytes.</summary>
+internal sealed record PlanSubject(
+    LoadedModel Model, ElasticScores Scores, Preprocessing Preprocessing, string Correction, Device Device, ScalarType Precision)
 {
     /// <summary>Bytes of the file that <c>cut --out</c> would write of a plan.</summary>
-    public long FileBytes(SubnetPlan plan) => ModelFile.Bytes(SubnetConfig.Of(Model, Scores, plan, Preprocessing));
+    public long FileBytes(SubnetPlan plan) => ModelFile.Bytes(SubnetConfig.Of(Model, Scores, plan, Preprocessing, Correction));
 }
 
 /// <summary>How budgets are divided and rounded, and what latencies are measured under.</summary>

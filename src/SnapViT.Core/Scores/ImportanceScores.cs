@@ -64,6 +64,21 @@ public sealed class ImportanceScores
         return new ImportanceScores(neurons, heads);
     }
 
+    /// <summary>
+    /// Every block's scores divided by the block's mean, neurons and heads apart, so that no block ranks low for the unit of its scores (Pham, 2026). A
+    /// block of zeros stays one.
+    /// </summary>
+    public ImportanceScores DividedByBlockMean() => new([.. _neurons.Select(DividedByMean)], [.. _heads.Select(DividedByMean)]);
+
+    /// <summary>By the largest first: a mean of the smallest doubles would vanish, one of the largest overflow.</summary>
+    private static double[] DividedByMean(double[] row)
+    {
+        double largest = row.Max();
+        double[] relative = [.. row.Select(score => largest > 0 ? score / largest : 0)];
+        double mean = relative.Average();
+        return [.. relative.Select(score => mean > 0 ? score / mean : 0)];
+    }
+
     private static double[][] Rows(double[,] scores, string structure)
     {
         double[][] rows = new double[scores.GetLength(0)][];

@@ -39,6 +39,7 @@ internal sealed class CrossMoments : IDisposable
     /// <summary>The affine layer that gives the outputs best, held near a given weight by a ridge: weight [D, k] and bias [D], float64.</summary>
     /// <param name="near">Weight it is held near, float64 [D, k].</param>
     /// <param name="ridge">How strongly.</param>
+    /// <exception cref="ArgumentException">The moments are singular and not damped, or not finite.</exception>
     public (Tensor Weight, Tensor Bias) Fit(Tensor near, Damping ridge)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -50,7 +51,9 @@ internal sealed class CrossMoments : IDisposable
         {
             Tensor covariance = all.narrow(0, 0, k).narrow(1, 0, k).Minus(mean.outer(mean));
             Tensor error = wanted.narrow(1, 0, k).Minus(wantedMean.outer(mean)).Minus(near.mm(covariance));
-            weight = near.Plus(linalg.solve(ridge.Apply(covariance), error.t().contiguous()).t());
+            Tensor factor = LayerCorrection.Cholesky(ridge.Apply(covariance));
+            Tensor half = linalg.solve_triangular(factor.t(), error, upper: true, left: false);
+            weight = near.Plus(linalg.solve_triangular(factor, half, upper: false, left: false));
         }
 
         Tensor bias = k == 0 ? wantedMean : wantedMean.Minus(weight.mv(mean));

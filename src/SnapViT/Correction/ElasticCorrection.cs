@@ -50,20 +50,24 @@ public sealed class ElasticCorrection : IDisposable
         ArgumentNullException.ThrowIfNull(widths);
         ViTArchitecture a = _original.Architecture;
         Dictionary<string, Tensor> corrected = [];
-        for (int block = 0; block < a.Depth; block++)
+        try
         {
-            if (widths[block].Heads < a.Heads)
+            for (int block = 0; block < a.Depth; block++)
             {
-                Correct(block, BlockLinear.Proj, (long)widths[block].Heads * a.HeadWidth, corrected);
+                CorrectBlock(block, widths[block], corrected);
             }
 
-            if (widths[block].Neurons < a.Hidden)
-            {
-                Correct(block, BlockLinear.Fc2, widths[block].Neurons, corrected);
-            }
+            return corrected;
         }
+        catch
+        {
+            foreach (Tensor tensor in corrected.Values)
+            {
+                tensor.Dispose();
+            }
 
-        return corrected;
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -77,6 +81,20 @@ public sealed class ElasticCorrection : IDisposable
         _layers.Clear();
         _moments.Dispose();
         _original.Dispose();
+    }
+
+    private void CorrectBlock(int block, BlockWidths kept, Dictionary<string, Tensor> corrected)
+    {
+        ViTArchitecture a = _original.Architecture;
+        if (kept.Heads < a.Heads)
+        {
+            Correct(block, BlockLinear.Proj, (long)kept.Heads * a.HeadWidth, corrected);
+        }
+
+        if (kept.Neurons < a.Hidden)
+        {
+            Correct(block, BlockLinear.Fc2, kept.Neurons, corrected);
+        }
     }
 
     private void Correct(int block, BlockLinear layer, long kept, Dictionary<string, Tensor> corrected)

@@ -102,7 +102,9 @@ internal sealed class LayerCorrection : IDisposable
         return (weight * alive, moments.Plus(dead.diag()));
     }
 
-    private static Tensor Cholesky(Tensor h)
+    /// <summary>R, lower triangular, of damped moments <c>H = R R^T</c>.</summary>
+    /// <exception cref="ArgumentException">They are singular, or not finite.</exception>
+    internal static Tensor Cholesky(Tensor h)
     {
         (Tensor factor, Tensor info) = linalg.cholesky_ex(h);
         bool finite = factor.isfinite().all().item<bool>();

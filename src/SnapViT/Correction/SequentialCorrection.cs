@@ -60,6 +60,18 @@ public sealed class SequentialCorrection
         }
     }
 
+    private (Tensor Weight, Tensor Bias) Fit(CrossMoments moments, Tensor near, string name)
+    {
+        try
+        {
+            return moments.Fit(near, _ridge);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new ArgumentException($"{name}: {exception.Message}", exception);
+        }
+    }
+
     /// <summary>The model with one layer fitted anew; the one given is disposed.</summary>
     private VisionTransformer Fitted(VisionTransformer current, TokenStreams streams, int block, BlockLinear layer, Tensor weights, CancellationToken cancellation)
     {
@@ -73,7 +85,7 @@ public sealed class SequentialCorrection
         Tensor near = current.Weights[name + ".weight"].to(ScalarType.Float64);
         using CrossMoments moments = new(near.shape[1], near.shape[0]);
         streams.Observe(_dense, current, block, layer, (input, wanted) => moments.Add(input, wanted, weights), cancellation);
-        (Tensor weight, Tensor bias) = moments.Fit(near, _ridge);
+        (Tensor weight, Tensor bias) = Fit(moments, near, name);
         VisionTransformer next = new(current.Weights.Map(current.Widths, (key, tensor) =>
             key == name + ".weight" ? weight.to(tensor.dtype, copy: true) : key == name + ".bias" ? bias.to(tensor.dtype, copy: true) : tensor.alias()));
         current.Dispose();

@@ -16,13 +16,21 @@ internal sealed class TokenStreams : IDisposable
     public static TokenStreams Start(VisionTransformer dense, IEnumerable<Tensor> batches, CancellationToken cancellation)
     {
         List<Tensor> tokens = [];
-        foreach (Tensor batch in batches)
+        try
         {
-            using (batch)
+            foreach (Tensor batch in batches)
             {
-                cancellation.ThrowIfCancellationRequested();
-                tokens.Add(dense.EmbedTokens(batch).DetachFromDisposeScope());
+                using (batch)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    tokens.Add(dense.EmbedTokens(batch).DetachFromDisposeScope());
+                }
             }
+        }
+        catch
+        {
+            tokens.ForEach(one => one.Dispose());
+            throw;
         }
 
         return tokens.Count > 0

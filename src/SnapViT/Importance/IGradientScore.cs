@@ -13,7 +13,7 @@ internal interface IGradientScore : IDisposable
     /// <param name="delta">Gradient of the loss summed over images at the output of the layer, [B, T, rows].</param>
     void Add(int block, BlockLinear layer, Tensor input, Tensor delta);
 
-    /// <summary>Mean over the row of the score's squares, one value per row of the layer.</summary>
+    /// <summary>Mean over the row of what the score makes of every weight, one value per row of the layer.</summary>
     /// <param name="block">Block, 0..L-1.</param>
     /// <param name="layer">Fc1, or Qkv for the rows of the values.</param>
     /// <param name="images">Images seen, n.</param>

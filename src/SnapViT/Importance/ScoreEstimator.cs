@@ -1,4 +1,3 @@
-using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
 using TorchSharp;
@@ -7,21 +6,28 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The local scores of the paper (section 3.1): squared self-supervised gradients of every MLP neuron (its row of <c>fc1</c>, or of SwiGLU's
-/// <c>w1</c>) and every head (its rows of the values). No labels, no classifier, no step of training.
+/// Local scores from gradients of every MLP neuron (its row of <c>fc1</c>, or of SwiGLU's <c>w1</c>) and every head (its rows of the values). By the
+/// paper's self-supervised loss (section 3.1) without labels or a classifier; by cross-entropy for comparison. No step of training.
 /// </summary>
 public sealed class ScoreEstimator : IDisposable
 {
     private readonly VisionTransformer _model;
     private readonly DistillationPairs _pairs;
+    private readonly CriterionRow _criterion;
     private readonly IGradientScore _score;
 
     /// <summary>An estimator over one model, which stays the caller's.</summary>
     /// <param name="model">The unpruned model; teacher and student at once.</param>
     /// <param name="criterion">How gradients become scores.</param>
     /// <param name="pairs">Which views of an image are compared.</param>
-    /// <exception cref="ArgumentException">The model is pruned already.</exception>
+    /// <exception cref="ArgumentException">The model is pruned already, or has no classifier where the criterion needs one.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The criterion is not one of gradients.</exception>
     public ScoreEstimator(VisionTransformer model, ScoreCriterion criterion, DistillationPairs pairs)
+        : this(model, CriterionTable.Of(criterion), pairs)
+    {
+    }
+
+    internal ScoreEstimator(VisionTransformer model, CriterionRow criterion, DistillationPairs pairs)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(pairs);
@@ -30,14 +36,13 @@ public sealed class ScoreEstimator : IDisposable
             throw new ArgumentException($"model: expected an unpruned one, found widths {model.Widths}", nameof(model));
         }
 
-        _model = model;
-        _pairs = pairs;
-        _score = criterion switch
+        if (criterion.Source == ScoreSource.LabelledImages && model.Architecture.Classes == 0)
         {
-            ScoreCriterion.Ssl => new SquaredMeanGradient(),
-            ScoreCriterion.Fisher => new PerSampleFisher(),
-            _ => throw new ArgumentOutOfRangeException(nameof(criterion), criterion, "unknown criterion"),
-        };
+            throw new ArgumentException($"criterion {criterion.Name}: expected a model with a classifier, found one without", nameof(model));
+        }
+
+        (_model, _pairs, _criterion) = (model, pairs, criterion);
+        _score = (criterion.FromGradients ?? throw new ArgumentOutOfRangeException(nameof(criterion), criterion.Name, "expected a criterion of gradients"))(model.Weights);
     }
 
     /// <summary>Images added so far.</summary>
@@ -48,18 +53,48 @@ public sealed class ScoreEstimator : IDisposable
 
     internal IGradientScore Score => _score;
 
-    /// <summary>Adds a batch of images.</summary>
+    /// <summary>Adds a batch of images by the self-supervised loss.</summary>
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S]; the views in the order of the pairs.</param>
     /// <exception cref="ArgumentException">
     /// No image, another number of views than the pairs name, or a loss that is not finite: nothing was added then.
     /// </exception>
+    /// <exception cref="InvalidOperationException">The criterion scores from labelled images.</exception>
     public void Add(Tensor crops)
     {
         ArgumentNullException.ThrowIfNull(crops);
+        Require(ScoreSource.Crops);
+        Accumulate(crops, tap => SelfDistillation.Backward(_model, _pairs, crops, tap));
+    }
+
+    /// <summary>Adds a batch of images by the cross-entropy of the model's classifier.</summary>
+    /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
+    /// <param name="labels">Their classes, int64 [B].</param>
+    /// <exception cref="ArgumentException">No image, labels of another number, or a loss that is not finite: nothing was added then.</exception>
+    /// <exception cref="InvalidOperationException">The criterion scores from crops.</exception>
+    public void Add(Tensor images, Tensor labels)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        ArgumentNullException.ThrowIfNull(labels);
+        Require(ScoreSource.LabelledImages);
+        Accumulate(images, tap => ClassificationLoss.Backward(_model, images, labels, tap));
+    }
+
+    /// <summary>The scores of all images added: [L, H] for neurons, [L, A] for heads, without global factors.</summary>
+    /// <exception cref="InvalidOperationException">No image was added.</exception>
+    /// <exception cref="ArgumentException">A score is not finite: the model or the images hold NaN.</exception>
+    public ImportanceScores Scores() => Images > 0
+        ? ScoredRows.Scores(_model.Architecture, (block, layer) => _score.Rows(block, layer, Images))
+        : throw new InvalidOperationException("no image was scored");
+
+    /// <inheritdoc/>
+    public void Dispose() => _score.Dispose();
+
+    private void Accumulate(Tensor batch, Func<GradientTap, double> backward)
+    {
         using DisposeScope scope = NewDisposeScope();
         using GradientTap tap = new() { HeadWidth = _model.Architecture.HeadWidth };
-        LossSum += SelfDistillation.Backward(_model, _pairs, crops, tap);
-        long images = crops.shape[0];
+        LossSum += backward(tap);
+        long images = batch.shape[0];
         using (no_grad())
         {
             tap.Visit(images, _score.Add);
@@ -68,37 +103,11 @@ public sealed class ScoreEstimator : IDisposable
         Images += images;
     }
 
-    /// <summary>The scores of all images added: [L, H] for neurons, [L, A] for heads, without global factors.</summary>
-    /// <exception cref="InvalidOperationException">No image was added.</exception>
-    /// <exception cref="ArgumentException">A score is not finite: the model or the images hold NaN.</exception>
-    public ImportanceScores Scores()
+    private void Require(ScoreSource source)
     {
-        if (Images == 0)
+        if (_criterion.Source != source)
         {
-            throw new InvalidOperationException("no image was scored");
+            throw new InvalidOperationException($"criterion {_criterion.Name}: scores from {_criterion.Source}, not from {source}");
         }
-
-        ViTArchitecture a = _model.Architecture;
-        double[,] neurons = new double[a.Depth, a.Hidden];
-        double[,] heads = new double[a.Depth, a.Heads];
-        for (int block = 0; block < a.Depth; block++)
-        {
-            double[] rows = _score.Rows(block, BlockLinear.Fc1, Images);
-            double[] values = _score.Rows(block, BlockLinear.Qkv, Images);
-            for (int neuron = 0; neuron < a.Hidden; neuron++)
-            {
-                neurons[block, neuron] = rows[neuron];
-            }
-
-            for (int head = 0; head < a.Heads; head++)
-            {
-                heads[block, head] = values.AsSpan(head * a.HeadWidth, a.HeadWidth).ToArray().Average();
-            }
-        }
-
-        return new ImportanceScores(neurons, heads);
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _score.Dispose();
 }

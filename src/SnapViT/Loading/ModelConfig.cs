@@ -42,6 +42,20 @@ public sealed record ModelConfig
     /// <summary>The config as JSON, in one line or for people to read.</summary>
     public string ToJson(bool indented = false) => JsonSerializer.Serialize(this, indented ? IndentedJson : Json);
 
+    /// <summary>Whether a text calls itself a config of this kind; any other JSON, such as a publisher's, does not.</summary>
+    public static bool IsOne(string json)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty(nameof(Architecture), out _);
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Reads a config back and checks it.</summary>
     /// <exception cref="FormatException">The text is no config, or a fact in it is impossible.</exception>
     public static ModelConfig FromJson(string json)

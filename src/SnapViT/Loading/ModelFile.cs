@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Dialects;
@@ -13,6 +14,7 @@ namespace SnapViT.Loading;
 public static class ModelFile
 {
     private const int HashChunk = 1 << 20;
+    private const long MaxConfigLength = 4 << 20;
 
     /// <summary>Reads a model.</summary>
     /// <param name="path">A checkpoint in any container and dialect (<see cref="CheckpointArchive"/>, <see cref="DialectTable"/>), or a model written here.</param>
@@ -82,25 +84,45 @@ public static class ModelFile
         return hints.ImageSize is int size && size != inFile.Architecture.ImageSize ? inFile.AtImageSize(size, archive.Path) : inFile;
     }
 
-    /// <summary>Reads the config that a model file written here carries; null for any other safetensors file.</summary>
+    /// <summary>
+    /// Reads the config that a model file written here carries; where its metadata were lost, that of <see cref="ConfigPath"/>. Null for any other file.
+    /// </summary>
     /// <exception cref="CheckpointFormatException">The config is damaged.</exception>
     public static ModelConfig? ReadConfig(ITensorArchive archive)
     {
         ArgumentNullException.ThrowIfNull(archive);
-        if (!archive.Metadata.TryGetValue(ModelConfig.MetadataKey, out string? json))
-        {
-            return null;
-        }
-
+        bool isInFile = archive.Metadata.TryGetValue(ModelConfig.MetadataKey, out string? json);
+        string source = isInFile ? archive.Path : ConfigPath(archive.Path);
+        json ??= ReadBeside(source);
         try
         {
-            return ModelConfig.FromJson(json);
+            return json is null ? null : ModelConfig.FromJson(json);
         }
         catch (FormatException exception)
         {
-            throw new CheckpointFormatException(archive.Path, exception.Message, innerException: exception);
+            throw new CheckpointFormatException(source, exception.Message, innerException: exception);
         }
     }
+
+    /// <summary>Where the config of a model file stands beside it: <c>small.config.json</c> of <c>small.safetensors</c>.</summary>
+    public static string ConfigPath(string path) => Path.ChangeExtension(path, ".config.json");
+
+    /// <summary>Writes a config beside its model file for people and other programs, atomically. The file's own metadata come first when it is read.</summary>
+    /// <param name="path">The model file.</param>
+    /// <param name="config">What the file says about itself.</param>
+    /// <returns>The file written.</returns>
+    /// <exception cref="IOException">It cannot be written; nothing is left of it.</exception>
+    public static string SaveConfig(string path, ModelConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        string beside = ConfigPath(path);
+        AtomicFile.Write(beside, stream => stream.Write(Encoding.UTF8.GetBytes(config.ToJson(indented: true) + "\n")));
+        return beside;
+    }
+
+    /// <summary>The text of a config beside a model; null where there is none, or that of another program.</summary>
+    private static string? ReadBeside(string path) =>
+        new FileInfo(path) is { Exists: true, Length: <= MaxConfigLength } && File.ReadAllText(path) is string json && ModelConfig.IsOne(json) ? json : null;
 
     /// <summary>Writes a model with its own config, in timm's names and layout; atomically, the same model gives the same bytes.</summary>
     /// <param name="path">The safetensors file to write.</param>

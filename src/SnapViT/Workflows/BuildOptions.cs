@@ -15,8 +15,11 @@ public sealed record BuildOptions
     /// <summary>Candidates of the search, 0 or more; default 50.</summary>
     public int Evaluations { get; init; } = 50;
 
-    /// <summary>How gradients become scores; default the reference's.</summary>
+    /// <summary>How structures are scored; default the reference's.</summary>
     public ScoreCriterion Criterion { get; init; } = ScoreCriterion.Ssl;
+
+    /// <summary>What is done to the scores before blocks are ranked against each other; default nothing.</summary>
+    public ScoreNormalisation Normalisation { get; init; }
 
     /// <summary>Which crops are compared; default the reference's one pair.</summary>
     public CropProtocol Crops { get; init; } = CropProtocol.Reference;

@@ -38,12 +38,13 @@ public sealed class ElasticBuild
 
     /// <summary>Prepares a build; nothing is computed yet.</summary>
     /// <param name="source">The unpruned model; stays the caller's.</param>
-    /// <param name="images">Photos; labels are not used.</param>
+    /// <param name="images">Photos; labels are used by criteria of cross-entropy only.</param>
     /// <param name="preprocessing">How they become the model's input.</param>
     /// <param name="options">How the model is made elastic.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <exception cref="ArgumentException">An option is out of range, the model is pruned already, or there are fewer images than the search compares components.</exception>
     /// <exception cref="BudgetException">The floors make a ratio of the search impossible.</exception>
+    /// <exception cref="ImageFolderException">The criterion needs labels of the model's classes, and the images lack them.</exception>
     public ElasticBuild(LoadedModel source, ImageFolder images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -55,6 +56,7 @@ public sealed class ElasticBuild
         _preprocessing = preprocessing;
         _options = options.Validated();
         RequireRatiosWithinFloors();
+        LocalScoring.RequireLabels(source, images, options);
         _progress = progress;
         _files = images.Sample(options.Samples, options.Seed);
         _calibration = images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed);
@@ -73,8 +75,8 @@ public sealed class ElasticBuild
         using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
         using CalibrationMoments? moments = NeedsMoments ? Calibrate(model, cancellation) : null;
         (ImportanceScores local, IReadOnlyList<double> history) = checkpoint.TryRead() ?? (Score(model, moments, cancellation), []);
-        // Costs of curvature compare between blocks as they are; the paper's start would tilt them.
-        ScoreCoefficients initial = _options.Criterion == ScoreCriterion.Curvature
+        // Scores that compare between blocks as they are would be tilted by the paper's start.
+        ScoreCoefficients initial = Criterion.ComparesBlocks || _options.Normalisation == ScoreNormalisation.Block
             ? ScoreCoefficients.Equal(local.Depth, local.HeadsPerBlock)
             : ScoreCoefficients.Initial(local.Depth, local.HeadsPerBlock);
         ElasticScores unfinished = new(local, initial, _options.Fitness.Floors, _provenance);
@@ -148,9 +150,9 @@ public sealed class ElasticBuild
             });
     }
 
-    private bool NeedsMoments => _options.KeepMoments || _options.Correction is not null || _options.Criterion == ScoreCriterion.Curvature;
+    private CriterionRow Criterion => CriterionTable.Of(_options.Criterion);
 
-    private DistillationPairs Pairs => _options.Crops == CropProtocol.Reference ? DistillationPairs.OnePair : DistillationPairs.TwoGlobalTenLocal;
+    private bool NeedsMoments => _options.KeepMoments || _options.Correction is not null || Criterion.NeedsMoments;
 
     /// <summary>One pass of the unpruned model over the calibration images.</summary>
     private CalibrationMoments Calibrate(VisionTransformer model, CancellationToken cancellation)
@@ -184,38 +186,10 @@ public sealed class ElasticBuild
 
     private ImportanceScores Score(VisionTransformer model, CalibrationMoments? moments, CancellationToken cancellation)
     {
-        if (_options.Criterion == ScoreCriterion.Curvature)
-        {
-            using CurvatureEstimator curvature = new(model, Pairs);
-            Crops(curvature.Add, () => curvature.LossSum / curvature.Images, cancellation);
-            return curvature.Scores(moments!, _source.Model.Weights, (_options.Correction ?? new CorrectionOptions()).Damping);
-        }
-
-        using ScoreEstimator estimator = new(model, _options.Criterion, Pairs);
-        Crops(estimator.Add, () => estimator.LossSum / estimator.Images, cancellation);
-        return estimator.Scores();
-    }
-
-    /// <summary>Hands the crops of all images to an estimator, batch by batch.</summary>
-    private void Crops(Action<Tensor> add, Func<double> meanLoss, CancellationToken cancellation)
-    {
-        MultiCrop crops = new(_options.Crops, _preprocessing, _options.Seed);
-        int images = Math.Max(1, _options.BatchSize / Pairs.StudentViews);
-        int done = 0;
-        ImageBatches batches = ImageBatches.ForCrops(_files, crops, images);
-        foreach (ImageBatch batch in batches.Read(cancellation))
-        {
-            using (batch)
-            {
-                using Tensor onDevice = batch.Images.to(_options.Device);
-                add(onDevice);
-            }
-
-            done += batch.Files.Count;
-            _progress?.Report(new WorkProgress("scoring", done, _files.Count, string.Create(CultureInfo.InvariantCulture, $"loss {meanLoss():F4}")));
-        }
-
-        _skipped = [.. batches.Skipped];
+        LocalScoring scoring = new(_source, _files, _preprocessing, _options, _progress);
+        ImportanceScores scores = scoring.Run(model, moments, cancellation);
+        _skipped = scoring.Skipped;
+        return scores;
     }
 
     private IEnumerable<Tensor> OnDevice(IEnumerable<Tensor> batches, CancellationToken cancellation)
@@ -236,7 +210,8 @@ public sealed class ElasticBuild
         ["model"] = Path.GetFileName(_source.Path),
         ["images"] = _files.Count.ToString(CultureInfo.InvariantCulture),
         ["images_sha256"] = ImageFolder.Hash(_files),
-        [ElasticScores.Criterion] = _options.Criterion.ToString().ToLowerInvariant(),
+        [ElasticScores.Criterion] = Criterion.Name,
+        ["normalise"] = _options.Normalisation.ToString().ToLowerInvariant(),
         ["crops"] = _options.Crops.ToString().ToLowerInvariant(),
         ["evaluations"] = _options.Evaluations.ToString(CultureInfo.InvariantCulture),
         ["seed"] = _options.Seed.ToString(CultureInfo.InvariantCulture),

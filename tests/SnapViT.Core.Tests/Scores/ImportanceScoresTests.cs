@@ -58,6 +58,19 @@ public sealed class ImportanceScoresTests
     }
 
     [Fact]
+    public void Divided_by_its_mean_every_block_has_a_mean_of_1_and_its_own_order()
+    {
+        ImportanceScores scores = new(new double[,] { { 1, 3, 0 }, { 0, 0, 0 }, { double.MaxValue, double.MaxValue, 0 } }, new double[,] { { 1e-300, 3e-300 }, { 4, 4 }, { 0, 1e-320 } });
+        ImportanceScores divided = scores.DividedByBlockMean();
+        Assert.Equal([0.75, 2.25, 0], divided.Neurons(0).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
+        Assert.Equal([0, 0, 0], divided.Neurons(1).ToArray());
+        Assert.Equal([1.5, 1.5, 0], divided.Neurons(2).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
+        Assert.Equal([0.5, 1.5], divided.Heads(0).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
+        Assert.Equal([1, 1], divided.Heads(1).ToArray());
+        Assert.Equal([0, 2], divided.Heads(2).ToArray());
+    }
+
+    [Fact]
     public void Factors_of_another_architecture_are_refused()
     {
         ImportanceScores scores = new(new double[2, 4], new double[2, 3]);

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
@@ -32,7 +30,7 @@ public sealed class ElasticViTTests : IDisposable
         using Subnet small = elastic.At(Budget.Ratios(0.5, 0.5));
         foreach ((string name, Tensor tensor) in small.Model.Weights.Tensors)
         {
-            Assert.Equal(Address(whole.Model.Weights[name]), Address(tensor));
+            Assert.Equal(Storages.Address(whole.Model.Weights[name]), Storages.Address(tensor));
         }
     }
 
@@ -146,7 +144,7 @@ public sealed class ElasticViTTests : IDisposable
         foreach ((string name, Tensor tensor) in copy.Model.Weights.Tensors)
         {
             Assert.True(tensor.is_contiguous(), name);
-            Assert.True(tensor.numel() == 0 || Address(tensor) != Address(views.Model.Weights[name]), name);
+            Assert.True(tensor.numel() == 0 || Storages.Address(tensor) != Storages.Address(views.Model.Weights[name]), name);
             views.Model.Weights[name].zero_().Dispose();
         }
 
@@ -231,16 +229,6 @@ public sealed class ElasticViTTests : IDisposable
     {
         using Tensor contiguous = tensor.contiguous();
         return [.. contiguous.data<float>()];
-    }
-
-    /// <summary>Where the first element lies.</summary>
-    private static nint Address(Tensor tensor)
-    {
-        using Tensor first = tensor.as_strided([1], [1], tensor.storage_offset());
-        unsafe
-        {
-            return (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
-        }
     }
 
     /// <summary>A copy of a model in which the last layers ignore every structure that the widths do not keep.</summary>

@@ -32,7 +32,7 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--out", In("small.safetensors"), "--onnx", In("small.onnx"), "--pt", In("small.pt"), "--json"));
         using JsonDocument report = JsonDocument.Parse(_output.ToString());
         Assert.Equal(
-            [In("small.safetensors"), In("small.onnx"), In("small.pt")],
+            [In("small.safetensors"), In("small.config.json"), In("small.onnx"), In("small.pt")],
             report.RootElement.GetProperty("files").EnumerateArray().Select(file => file.GetProperty("path").GetString()));
         using LoadedModel small = ModelFile.Load(In("small.safetensors"));
         using OnnxRun run = new(In("small.onnx"));
@@ -45,14 +45,14 @@ public sealed class ExportCommandTests : IDisposable
     }
 
     [Theory, LeakCheck]
-    [InlineData("--out", "a.safetensors")]
+    [InlineData("--out", "a.safetensors", "a.config.json")]
     [InlineData("--onnx", "a.onnx")]
     [InlineData("--pt", "a.pt")]
-    public async Task Cut_writes_one_format_alone(string option, string file)
+    public async Task Cut_writes_one_format_alone(string option, string file, params string[] beside)
     {
         Prepare("vit");
         Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--mlp", "0.5", option, In(file)));
-        Assert.Equal(["model", "scores", file], _folder.GetFiles().Select(info => info.Name).Order(StringComparer.Ordinal).OrderByDescending(name => name is "model" or "scores"));
+        Assert.Equal(["model", "scores", .. beside, file], _folder.GetFiles().Select(info => info.Name).Order(StringComparer.Ordinal).OrderByDescending(name => name is "model" or "scores"));
     }
 
     [Fact, LeakCheck]

@@ -1,0 +1,3 @@
+using SnapViT.Samples.DeadlineServer;
+
+return Sample.Run(args, Console.Out, Console.Error);

@@ -1,0 +1,56 @@
+using SnapViT.Correction;
+using SnapViT.Data;
+using SnapViT.Elastic;
+using SnapViT.Loading;
+using SnapViT.Models;
+using static TorchSharp.torch;
+
+namespace SnapViT.Workflows;
+
+/// <summary>
+/// Corrects sub-networks block after block from photos (<see cref="SequentialCorrection"/>): every layer is fitted to what the original model's layer
+/// gives, whatever was corrected before, so that corrections never stack.
+/// </summary>
+/// <param name="source">The unpruned model, float32 on the CPU; stays the caller's.</param>
+/// <param name="photos">Calibration photos, at least one; labels are not used.</param>
+/// <param name="preprocessing">How they become the model's input.</param>
+/// <param name="batchSize">Images per forward pass, at least 1.</param>
+/// <param name="progress">Told how far the reading is; null for nobody.</param>
+public sealed class PhotoCorrection(
+    LoadedModel source, IReadOnlyList<ImageFile> photos, Preprocessing preprocessing, int batchSize, IProgress<WorkProgress>? progress = null)
+{
+    /// <summary>Weight of a prefix token against 1 of a patch token: that of the moments of a build.</summary>
+    private static readonly double PrefixWeight = new BuildOptions().PrefixWeight;
+
+    /// <summary>What holds a layer near the weights it starts from: weaker ridges fitted errors of the blocks before (bench/results/accuracy.md).</summary>
+    private static readonly Damping Ridge = new(DampingKind.Mean, 0.3);
+
+    /// <summary>Photos that are fitted to.</summary>
+    public int Photos => photos.Count;
+
+    /// <summary>The corrected copy of a sub-network.</summary>
+    /// <param name="start">A sub-network of the source in float32 on the CPU, best one that is affinely corrected already; stays the caller's.</param>
+    /// <param name="precision">Precision of the copy's weights.</param>
+    /// <param name="device">Where the copy lives; null for the CPU.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    /// <exception cref="ArgumentException">Activations are not finite.</exception>
+    /// <exception cref="ImageFolderException">Too many photos cannot be read.</exception>
+    public Subnet Apply(Subnet start, ScalarType precision = ScalarType.Float32, Device? device = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        SequentialCorrection correction = new(source.Model, Ridge, PrefixWeight);
+        using VisionTransformer fitted = correction.Apply(start.Model, Read(cancellation), cancellation);
+        return new Subnet(new VisionTransformer(fitted.Weights.To(precision, device)), start.Plan);
+    }
+
+    private IEnumerable<Tensor> Read(CancellationToken cancellation)
+    {
+        int read = 0;
+        foreach (ImageBatch batch in ImageBatches.ForEvaluation(photos, preprocessing, batchSize).Read(cancellation))
+        {
+            read += batch.Files.Count;
+            progress?.Report(new WorkProgress("calibration", read, photos.Count));
+            yield return batch.Images;
+        }
+    }
+}

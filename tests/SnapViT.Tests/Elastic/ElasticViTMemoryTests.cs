@@ -1,0 +1,44 @@
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Elastic;
+
+namespace SnapViT.Tests.Elastic;
+
+/// <summary>What sub-networks add to the one copy of the weights, counted in pieces of memory.</summary>
+[LeakCheck]
+public sealed class ElasticViTMemoryTests
+{
+    [Fact]
+    public void Ten_uncorrected_budgets_take_the_memory_of_one()
+    {
+        using ElasticViT elastic = ElasticModels.Create(corrected: false);
+        List<Subnet> subnets = Ten(elastic);
+        Assert.InRange(Storages.Bytes(subnets) / (double)Storages.Bytes(subnets[0]), 1, 1.05);
+        subnets.ForEach(subnet => subnet.Dispose());
+    }
+
+    [Fact]
+    public void A_corrected_sub_network_adds_its_own_proj_and_fc2_and_nothing_else()
+    {
+        ViTArchitecture a = ElasticModels.Architecture;
+        using ElasticViT elastic = ElasticModels.Create(corrected: true);
+        List<Subnet> subnets = Ten(elastic);
+        Dictionary<nint, long> shared = Storages.Of(subnets[0]);
+        foreach (Subnet subnet in subnets)
+        {
+            long own = Storages.Of(subnet).Where(piece => !shared.ContainsKey(piece.Key)).Sum(piece => piece.Value);
+            Assert.Equal(sizeof(float) * subnet.Plan.Widths.Sum(block => Corrected(a, block)), own);
+        }
+
+        subnets.ForEach(subnet => subnet.Dispose());
+    }
+
+    /// <summary>Elements of the layers of a block that lost inputs, with their biases.</summary>
+    private static long Corrected(ViTArchitecture a, BlockWidths kept)
+    {
+        long proj = kept.Heads < a.Heads ? a.Width * ((kept.Heads * a.HeadWidth) + 1L) : 0;
+        return proj + (kept.Neurons < a.Hidden ? a.Width * (kept.Neurons + 1L) : 0);
+    }
+
+    private static List<Subnet> Ten(ElasticViT elastic) => [.. ElasticModels.TenBudgets.Select(ratios => elastic.At(Budget.Ratios(ratios)))];
+}

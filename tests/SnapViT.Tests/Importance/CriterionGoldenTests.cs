@@ -1,0 +1,85 @@
+using SnapViT.Core.Scores;
+using SnapViT.Importance;
+using SnapViT.Loading;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Tests.Importance;
+
+// Numbers: golden/<family>/criteria.safetensors, the reference's other criteria on two batches: 4 labelled images each, 3 images of 12 crops each.
+// The reference crashes on SwiGLU (lamp, snip) and takes features for logits where there is no classifier; neither is copied.
+public sealed class CriterionGoldenTests
+{
+    private const int LabelledBatch = 4, CropBatch = 3;
+
+    public static TheoryData<string> Classifiers => ["timm_vit", "deit_distilled", "deit3"];
+
+    public static TheoryData<string> PlainMlps => ["timm_vit", "deit_distilled", "deit3", "siglip2", "dinov3_mlp"];
+
+    [Theory, LeakCheck, MemberData(nameof(PlainMlps))]
+    public void Lamp_is_the_reference_s_for_every_neuron_and_head(string family)
+    {
+        using Golden golden = Golden.Open(family, "criteria.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
+        ShouldBe(golden, "lamp", CriterionTable.Of(ScoreCriterion.Lamp).OfWeights(loaded.Model.Weights, 0), 1);
+    }
+
+    // The reference sums the means of two batches of 4: its gradient is twice the mean over 8 images, its score four times.
+    [Theory, LeakCheck, MemberData(nameof(Classifiers))]
+    public void Cross_entropy_is_the_reference_s_for_every_neuron_and_head(string family)
+    {
+        using Golden golden = Golden.Open(family, "criteria.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
+        using ScoreEstimator estimator = new(loaded.Model, ScoreCriterion.CrossEntropy, DistillationPairs.OnePair);
+        AddLabelled(golden, estimator);
+        Assert.Equal(golden.Floats("ce.loss").Sum(), estimator.LossSum / LabelledBatch, 1e-4);
+        ShouldBe(golden, "ce", estimator.Scores(), 4);
+    }
+
+    [Theory, LeakCheck, MemberData(nameof(Classifiers))]
+    public void Sensitivity_by_cross_entropy_is_the_reference_s_for_every_neuron_and_head(string family)
+    {
+        using Golden golden = Golden.Open(family, "criteria.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
+        using ScoreEstimator estimator = new(loaded.Model, Sensitivity(ScoreCriterion.SnipMagnitudeCrossEntropy, LabelledBatch), DistillationPairs.OnePair);
+        AddLabelled(golden, estimator);
+        ShouldBe(golden, "snip_ce", estimator.Scores(), 1);
+    }
+
+    [Theory, LeakCheck, MemberData(nameof(PlainMlps))]
+    public void Self_supervised_sensitivity_is_the_reference_s_for_every_neuron_and_head(string family)
+    {
+        using Golden golden = Golden.Open(family, "criteria.safetensors"), crops = Golden.Open(family, "dino.safetensors");
+        using LoadedModel loaded = Golden.Model(family);
+        using ScoreEstimator estimator = new(loaded.Model, Sensitivity(ScoreCriterion.SnipMagnitude, CropBatch), DistillationPairs.TwoGlobalTenLocal);
+        using DisposeScope scope = NewDisposeScope();
+        estimator.Add(crops.Float("crops_0"));
+        estimator.Add(crops.Float("crops_1"));
+        ShouldBe(golden, "snip_dino", estimator.Scores(), 1);
+    }
+
+    /// <summary>The row of a criterion for the batches of the golden file, which are smaller than the reference's own.</summary>
+    private static CriterionRow Sensitivity(ScoreCriterion criterion, int batchSize) =>
+        CriterionTable.Of(criterion) with { FromGradients = weights => new SensitivityMagnitude(weights, batchSize) };
+
+    private static void AddLabelled(Golden golden, ScoreEstimator estimator)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        for (int batch = 0; batch < 2; batch++)
+        {
+            estimator.Add(golden.Float($"ce_images_{batch}"), tensor(golden.Longs($"ce_labels_{batch}")));
+        }
+    }
+
+    private static void ShouldBe(Golden golden, string criterion, ImportanceScores scores, double scale)
+    {
+        float[] neurons = golden.Floats($"{criterion}.mlp"), heads = golden.Floats($"{criterion}.head");
+        for (int block = 0; block < scores.Depth; block++)
+        {
+            Scaled(scores.Neurons(block), scale).ShouldBeWithinEach(1e-4, neurons.AsSpan(block * scores.NeuronsPerBlock, scores.NeuronsPerBlock));
+            Scaled(scores.Heads(block), scale).ShouldBeWithinEach(1e-4, heads.AsSpan(block * scores.HeadsPerBlock, scores.HeadsPerBlock));
+        }
+    }
+
+    private static ReadOnlySpan<double> Scaled(ReadOnlySpan<double> scores, double scale) => scores.ToArray().Select(score => scale * score).ToArray();
+}
