@@ -1,10 +1,14 @@
 using System.Globalization;
 using SnapViT.Core.Planning;
 using SnapViT.Tensors;
+using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks.Accuracy;
 
-/// <summary><c>accuracy --shared DIR --method NAME=FILE[:correction] … [--out FILE]</c>: what sub-networks of a real model are worth.</summary>
+/// <summary>
+/// <c>accuracy --method NAME=FILE[:correction] … [--seeds 42,43] [--precision bf16|fp32] [--out FILE]</c>: what sub-networks of a real model are
+/// worth. With several seeds, <c>{seed}</c> in a file name is the seed, each with its own calibration photos, and the table gives mean and range.
+/// </summary>
 internal static class AccuracyCommand
 {
     public const string Name = "accuracy";
@@ -17,12 +21,17 @@ internal static class AccuracyCommand
         PruningRatios[] budgets = Values(args, "--budgets").SingleOrDefault() is string list ? [.. list.Split(',').Select(Pair)] : [.. PruningRatios.Paper];
         bool neighbours = !args.Contains("--no-knn");
         int calibration = int.Parse(Values(args, "--calibration").SingleOrDefault("256"), CultureInfo.InvariantCulture);
-        ulong seed = ulong.Parse(Values(args, "--seed").SingleOrDefault("42"), CultureInfo.InvariantCulture);
+        ulong[] seeds = [.. Values(args, "--seeds").SingleOrDefault("42").Split(',').Select(text => ulong.Parse(text, CultureInfo.InvariantCulture))];
+        bool half = Values(args, "--precision").SingleOrDefault("bf16") == "bf16";
         TorchRuntime.EnsureLoaded();
-        using AccuracyMeasurement measurement = new(shared, calibration, seed, neighbours);
-        IReadOnlyList<MethodResult> measured = measurement.Run(methods, budgets);
-        string markdown = AccuracyTable.Markdown(
-            measured, ReferenceResults.Read(Path.Combine(shared, "official", "deit_tiny_reference.json")), Machine.Describe(load), command, 1000 - calibration);
+        IReadOnlyList<MethodResult>[] measured = [.. seeds.Select(seed =>
+        {
+            using AccuracyMeasurement measurement = new(shared, calibration, seed, neighbours, half ? ScalarType.BFloat16 : ScalarType.Float32);
+            return measurement.Run([.. methods.Select(method => method.For(seed))], budgets);
+        })];
+        IReadOnlyList<MethodResult> reference = ReferenceResults.Read(Path.Combine(shared, "official", "deit_tiny_reference.json"));
+        AccuracyConditions conditions = new(Machine.Describe(load), command, 1000 - calibration, half ? "bfloat16" : "float32", seeds.Length);
+        string markdown = AccuracyTable.Markdown(MethodResult.OverSeeds(measured), reference, conditions);
         Console.Write(markdown);
         if (Values(args, "--out").SingleOrDefault() is string file)
         {

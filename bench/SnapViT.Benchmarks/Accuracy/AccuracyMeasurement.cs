@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks.Accuracy;
 
-/// <summary>Top-1 and k-NN of the real DeiT-Ti's sub-networks, all models side by side on every batch, in bfloat16 as the reference measured.</summary>
-internal sealed class AccuracyMeasurement(string shared, int calibrationImages, ulong seed, bool neighbours) : IDisposable
+/// <summary>Top-1 and k-NN of the real DeiT-Ti's sub-networks, all models side by side on every batch; the reference measured in bfloat16.</summary>
+internal sealed class AccuracyMeasurement(string shared, int calibrationImages, ulong seed, bool neighbours, ScalarType precision) : IDisposable
 {
     private const int BatchSize = 32;
 
@@ -22,7 +22,7 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
     /// <summary>A row per method and budget, the unpruned model first.</summary>
     public IReadOnlyList<MethodResult> Run(IReadOnlyList<Method> methods, IReadOnlyList<PruningRatios> budgets)
     {
-        List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models = [("unpruned", default, new VisionTransformer(_model.Model.Weights.To(ScalarType.BFloat16)))];
+        List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models = [("unpruned", default, new VisionTransformer(_model.Model.Weights.To(precision)))];
         try
         {
             foreach (Method method in methods)
@@ -48,12 +48,12 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
         using Subnet subnet = elastic.At(Budget.Ratios(ratios));
         if (!method.Sequential)
         {
-            return new VisionTransformer(subnet.Model.Weights.To(ScalarType.BFloat16));
+            return new VisionTransformer(subnet.Model.Weights.To(precision));
         }
 
         SequentialCorrection sequential = new(_model.Model, new Damping(DampingKind.Mean, 0.3), 20);
         using VisionTransformer fitted = sequential.Apply(subnet.Model, Calibration());
-        return new VisionTransformer(fitted.Weights.To(ScalarType.BFloat16));
+        return new VisionTransformer(fitted.Weights.To(precision));
     }
 
     private IEnumerable<Tensor> Calibration() =>

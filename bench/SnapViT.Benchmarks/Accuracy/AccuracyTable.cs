@@ -8,17 +8,17 @@ internal static class AccuracyTable
 {
     private const int Photos = 1000;
 
-    public static string Markdown(IReadOnlyList<MethodResult> measured, IReadOnlyList<MethodResult> reference, string machine, string command, int heldOut)
+    public static string Markdown(IReadOnlyList<MethodResult> measured, IReadOnlyList<MethodResult> reference, AccuracyConditions conditions)
     {
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"""
             # Accuracy: DeiT-Ti/16, six sparsities, beside the reference
 
-            {machine}
-            Command: `{command}`
+            {conditions.Machine}
+            Command: `{conditions.Command}`
 
-            Top-1 with the model's own classifier on {Photos} photos, and on the {heldOut} of them that were not used for calibration; k-NN (k = 20) on
-            CIFAR-10 and EuroSAT, 2000 training and 1000 test images each; bfloat16. "Reference" are its own published figures for the same work.
+            Top-1 with the model's own classifier on {Photos} photos, and on the {conditions.HeldOut} of them that were not used for calibration; k-NN (k = 20) on
+            CIFAR-10 and EuroSAT, 2000 training and 1000 test images each; {conditions.Precision}{(conditions.Seeds > 1 ? $"; means over {conditions.Seeds} seeds, each with its own calibration photos, range in brackets" : "")}. "Reference" are its own published figures for the same work.
             The last column compares top-1 on all photos with the uncorrected reference: within noise is a difference of less than two standard
             errors of the difference of two independent proportions.
 
@@ -32,7 +32,7 @@ internal static class AccuracyTable
             foreach (MethodResult row in theirs.Concat(pair))
             {
                 string verdict = theirs.Contains(row) || theirs.Length == 0 ? "" : Verdict(row.All ?? 0, theirs[0].All ?? 0);
-                text.Append(CultureInfo.InvariantCulture, $"| {row.Method} | {Percent(row.All)} | {Percent(row.HeldOut)} | {Percent(row.Cifar10)} | {Percent(row.EuroSat)} | {verdict} |\n");
+                text.Append(CultureInfo.InvariantCulture, $"| {row.Method} | {Percent(row.All)} | {Percent(row.HeldOut)}{Range(row)} | {Percent(row.Cifar10)} | {Percent(row.EuroSat)} | {verdict} |\n");
             }
 
             text.Append('\n');
@@ -47,6 +47,8 @@ internal static class AccuracyTable
         string points = string.Create(CultureInfo.InvariantCulture, $"{100 * (ours - theirs):+0.0;-0.0;0.0} points");
         return Math.Abs(ours - theirs) <= 2 * error ? $"{points}, within noise" : ours > theirs ? $"{points}, better" : $"{points}, **worse**";
     }
+
+    private static string Range(MethodResult row) => row.Range is (double lowest, double highest) ? $" ({Percent(lowest)} to {Percent(highest)})" : "";
 
     private static string Percent(double? share) => share is double value ? string.Create(CultureInfo.InvariantCulture, $"{100 * value:0.0}") : "";
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using SnapViT.Correction;
 
 namespace SnapViT.Benchmarks.Accuracy;
@@ -31,4 +32,9 @@ internal sealed record Method(string Name, string Scores, string? Moments, Corre
         };
         return new Method(parts[0], files[0], files.Length > 1 ? files[1] : null, correction, mode == "sequential");
     }
+
+    /// <summary>This method on the files of one seed.</summary>
+    public Method For(ulong seed) => this with { Scores = Named(Scores, seed), Moments = Moments is null ? null : Named(Moments, seed) };
+
+    private static string Named(string file, ulong seed) => file.Replace("{seed}", seed.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 }

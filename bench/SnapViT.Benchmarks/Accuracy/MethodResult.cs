@@ -1,6 +1,6 @@
 namespace SnapViT.Benchmarks.Accuracy;
 
-/// <summary>What one sub-network is worth.</summary>
+/// <summary>What one sub-network is worth, or the mean over seeds of what several are.</summary>
 /// <param name="Method">Who made it.</param>
 /// <param name="Mlp">Share of neurons removed as asked for.</param>
 /// <param name="Heads">Share of heads removed as asked for.</param>
@@ -8,4 +8,19 @@ namespace SnapViT.Benchmarks.Accuracy;
 /// <param name="HeldOut">Top-1 on the photos that were not used for calibration; null where it is not known.</param>
 /// <param name="Cifar10">k-NN on CIFAR-10; null where it was not measured.</param>
 /// <param name="EuroSat">k-NN on EuroSAT; null where it was not measured.</param>
-internal sealed record MethodResult(string Method, double Mlp, double Heads, double? All, double? HeldOut, double? Cifar10, double? EuroSat);
+/// <param name="Range">Lowest and highest held-out top-1 of the seeds; null where there is one seed.</param>
+internal sealed record MethodResult(
+    string Method, double Mlp, double Heads, double? All, double? HeldOut, double? Cifar10, double? EuroSat, (double Lowest, double Highest)? Range = null)
+{
+    /// <summary>Means of the same rows of several seeds, with the range of the held-out top-1.</summary>
+    public static IReadOnlyList<MethodResult> OverSeeds(IReadOnlyList<MethodResult>[] seeds) => seeds.Length == 1
+        ? seeds[0]
+        : [.. seeds[0].Select((first, row) => first with
+        {
+            All = seeds.Average(seed => seed[row].All),
+            HeldOut = seeds.Average(seed => seed[row].HeldOut),
+            Cifar10 = seeds.Average(seed => seed[row].Cifar10),
+            EuroSat = seeds.Average(seed => seed[row].EuroSat),
+            Range = (seeds.Min(seed => seed[row].HeldOut ?? 0), seeds.Max(seed => seed[row].HeldOut ?? 0)),
+        })];
+}
