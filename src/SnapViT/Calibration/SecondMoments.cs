@@ -7,6 +7,10 @@ namespace SnapViT.Calibration;
 /// <summary>Mean and second moments of the inputs x [n] of one linear layer over weighted tokens; sums are kept in double.</summary>
 public sealed class SecondMoments : IDisposable
 {
+    /// <summary>Columns per product: wide enough for a fast one, and eight of them save 7/16 of the products of 1536 inputs.</summary>
+    private const long Strip = 192;
+
+    /// <summary>Sum of <c>x x^T</c>; only what is on and below the diagonal counts.</summary>
     private readonly Tensor _products;
     private readonly Tensor _sum;
 
@@ -44,17 +48,16 @@ public sealed class SecondMoments : IDisposable
 
     /// <summary>Adds tokens.</summary>
     /// <param name="inputs">Inputs of the layer, [B, N, n].</param>
-    /// <param name="weights">Weight of every token of an image, float32 [N]; null for 1 each.</param>
+    /// <param name="weights">Weight of every token of an image, float32 [N], not negative; null for 1 each.</param>
     public void Add(Tensor inputs, Tensor? weights = null)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor x = inputs.to(ScalarType.Float32);
-        long tokens = x.shape[0] * x.shape[1];
-        Tensor weighted = weights is null ? x : x * weights.unsqueeze(1);
-        Tensor rows = x.reshape(tokens, -1), weightedRows = weighted.reshape(tokens, -1);
-        _products.Accumulate(weightedRows.t().mm(rows).to(_products.device));
-        _sum.Accumulate(weightedRows.sum([0], type: ScalarType.Float64).to(_sum.device));
-        Weight += weights is null ? tokens : x.shape[0] * (double)weights.sum().item<float>();
+        Tensor scaled = weights is null ? x : x * weights.sqrt().unsqueeze(1);
+        AddProducts(scaled.reshape(-1, Width));
+        Tensor everyToken = weights?.to(ScalarType.Float64) ?? ones([x.shape[1]], ScalarType.Float64, x.device);
+        _sum.Accumulate(x.sum([0], type: ScalarType.Float64).t().mv(everyToken).to(_sum.device));
+        Weight += x.shape[0] * everyToken.sum().item<double>();
     }
 
     /// <summary>Weighted mean of the inputs, float64 [n]; the caller disposes it.</summary>
@@ -64,8 +67,8 @@ public sealed class SecondMoments : IDisposable
     public Tensor Products()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor mean = _products.Over(RequiredWeight());
-        return mean.Plus(mean.t()).Times(0.5).MoveToOuterDisposeScope();
+        Tensor lower = _products.Over(RequiredWeight()).tril();
+        return lower.Plus(lower.tril(-1).t()).MoveToOuterDisposeScope();
     }
 
     /// <summary>Weighted covariance of the inputs, float64 [n, n]; the caller disposes it.</summary>
@@ -84,6 +87,18 @@ public sealed class SecondMoments : IDisposable
     {
         _products.Dispose();
         _sum.Dispose();
+    }
+
+    /// <summary>Adds <c>X^T X</c> of rows X [tokens, n]. It is symmetric: strip by strip, no product right of the diagonal's is made.</summary>
+    private void AddProducts(Tensor rows)
+    {
+        for (long start = 0; start < Width; start += Strip)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            long columns = Math.Min(Strip, Width - start), left = start + columns;
+            Tensor products = rows.narrow(1, start, columns).t().mm(rows.narrow(1, 0, left)).to(_products.device);
+            _products.narrow(0, start, columns).narrow(1, 0, left).Accumulate(products);
+        }
     }
 
     private double RequiredWeight() => Weight > 0 ? Weight : throw new InvalidOperationException("no calibration image was added");
