@@ -152,7 +152,7 @@ public sealed class ElasticBuild
 
     private CriterionRow Criterion => CriterionTable.Of(_options.Criterion);
 
-    private bool NeedsMoments => _options.KeepMoments || _options.Correction is not null || Criterion.NeedsMoments;
+    private bool NeedsMoments => _options.KeepMoments || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
 
     /// <summary>One pass of the unpruned model over the calibration images.</summary>
     private CalibrationMoments Calibrate(VisionTransformer model, CancellationToken cancellation)
