@@ -27,7 +27,7 @@ internal static class DemoPage
         StringBuilder html = new();
         html.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>SnapViT demo</title><style>")
             .Append(Style).Append("</style></head><body><h1>One Vision Transformer, every size</h1>");
-        Paragraph(html, Figures.Invariant($"A small trained ViT was scored on {result.Photos} unlabelled images, its blocks weighed against each other in {Math.Max(0, result.Fitness.Count - 1)} evaluations, and cut to six budgets without retraining, what remains of a layer re-fitted in closed form: {result.Seconds:0} seconds in all. Every figure was measured on {result.TestImages} labelled test images that the model never saw. Seed {result.Seed}."));
+        Paragraph(html, Figures.Invariant($"A small trained ViT was scored on {result.Photos} unlabelled images, its blocks weighed against each other in {Math.Max(0, result.Fitness.Count - 1)} evaluations, and cut to {result.Rows.Count - 1} budgets without retraining, what remains of a layer re-fitted in closed form: {result.Seconds:0} seconds in all. Every figure was measured on {result.TestImages} labelled test images that the model never saw. Seed {result.Seed}."));
         Section(html, "The task", Images(result.Seed));
         Section(html, "Accuracy kept per FLOP", Curves(result.Rows));
         Section(html, "The budgets", Table(result.Rows));
@@ -58,7 +58,7 @@ internal static class DemoPage
 
     private static string Curves(IReadOnlyList<EvaluationRow> rows)
     {
-        SvgChart chart = new("FLOPs kept", "accuracy", 0, 1);
+        SvgChart chart = new("FLOPs kept", "accuracy", (0, 1));
         chart.Add("top-1, own classifier", "a", [.. rows.Select(row => (row.Flops / (double)rows[0].Flops, row.Top1 ?? 0))]);
         chart.Add("k-NN on the features", "b", [.. rows.Select(row => (row.Flops / (double)rows[0].Flops, row.Knn ?? 0))]);
         return chart.Render();
@@ -67,7 +67,7 @@ internal static class DemoPage
     private static string Search(IReadOnlyList<double> fitness)
     {
         double[] best = [.. fitness.Select((_, index) => fitness.Take(index + 1).Min())];
-        SvgChart chart = new("evaluation", "fitness (1 - cosine to the unpruned features)", Math.Floor(fitness.Min() * 50) / 50, Math.Ceiling(fitness.Max() * 50) / 50);
+        SvgChart chart = new("evaluation", "fitness (1 - cosine to the unpruned features)");
         chart.Add("best so far", "a", [.. best.Select((value, index) => ((double)index, value))]);
         chart.Add("candidate", "b", [.. fitness.Select((value, index) => ((double)index, value))], line: false);
         return chart.Render();

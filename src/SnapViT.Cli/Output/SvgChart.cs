@@ -4,10 +4,12 @@ using System.Text;
 namespace SnapViT.Cli.Output;
 
 /// <summary>A line chart as inline SVG; its colours are the page's classes.</summary>
-internal sealed class SvgChart(string horizontal, string vertical, double low, double high)
+/// <param name="horizontal">What the horizontal axis is.</param>
+/// <param name="vertical">What the vertical axis is.</param>
+/// <param name="range">Values of the vertical axis; null for those of the series.</param>
+internal sealed class SvgChart(string horizontal, string vertical, (double Low, double High)? range = null)
 {
     private const double Width = 720, Height = 340, Left = 56, Right = 16, Top = 34, Bottom = 44;
-    private const int Ticks = 5;
 
     private readonly List<(string Name, string Class, IReadOnlyList<(double X, double Y)> Points, bool Line)> _series = [];
 
@@ -17,17 +19,19 @@ internal sealed class SvgChart(string horizontal, string vertical, double low, d
     /// <summary>The chart.</summary>
     public string Render()
     {
-        double first = _series.Min(series => series.Points.Min(point => point.X));
-        double last = Math.Max(first + 1e-9, _series.Max(series => series.Points.Max(point => point.X)));
-        double span = Math.Max(high - low, 1e-9);
+        (double X, double Y)[] all = [.. _series.SelectMany(series => series.Points)];
+        ChartAxis across = ChartAxis.Within(all.Min(point => point.X), all.Max(point => point.X));
+        ChartAxis up = ChartAxis.Around(range?.Low ?? all.Min(point => point.Y), range?.High ?? all.Max(point => point.Y));
         StringBuilder svg = new(Figures.Invariant($"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(vertical)} over {WebUtility.HtmlEncode(horizontal)}\">"));
-        for (int tick = 0; tick <= Ticks; tick++)
+        foreach ((double value, string label) in up.Ticks)
         {
-            double share = tick / (double)Ticks;
-            double y = Y(low + (share * span)), x = X(first + (share * (last - first)));
-            svg.Append(Figures.Invariant($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{y:0.#}\" y2=\"{y:0.#}\"/>"));
-            svg.Append(Figures.Invariant($"<text x=\"{Left - 8}\" y=\"{y + 4:0.#}\" text-anchor=\"end\">{low + (share * span):0.##}</text>"));
-            svg.Append(Figures.Invariant($"<text x=\"{x:0.#}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{first + (share * (last - first)):0.##}</text>"));
+            svg.Append(Figures.Invariant($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(value):0.#}\" y2=\"{Y(value):0.#}\"/>"));
+            svg.Append(Figures.Invariant($"<text x=\"{Left - 8}\" y=\"{Y(value) + 4:0.#}\" text-anchor=\"end\">{label}</text>"));
+        }
+
+        foreach ((double value, string label) in across.Ticks)
+        {
+            svg.Append(Figures.Invariant($"<text x=\"{X(value):0.#}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{label}</text>"));
         }
 
         svg.Append(Figures.Invariant($"<text x=\"{Width - Right}\" y=\"{Height - 8}\" text-anchor=\"end\">{WebUtility.HtmlEncode(horizontal)}</text>"));
@@ -47,8 +51,8 @@ internal sealed class SvgChart(string horizontal, string vertical, double low, d
 
         return svg.Append("</svg>").ToString();
 
-        double X(double value) => Left + ((value - first) / (last - first) * (Width - Left - Right));
+        double X(double value) => Left + ((value - across.Low) / (across.High - across.Low) * (Width - Left - Right));
 
-        double Y(double value) => Height - Bottom - ((value - low) / span * (Height - Top - Bottom));
+        double Y(double value) => Height - Bottom - ((value - up.Low) / (up.High - up.Low) * (Height - Top - Bottom));
     }
 }
