@@ -6,8 +6,9 @@ using static TorchSharp.torch;
 namespace SnapViT.Benchmarks.Accuracy;
 
 /// <summary>
-/// <c>accuracy --method NAME=FILE[:correction] … [--seeds 42,43] [--precision bf16|fp32] [--out FILE]</c>: what sub-networks of a real model are
+/// <c>accuracy --method NAME=FILE[:correction[+joint]] … [--seeds 42,43] [--precision bf16|fp32] [--out FILE]</c>: what sub-networks of a real model are
 /// worth. With several seeds, <c>{seed}</c> in a file name is the seed, each with its own calibration photos, and the table gives mean and range.
+/// <c>+joint</c> spends the FLOPs of every pair of ratios by one joint allocation instead.
 /// </summary>
 internal static class AccuracyCommand
 {

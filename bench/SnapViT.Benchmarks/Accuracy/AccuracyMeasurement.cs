@@ -45,7 +45,10 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
         ElasticScores scores = ElasticScores.Load(method.Scores);
         scores = method.Moments is null ? scores : scores with { Moments = ElasticScores.Load(method.Moments).Moments };
         using ElasticViT elastic = ElasticViT.Create(_model, scores, method.Correction);
-        using Subnet subnet = elastic.At(Budget.Ratios(ratios));
+        SubnetPlan pair = elastic.Planner.Plan(Budget.Ratios(ratios));
+        using Subnet subnet = method.Allocation is Allocation allocation
+            ? elastic.At(Budget.AbsoluteFlops(pair.Flops), new PlanOptions { Allocation = allocation })
+            : elastic.At(pair);
         if (!method.Sequential)
         {
             return new VisionTransformer(subnet.Model.Weights.To(precision));
