@@ -14,7 +14,7 @@ internal static class DemoCommand
     public static Command Create()
     {
         Verb command = new("demo", "Shows the whole job on a small model that is part of this command.", """
-            Draws images, scores and searches the model on them, cuts nine budgets and measures each. Needs no download; about a minute on two cores.
+            Draws images, scores and searches the model on them, cuts nine budgets and measures each. Needs no download; one to two minutes on two cores.
 
               snapvit demo --out demo.html
             """);

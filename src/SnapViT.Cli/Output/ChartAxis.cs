@@ -27,7 +27,7 @@ internal sealed class ChartAxis
             int digits = (int)Math.Max(0, -Math.Floor(Math.Log10(_step) + 1e-9));
             for (double index = Math.Ceiling((Low / _step) - 1e-6); index * _step <= High + (1e-6 * _step); index++)
             {
-                double value = index * _step;
+                double value = (index * _step) + 0.0; // -0 would be labelled so
                 yield return (value, value.ToString("F" + digits.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture));
             }
         }

@@ -18,6 +18,7 @@ public sealed class ChartAxisTests
         {
             (double Value, string Label)[] ticks = [.. axis.Ticks];
             Assert.InRange(ticks.Length, 2, 9);
+            Assert.DoesNotContain(ticks, tick => tick.Value == 0 && tick.Label.StartsWith('-'));
             Assert.Equal(ticks.Length, ticks.Select(tick => tick.Label).Distinct().Count());
             Assert.All(ticks, tick => Assert.Equal(tick.Value, double.Parse(tick.Label, CultureInfo.InvariantCulture), 1e-9 + (1e-6 * Math.Abs(tick.Value))));
             Assert.All(ticks, tick => Assert.InRange(tick.Value, axis.Low - (1e-6 * (axis.High - axis.Low)), axis.High + (1e-6 * (axis.High - axis.Low))));
