@@ -89,7 +89,7 @@ public sealed class SecondMoments : IDisposable
         _sum.Dispose();
     }
 
-    /// <summary>Adds <c>X^T X</c> of rows X [tokens, n]. It is symmetric: strip by strip, no product right of the diagonal's is made.</summary>
+    /// <summary>Adds <c>X^T X</c> of rows X [tokens, n]. It is symmetric: every strip is multiplied with the columns up to its own end only.</summary>
     private void AddProducts(Tensor rows)
     {
         for (long start = 0; start < Width; start += Strip)
