@@ -13,6 +13,13 @@ internal static class BuildPreset
     public static BuildOptions Named(string name) => name switch
     {
         "reference" => new BuildOptions(),
-        _ => new BuildOptions { Criterion = ScoreCriterion.Curvature, Correction = new CorrectionOptions(), KeepMoments = true, Evaluations = 0 },
+        _ => new BuildOptions
+        {
+            Criterion = ScoreCriterion.Curvature,
+            CalibrationViews = 4,
+            Correction = new CorrectionOptions(),
+            KeepMoments = true,
+            Evaluations = 0,
+        },
     };
 }

@@ -25,7 +25,7 @@ internal static class BuildReport
                 : Figures.Invariant($"{path}: fitness {result.Search.History[0]:F4} at the start, {result.Search.BestFitness:F4} after {result.Search.History.Count - 1} evaluations"));
             if (result.Scores.Moments is { } moments)
             {
-                console.WriteLine(Figures.Invariant($"second moments of {moments.Images} images for the correction: {moments.Bytes / 1e6:0.0} MB of the file; --moments false leaves them out"));
+                console.WriteLine(Figures.Invariant($"second moments for the correction ({result.Scores.Provenance["calibration"]}): {moments.Bytes / 1e6:0.0} MB of the file; --moments false leaves them out"));
             }
 
             if (result.Discarded is not null)

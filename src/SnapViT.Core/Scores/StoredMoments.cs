@@ -13,7 +13,7 @@ public sealed record StoredLayerMoments(double[] Mean, float[] Covariance, doubl
 /// Second moments of the inputs of <c>proj</c> and <c>fc2</c> of every block, in the model's order: what any budget's weight correction is
 /// computed from without images.
 /// </summary>
-/// <param name="Images">Calibration images.</param>
+/// <param name="Images">Calibration images; every view of an image counts.</param>
 /// <param name="PrefixWeight">Weight of a prefix token against 1 of a patch token.</param>
 /// <param name="Proj">Inputs of <c>proj</c>, A*d each, a block after the other.</param>
 /// <param name="Fc2">Inputs of <c>fc2</c> or SwiGLU's <c>w3</c>, H each.</param>

@@ -37,7 +37,7 @@ public sealed class CalibrationMoments : IDisposable
     /// <summary>Weight of a prefix token against 1 of a patch token.</summary>
     public double PrefixWeight { get; }
 
-    /// <summary>Images added.</summary>
+    /// <summary>Images added; every view of an image counts.</summary>
     public long Images { get; private set; }
 
     /// <summary>The moments of one layer.</summary>

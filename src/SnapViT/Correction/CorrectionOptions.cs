@@ -1,4 +1,4 @@
-using System.Globalization;
+using static TorchSharp.torch;
 
 namespace SnapViT.Correction;
 
@@ -21,7 +21,12 @@ public sealed record CorrectionOptions
     /// <summary>Ridge toward the original weights; default 1 % of the mean.</summary>
     public Damping Damping { get; init; } = new();
 
+    /// <summary>
+    /// Precision in which factors are kept and every budget is solved, float32 or float64; default float32: half of the memory and time, and weights
+    /// within about 1e-6 of their largest of those in float64. Moments are summed and factored in float64 whatever this says.
+    /// </summary>
+    public ScalarType Precision { get; init; } = ScalarType.Float32;
+
     /// <summary>The options in one phrase, such as <c>affine, damping 0.01 of the mean</c>.</summary>
-    public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture, $"{Mode.ToString().ToLowerInvariant()}, damping {Damping.Share} of the {Damping.Kind.ToString().ToLowerInvariant()}");
+    public override string ToString() => $"{Mode.ToString().ToLowerInvariant()}, damping {Damping}";
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -30,6 +31,9 @@ public sealed record Damping(DampingKind Kind = DampingKind.Mean, double Share =
     public Damping Validated() => double.IsFinite(Share) && Share >= 0
         ? this
         : throw new ArgumentException($"damping: expected a finite share of 0 or more, found {Share}");
+
+    /// <summary>The damping in one phrase, such as <c>0.01 of the mean</c>.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Share} of the {Kind.ToString().ToLowerInvariant()}");
 
     /// <summary>The moments with damped diagonal, a new tensor.</summary>
     /// <param name="moments">Float64 [n, n].</param>

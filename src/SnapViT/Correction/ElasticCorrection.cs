@@ -42,7 +42,7 @@ public sealed class ElasticCorrection : IDisposable
         _moments = moments.Alias();
     }
 
-    /// <summary>The corrected tensors of one sub-network by canonical name, float64; a layer that lost nothing is left out. The caller disposes them.</summary>
+    /// <summary>The corrected tensors of one sub-network by canonical name, weights in the precision of the options and biases in float64; a layer that lost nothing is left out. The caller disposes them.</summary>
     /// <param name="widths">What every block keeps.</param>
     /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
     public IReadOnlyDictionary<string, Tensor> At(SubnetWidths widths)

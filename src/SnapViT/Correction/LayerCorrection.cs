@@ -18,12 +18,15 @@ internal sealed class LayerCorrection : IDisposable
 {
     private readonly Tensor _factor;
     private readonly Tensor _product;
-    private readonly Tensor? _weight;
-    private readonly Tensor? _mean;
-    private readonly Tensor? _bias;
 
-    private LayerCorrection(Tensor factor, Tensor product, Tensor? weight, Tensor? mean, Tensor? bias) =>
-        (_factor, _product, _weight, _mean, _bias) = (factor, product, weight, mean, bias);
+    /// <summary>The bias; with intercept, what the layer gives for the mean inputs.</summary>
+    private readonly Tensor? _constant;
+
+    /// <summary>The mean inputs; null without intercept.</summary>
+    private readonly Tensor? _mean;
+
+    private LayerCorrection(Tensor factor, Tensor product, Tensor? constant, Tensor? mean) =>
+        (_factor, _product, _constant, _mean) = (factor, product, constant, mean);
 
     /// <summary>Factors the moments of one layer.</summary>
     /// <param name="weight">Original weight, [D, n].</param>
@@ -48,16 +51,17 @@ internal sealed class LayerCorrection : IDisposable
         w = w.index_select(1, order);
         h = options.Damping.Apply(h).index_select(0, order).index_select(1, order);
         Tensor factor = Cholesky(h);
-        Tensor? mean = affine ? moments.Mean().index_select(0, order).DetachFromDisposeScope() : null;
+        Tensor product = w.mm(factor);
+        Tensor? mean = affine && bias is not null ? moments.Mean().index_select(0, order) : null;
+        Tensor? constant = bias?.to(ScalarType.Float64, copy: true);
         return new LayerCorrection(
-            factor.DetachFromDisposeScope(),
-            w.mm(factor).DetachFromDisposeScope(),
-            affine ? w.DetachFromDisposeScope() : null,
-            mean,
-            bias?.to(ScalarType.Float64, copy: true).DetachFromDisposeScope());
+            factor.to(options.Precision).DetachFromDisposeScope(),
+            product.to(options.Precision).DetachFromDisposeScope(),
+            (mean is null ? constant : constant!.Plus(w.mv(mean)))?.DetachFromDisposeScope(),
+            mean?.DetachFromDisposeScope());
     }
 
-    /// <summary>Weight [D, k] and bias [D] of the layer on its first k inputs, float64; the caller disposes them.</summary>
+    /// <summary>Weight [D, k] in the precision of the options and bias [D] in float64 of the layer on its first k inputs; the caller disposes them.</summary>
     /// <param name="kept">Inputs kept, k, 0..n.</param>
     public (Tensor Weight, Tensor? Bias) At(long kept)
     {
@@ -70,7 +74,7 @@ internal sealed class LayerCorrection : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (Tensor? tensor in new[] { _factor, _product, _weight, _mean, _bias })
+        foreach (Tensor? tensor in new[] { _factor, _product, _constant, _mean })
         {
             tensor?.Dispose();
         }
@@ -83,16 +87,10 @@ internal sealed class LayerCorrection : IDisposable
         return linalg.solve_triangular(triangle, _product.narrow(1, 0, kept), upper: false, left: false);
     }
 
-    private Tensor? Bias(Tensor weight, long kept)
-    {
-        if (_bias is null || _mean is null)
-        {
-            return _bias?.clone();
-        }
-
-        Tensor before = _weight!.mv(_mean);
-        return kept == 0 ? _bias.Plus(before) : _bias.Plus(before.Minus(weight.mv(_mean.narrow(0, 0, kept))));
-    }
+    /// <summary>What the layer gives where its inputs are 0: the constant less what the mean inputs give through the new weights.</summary>
+    private Tensor? Bias(Tensor weight, long kept) => _mean is null || kept == 0
+        ? _constant?.clone()
+        : _constant!.Minus(weight.to(ScalarType.Float64).mv(_mean.narrow(0, 0, kept)));
 
     /// <summary>The reference gives an input that is always 0 a moment of 1 and no weight.</summary>
     private static (Tensor Weight, Tensor Moments) WithoutDeadInputs(Tensor weight, Tensor moments)

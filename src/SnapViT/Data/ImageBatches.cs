@@ -65,6 +65,13 @@ public sealed class ImageBatches
         return new ImageBatches(files, crops.Apply, [crops.Views, 3, crops.Side, crops.Side], size);
     }
 
+    /// <summary>Batches of random views, [B, V, 3, S, S].</summary>
+    public static ImageBatches ForViews(IReadOnlyList<ImageFile> files, RandomViews views, int size)
+    {
+        ArgumentNullException.ThrowIfNull(views);
+        return new ImageBatches(files, views.Apply, [views.Count, 3, views.Side, views.Side], size);
+    }
+
     /// <summary>Reads all files once; one pass at a time. Leaving early stops the background work before control returns.</summary>
     /// <param name="cancellation">Stops reading.</param>
     /// <returns>Batches that the caller disposes, in the order of the files.</returns>

@@ -50,6 +50,19 @@ public sealed record RgbImage
 
         return new RgbImage(width, height, cropped);
     }
+
+    /// <summary>The image with left and right exchanged, copied.</summary>
+    public RgbImage Mirrored()
+    {
+        byte[] mirrored = new byte[Pixels.Length];
+        for (int pixel = 0; pixel < Width * Height; pixel++)
+        {
+            int column = pixel % Width;
+            Pixels.AsSpan((pixel + Width - 1 - (2 * column)) * 3, 3).CopyTo(mirrored.AsSpan(pixel * 3));
+        }
+
+        return new RgbImage(Width, Height, mirrored);
+    }
 }
 
 /// <summary>A rectangle of an image in pixels.</summary>

@@ -52,10 +52,10 @@ public sealed class CurvatureEstimator : IDisposable
     /// <summary>The scores: [L, H] for neurons, [L, A] for heads.</summary>
     /// <param name="moments">Second moments of the model's inputs of <c>proj</c> and <c>fc2</c>.</param>
     /// <param name="weights">The model's weights in float32.</param>
-    /// <param name="damping">Ridge of the correction that is assumed.</param>
+    /// <param name="damping">Ridges that are assumed.</param>
     /// <exception cref="InvalidOperationException">No image was added.</exception>
     /// <exception cref="ArgumentException">A score is not finite: the model or the images hold NaN.</exception>
-    public ImportanceScores Scores(CalibrationMoments moments, ViTWeights weights, Damping damping)
+    public ImportanceScores Scores(CalibrationMoments moments, ViTWeights weights, CurvatureDamping damping)
     {
         ArgumentNullException.ThrowIfNull(moments);
         ArgumentNullException.ThrowIfNull(weights);
@@ -70,8 +70,8 @@ public sealed class CurvatureEstimator : IDisposable
         double[,] heads = new double[a.Depth, a.Heads];
         for (int block = 0; block < a.Depth; block++)
         {
-            Copy(Costs(block, BlockLinear.Fc2, moments, weights, damping, 1), neurons, block);
-            Copy(Costs(block, BlockLinear.Proj, moments, weights, damping, a.HeadWidth), heads, block);
+            Copy(Costs(block, BlockLinear.Fc2, moments, weights, damping.Neurons, 1), neurons, block);
+            Copy(Costs(block, BlockLinear.Proj, moments, weights, damping.Heads, a.HeadWidth), heads, block);
         }
 
         return new ImportanceScores(neurons, heads);

@@ -27,10 +27,16 @@ public sealed record BuildOptions
     /// <summary>Images that second moments are taken from at most, at least 1; default 256.</summary>
     public int CalibrationImages { get; init; } = 256;
 
+    /// <summary>Random views of each of those images (<see cref="RandomViews"/>), 0 or more; default 0, for the whole image as it is evaluated.</summary>
+    public int CalibrationViews { get; init; }
+
     /// <summary>Weight of a prefix token (class, distillation, register) against 1 of a patch token in the moments, above 0; default 20.</summary>
     public double PrefixWeight { get; init; } = 20;
 
-    /// <summary>How sub-networks are corrected in the search and, for <see cref="ScoreCriterion.Curvature"/>, in the scores; null for not at all.</summary>
+    /// <summary>Ridges that the scores of <see cref="ScoreCriterion.Curvature"/> assume.</summary>
+    public CurvatureDamping CurvatureDamping { get; init; } = new();
+
+    /// <summary>How sub-networks are corrected in the search; null for not at all.</summary>
     public CorrectionOptions? Correction { get; init; }
 
     /// <summary>Whether second moments are kept in the scores file, so that budgets are corrected without images.</summary>
@@ -77,12 +83,18 @@ public sealed record BuildOptions
             faults.Add($"calibration images: expected at least 1, found {CalibrationImages}");
         }
 
+        if (CalibrationViews < 0)
+        {
+            faults.Add($"calibration views: expected 0 or more, found {CalibrationViews}");
+        }
+
         if (!(PrefixWeight > 0) || !double.IsFinite(PrefixWeight))
         {
             faults.Add($"prefix weight: expected a finite figure above 0, found {PrefixWeight}");
         }
 
         Correction?.Damping.Validated();
+        _ = CurvatureDamping.Validated();
         Fitness.Floors.Validated();
         _ = Fitness.Validated();
         return faults.Count == 0 ? this : throw new ArgumentException(string.Join("; ", faults));

@@ -160,15 +160,18 @@ public sealed class ElasticBuild
         CalibrationMoments moments = new(model.Architecture, _options.PrefixWeight);
         try
         {
-            foreach (ImageBatch batch in ImageBatches.ForEvaluation(_calibration, _preprocessing, _options.BatchSize).Read(cancellation))
+            int done = 0;
+            foreach (ImageBatch batch in CalibrationBatches().Read(cancellation))
             {
                 using (batch)
                 {
                     using Tensor onDevice = batch.Images.to(_options.Device);
-                    moments.Add(model, onDevice);
+                    using Tensor images = onDevice.flatten(0, -4);
+                    moments.Add(model, images);
                 }
 
-                _progress?.Report(new WorkProgress("calibration", moments.Images, _calibration.Count));
+                done += batch.Files.Count;
+                _progress?.Report(new WorkProgress("calibration", done, _calibration.Count));
             }
 
             return moments;
@@ -179,6 +182,12 @@ public sealed class ElasticBuild
             throw;
         }
     }
+
+    /// <summary>Whole images [B, 3, S, S], or random views of them [B, V, 3, S, S].</summary>
+    private ImageBatches CalibrationBatches() => _options.CalibrationViews == 0
+        ? ImageBatches.ForEvaluation(_calibration, _preprocessing, _options.BatchSize)
+        : ImageBatches.ForViews(
+            _calibration, new RandomViews(_options.CalibrationViews, _preprocessing, _options.Seed), Math.Max(1, _options.BatchSize / _options.CalibrationViews));
 
     private Func<ImportanceOrder, ElasticCorrection>? Corrections(CalibrationMoments? moments) => moments is not null && _options.Correction is CorrectionOptions correction
         ? order => new ElasticCorrection(_source.Model.Weights, moments, order, correction)
@@ -222,7 +231,8 @@ public sealed class ElasticBuild
         ["pca_components"] = _options.Fitness.PcaComponents.ToString(CultureInfo.InvariantCulture),
         ["floors"] = string.Create(CultureInfo.InvariantCulture, $"{_options.Fitness.Floors.NeuronFraction} {_options.Fitness.Floors.HeadFraction}"),
         ["preprocessing"] = _preprocessing.Describe(),
-        ["calibration"] = NeedsMoments ? string.Create(CultureInfo.InvariantCulture, $"{_calibration.Count} images, prefix weight {_options.PrefixWeight}") : "none",
+        ["calibration"] = NeedsMoments ? string.Create(CultureInfo.InvariantCulture, $"{_calibration.Count} images, {_options.CalibrationViews} random views, prefix weight {_options.PrefixWeight}") : "none",
+        ["curvature_damping"] = Criterion.NeedsMoments ? _options.CurvatureDamping.ToString() : "none",
         ["correction"] = _options.Correction?.ToString() ?? "none",
     };
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using SnapViT.Calibration;
 using SnapViT.Core.Scores;
-using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Loading;
@@ -64,7 +63,7 @@ internal sealed class LocalScoring(
     {
         using CurvatureEstimator estimator = new(model, Pairs);
         Read(Crops(), (images, _) => estimator.Add(images), () => estimator.LossSum / estimator.Images, cancellation);
-        return estimator.Scores(moments, source.Model.Weights, (options.Correction ?? new CorrectionOptions()).Damping);
+        return estimator.Scores(moments, source.Model.Weights, options.CurvatureDamping);
     }
 
     private ImportanceScores Gradients(VisionTransformer model, CancellationToken cancellation)

@@ -23,7 +23,7 @@ public sealed class LayerCorrectionTests
         using SecondMoments moments = new(golden.Shape("inputs")[2]);
         moments.Add(golden.Float("inputs"));
         Tensor order = arange(golden.Shape("weight")[1]);
-        CorrectionOptions options = new() { Mode = CorrectionMode.SparseGpt, Damping = new Damping(kind, share) };
+        CorrectionOptions options = new() { Mode = CorrectionMode.SparseGpt, Damping = new Damping(kind, share), Precision = ScalarType.Float64 };
         using LayerCorrection correction = LayerCorrection.Factor(golden.Float("weight"), golden.Float("bias"), moments, golden.Shape("inputs")[1], order, options);
         (Tensor weight, _) = correction.At(kept);
         Tensor expected = key.EndsWith("f64", StringComparison.Ordinal)
@@ -42,7 +42,7 @@ public sealed class LayerCorrectionTests
         Tensor x = randn([40, Tokens, Inputs], generator: random).Through(randn([Inputs, Inputs], generator: random));
         Tensor weight = randn([Outputs, Inputs], generator: random), bias = randn([Outputs], generator: random);
         long[] shuffled = [.. randperm(Inputs, generator: random).data<long>()];
-        CorrectionOptions options = new() { Mode = mode, Damping = new Damping(DampingKind.Mean, 0.02) };
+        CorrectionOptions options = new() { Mode = mode, Damping = new Damping(DampingKind.Mean, 0.02), Precision = ScalarType.Float64 };
         using SecondMoments moments = new(Inputs);
         moments.Add(x);
         using LayerCorrection correction = LayerCorrection.Factor(weight, bias, moments, Tokens, tensor(shuffled), options);
@@ -54,6 +54,31 @@ public sealed class LayerCorrectionTests
             (Tensor actualWeight, Tensor? actualBias) = correction.At(kept);
             actualWeight.ShouldBeWithin(1e-8, expectedWeight);
             actualBias!.ShouldBeWithin(1e-8, expectedBias);
+        }
+    }
+
+    // Inputs whose variances span five orders of magnitude: the condition number that the damping allows is reached.
+    [Theory, LeakCheck]
+    [InlineData(CorrectionMode.SparseGpt)]
+    [InlineData(CorrectionMode.Affine)]
+    public void Solved_in_float32_every_budget_is_within_1e_5_of_double(CorrectionMode mode)
+    {
+        Generator random = new(21);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = (randn([40, Tokens, Inputs], generator: random) * logspace(0, -2.5, Inputs)).Through(randn([Inputs, Inputs], generator: random));
+        Tensor weight = randn([Outputs, Inputs], generator: random), bias = randn([Outputs], generator: random);
+        using SecondMoments moments = new(Inputs);
+        moments.Add(x);
+        CorrectionOptions options = new() { Mode = mode };
+        using LayerCorrection single = LayerCorrection.Factor(weight, bias, moments, Tokens, arange(Inputs), options);
+        using LayerCorrection exact = LayerCorrection.Factor(weight, bias, moments, Tokens, arange(Inputs), options with { Precision = ScalarType.Float64 });
+        for (int kept = 1; kept < Inputs; kept++)
+        {
+            (Tensor expected, Tensor? expectedBias) = exact.At(kept);
+            (Tensor actual, Tensor? actualBias) = single.At(kept);
+            Assert.Equal(ScalarType.Float32, actual.dtype);
+            actual.to(ScalarType.Float64).ShouldBeWithinOfLargest(1e-5, expected);
+            actualBias!.ShouldBeWithinOfLargest(1e-5, expectedBias!);
         }
     }
 
@@ -107,7 +132,7 @@ public sealed class LayerCorrectionTests
 
             double Distance(double damping)
             {
-                CorrectionOptions options = new() { Damping = new Damping(DampingKind.Mean, damping) };
+                CorrectionOptions options = new() { Damping = new Damping(DampingKind.Mean, damping), Precision = ScalarType.Float64 };
                 using LayerCorrection correction = LayerCorrection.Factor(weight, null, moments, Tokens, arange(Inputs), options);
                 (Tensor corrected, _) = correction.At(kept);
                 return (corrected - weight.narrow(1, 0, kept).to(ScalarType.Float64)).norm().item<double>();

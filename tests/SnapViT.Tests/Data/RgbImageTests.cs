@@ -13,6 +13,14 @@ public sealed class RgbImageTests
         Assert.Equal([12, 13, 14, 15, 16, 17], crop.Pixels);
     }
 
+    [Fact]
+    public void Mirrored_exchanges_left_and_right_of_every_row()
+    {
+        RgbImage image = new(3, 2, [.. Enumerable.Range(0, 18).Select(value => (byte)value)]);
+        Assert.Equal([6, 7, 8, 3, 4, 5, 0, 1, 2, 15, 16, 17, 12, 13, 14, 9, 10, 11], image.Mirrored().Pixels);
+        Assert.Equal(image.Pixels, image.Mirrored().Mirrored().Pixels);
+    }
+
     [Theory]
     [InlineData(-1, 0, 1, 1)]
     [InlineData(0, 0, 4, 1)]

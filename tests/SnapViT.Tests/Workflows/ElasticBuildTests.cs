@@ -51,6 +51,27 @@ public sealed class ElasticBuildTests : IDisposable
     }
 
     [Fact]
+    public void Second_moments_are_of_random_views_where_the_options_say_so()
+    {
+        BuildOptions whole = BuildSite.Options with { Evaluations = 0, KeepMoments = true }, views = whole with { CalibrationViews = 3 };
+        StoredMoments ofViews = _site.Build(views).Scores.Moments!;
+        byte[] first = File.ReadAllBytes(_site.Out);
+        _site.Build(views);
+        Assert.Equal(first, File.ReadAllBytes(_site.Out));
+        Assert.Equal("8 images, 3 random views, prefix weight 20", ElasticScores.Load(_site.Out).Provenance["calibration"]);
+        StoredMoments ofImages = _site.Build(whole).Scores.Moments!;
+        Assert.Equal((24, 8), (ofViews.Images, ofImages.Images));
+        Assert.Equal(3 * ofImages.Fc2[0].Weight, ofViews.Fc2[0].Weight, 6);
+        Assert.NotEqual(ofImages.Fc2[0].Mean, ofViews.Fc2[0].Mean);
+    }
+
+    [Fact]
+    public void A_negative_number_of_views_is_refused() => Assert.Contains(
+        "calibration views: expected 0 or more, found -1",
+        Assert.Throws<ArgumentException>(() => (BuildSite.Options with { CalibrationViews = -1 }).Validated()).Message,
+        StringComparison.Ordinal);
+
+    [Fact]
     public void The_search_starts_at_c0_and_returns_the_best_it_saw()
     {
         BuildResult result = _site.Build();
