@@ -25,8 +25,10 @@ internal static class BuildCommand
     private static readonly Option<string?> Criterion = CriterionOption();
     private static readonly Option<ScoreNormalisation> Normalise = GlobalOptions.OneOf("--normalise", "block: every block's scores are divided by the block's mean before blocks are ranked against each other.", ScoreNormalisation.None);
     private static readonly Option<int> Calibration = new("--calibration") { Description = "Photos that second moments for the correction are taken from at most.", DefaultValueFactory = _ => new BuildOptions().CalibrationImages };
-    private static readonly Option<int?> CalibrationViews = new("--calibration-views") { Description = "Random views of each of those photos (crops, mirrored or not, most at a lower resolution); 0 takes the whole photo. Default: the preset's, 4 or 0." };
+    private static readonly Option<int?> CalibrationViews = new("--calibration-views") { Description = "Random views of each of those photos (crops, mirrored or not, most at a lower resolution); 0 takes the whole photo. Default: the preset's, 8 or 0." };
     private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => new BuildOptions().PrefixWeight };
+    private static readonly Option<string> NeuronDamping = new("--neuron-damping") { Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.", DefaultValueFactory = _ => DampingText.Of(new CurvatureDamping().Neurons) };
+    private static readonly Option<string> HeadDamping = new("--head-damping") { Description = "The same for heads.", DefaultValueFactory = _ => DampingText.Of(new CurvatureDamping().Heads) };
     private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
     private static readonly Option<CropProtocol> Crops = GlobalOptions.OneOf("--crops", "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", CropProtocol.Reference);
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
@@ -42,7 +44,7 @@ internal static class BuildCommand
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, PrefixWeight, Moments, Batch, NeuronFloor, HeadFloor })
+        foreach (Option option in new Option[] { Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, PrefixWeight, NeuronDamping, HeadDamping, Moments, Batch, NeuronFloor, HeadFloor })
         {
             command.Options.Add(option);
         }
@@ -85,6 +87,8 @@ internal static class BuildCommand
             CalibrationImages = parsed.GetValue(Calibration),
             CalibrationViews = parsed.GetValue(CalibrationViews) ?? preset.CalibrationViews,
             PrefixWeight = parsed.GetValue(PrefixWeight),
+            CurvatureDamping = new CurvatureDamping(
+                DampingText.Parse(NeuronDamping.Name, parsed.GetRequiredValue(NeuronDamping)), DampingText.Parse(HeadDamping.Name, parsed.GetRequiredValue(HeadDamping))),
             KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,
             Crops = parsed.GetValue(Crops),
             Fitness = new FitnessOptions { Floors = new KeepFloors(parsed.GetValue(NeuronFloor), parsed.GetValue(HeadFloor)) },

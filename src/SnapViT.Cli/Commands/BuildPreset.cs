@@ -16,7 +16,7 @@ internal static class BuildPreset
         _ => new BuildOptions
         {
             Criterion = ScoreCriterion.Curvature,
-            CalibrationViews = 4,
+            CalibrationViews = 8,
             Correction = new CorrectionOptions(),
             KeepMoments = true,
             Evaluations = 0,

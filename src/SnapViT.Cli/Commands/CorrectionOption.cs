@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
@@ -32,7 +31,7 @@ internal sealed class CorrectionOption
     private Option<string> Ridge { get; } = new("--damping")
     {
         Description = "What holds corrected weights near the original ones: mean, max or percentile of the second moments' diagonal, and a share of it.",
-        DefaultValueFactory = _ => "mean:0.01",
+        DefaultValueFactory = _ => DampingText.Of(new Damping()),
     };
 
     public void AddTo(Command command)
@@ -84,14 +83,5 @@ internal sealed class CorrectionOption
         string name => name,
     };
 
-    private Damping DampingOf(ParseResult parsed)
-    {
-        string text = parsed.GetRequiredValue(Ridge);
-        string[] parts = text.Split(':');
-        return parts.Length == 2 && Kinds.TryGetValue(parts[0], out DampingKind kind) && double.TryParse(parts[1], CultureInfo.InvariantCulture, out double share)
-            ? new Damping(kind, share).Validated()
-            : throw new ArgumentException($"--damping: expected mean, max or percentile and a share, as in mean:0.01, found '{text}'");
-    }
-
-    private static IReadOnlyDictionary<string, DampingKind> Kinds { get; } = Enum.GetValues<DampingKind>().ToDictionary(kind => kind.ToString().ToLowerInvariant());
+    private Damping DampingOf(ParseResult parsed) => DampingText.Parse(Ridge.Name, parsed.GetRequiredValue(Ridge));
 }
