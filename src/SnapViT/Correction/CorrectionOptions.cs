@@ -23,9 +23,15 @@ public sealed record CorrectionOptions
 
     /// <summary>
     /// Precision in which factors are kept and every budget is solved, float32 or float64; default float32: half of the memory and time, and weights
-    /// within about 1e-6 of their largest of those in float64. Moments are summed and factored in float64 whatever this says.
+    /// within 1e-5 of their largest of those in float64. Moments are summed and factored in float64 whatever this says.
     /// </summary>
     public ScalarType Precision { get; init; } = ScalarType.Float32;
+
+    /// <summary>Checks the options.</summary>
+    /// <exception cref="ArgumentException">The damping is out of range, or the precision another.</exception>
+    public CorrectionOptions Validated() => Precision is ScalarType.Float32 or ScalarType.Float64
+        ? this with { Damping = Damping.Validated() }
+        : throw new ArgumentException($"correction: expected the precision float32 or float64, found {Precision}");
 
     /// <summary>The options in one phrase, such as <c>affine, damping 0.01 of the mean</c>.</summary>
     public override string ToString() => $"{Mode.ToString().ToLowerInvariant()}, damping {Damping}";

@@ -25,7 +25,7 @@ public sealed class ElasticCorrection : IDisposable
     /// <param name="moments">Second moments of the unpruned model; stay the caller's, their memory is shared.</param>
     /// <param name="order">Importance order of every block's structures.</param>
     /// <param name="options">What is fitted.</param>
-    /// <exception cref="ArgumentException">The moments are of another architecture, or the damping is out of range.</exception>
+    /// <exception cref="ArgumentException">The moments are of another architecture, or an option is out of range.</exception>
     public ElasticCorrection(ViTWeights original, CalibrationMoments moments, ImportanceOrder order, CorrectionOptions options)
     {
         ArgumentNullException.ThrowIfNull(original);
@@ -36,8 +36,7 @@ public sealed class ElasticCorrection : IDisposable
             throw new ArgumentException("correction: expected second moments of this architecture, found those of another", nameof(moments));
         }
 
-        options.Damping.Validated();
-        (_order, _options) = (order, options);
+        (_order, _options) = (order, options.Validated());
         _original = original.Map(original.Widths, (_, tensor) => tensor.alias());
         _moments = moments.Alias();
     }

@@ -93,7 +93,7 @@ public sealed record BuildOptions
             faults.Add($"prefix weight: expected a finite figure above 0, found {PrefixWeight}");
         }
 
-        Correction?.Damping.Validated();
+        _ = Correction?.Validated();
         _ = CurvatureDamping.Validated();
         Fitness.Floors.Validated();
         _ = Fitness.Validated();

@@ -158,6 +158,12 @@ public sealed class LayerCorrectionTests
     public void Damping_out_of_range_is_refused(double share) =>
         Assert.Throws<ArgumentException>(() => new Damping(DampingKind.Mean, share).Validated());
 
+    [Fact]
+    public void A_precision_other_than_single_and_double_is_refused() => Assert.Contains(
+        "expected the precision float32 or float64, found BFloat16",
+        Assert.Throws<ArgumentException>(() => new CorrectionOptions { Precision = ScalarType.BFloat16 }.Validated()).Message,
+        StringComparison.Ordinal);
+
     private static (Tensor Weight, Tensor Bias) FromScratch(SecondMoments moments, Tensor weight, Tensor bias, long[] order, int kept, CorrectionOptions options)
     {
         bool affine = options.Mode == CorrectionMode.Affine;
