@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace SnapViT.Benchmarks.Accuracy;
 
 /// <summary>
-/// <c>accuracy --method NAME=FILE[:correction[+joint]] … [--seeds 42,43] [--precision bf16|fp32] [--out FILE]</c>: what sub-networks of a real model are
+/// <c>accuracy --method NAME=FILE[:correction[+joint]] … [--seeds 42,43] [--precision bf16|fp32] [--device cpu|cuda] [--out FILE]</c>: what sub-networks of a real model are
 /// worth. With several seeds, <c>{seed}</c> in a file name is the seed, each with its own calibration photos, and the table gives mean and range.
 /// <c>+joint</c> spends the FLOPs of every pair of ratios by one joint allocation instead.
 /// </summary>
@@ -25,13 +25,14 @@ internal static class AccuracyCommand
         ulong[] seeds = [.. Values(args, "--seeds").SingleOrDefault("42").Split(',').Select(text => ulong.Parse(text, CultureInfo.InvariantCulture))];
         bool half = Values(args, "--precision").SingleOrDefault("bf16") == "bf16";
         TorchRuntime.EnsureLoaded();
+        Device device = ComputeSettings.ParseDevice(Values(args, "--device").SingleOrDefault("cpu"));
         IReadOnlyList<MethodResult>[] measured = [.. seeds.Select(seed =>
         {
-            using AccuracyMeasurement measurement = new(shared, calibration, seed, neighbours, half ? ScalarType.BFloat16 : ScalarType.Float32);
+            using AccuracyMeasurement measurement = new(shared, calibration, seed, neighbours, half ? ScalarType.BFloat16 : ScalarType.Float32, device);
             return measurement.Run([.. methods.Select(method => method.For(seed))], budgets);
         })];
         IReadOnlyList<MethodResult> reference = ReferenceResults.Read(Path.Combine(shared, "official", "deit_tiny_reference.json"));
-        AccuracyConditions conditions = new(Machine.Describe(load), command, 1000 - calibration, half ? "bfloat16" : "float32", seeds.Length);
+        AccuracyConditions conditions = new(Machine.Describe(load, device), command, 1000 - calibration, half ? "bfloat16" : "float32", seeds.Length);
         string markdown = AccuracyTable.Markdown(MethodResult.OverSeeds(measured), reference, conditions);
         Console.Write(markdown);
         if (Values(args, "--out").SingleOrDefault() is string file)

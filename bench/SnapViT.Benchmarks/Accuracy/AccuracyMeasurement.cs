@@ -11,9 +11,9 @@ using static TorchSharp.torch;
 namespace SnapViT.Benchmarks.Accuracy;
 
 /// <summary>Top-1 and k-NN of the real DeiT-Ti's sub-networks, all models side by side on every batch; the reference measured in bfloat16.</summary>
-internal sealed class AccuracyMeasurement(string shared, int calibrationImages, ulong seed, bool neighbours, ScalarType precision) : IDisposable
+internal sealed class AccuracyMeasurement(string shared, int calibrationImages, ulong seed, bool neighbours, ScalarType precision, Device device) : IDisposable
 {
-    private const int BatchSize = 32;
+    private int BatchSize => device.type == TorchSharp.DeviceType.CUDA ? 128 : 32;
 
     private readonly LoadedModel _model = ModelFile.Load(Path.Combine(shared, "models", "deit_tiny_patch16_224.safetensors"));
 
@@ -22,7 +22,7 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
     /// <summary>A row per method and budget, the unpruned model first.</summary>
     public IReadOnlyList<MethodResult> Run(IReadOnlyList<Method> methods, IReadOnlyList<PruningRatios> budgets)
     {
-        List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models = [("unpruned", default, new VisionTransformer(_model.Model.Weights.To(precision)))];
+        List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models = [("unpruned", default, new VisionTransformer(_model.Model.Weights.To(precision, device)))];
         try
         {
             foreach (Method method in methods)
@@ -51,12 +51,13 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
             : elastic.At(pair);
         if (!method.Sequential)
         {
-            return new VisionTransformer(subnet.Model.Weights.To(precision));
+            return new VisionTransformer(subnet.Model.Weights.To(precision, device));
         }
 
-        SequentialCorrection sequential = new(_model.Model, new Damping(DampingKind.Mean, 0.3), 20);
-        using VisionTransformer fitted = sequential.Apply(subnet.Model, Calibration());
-        return new VisionTransformer(fitted.Weights.To(precision));
+        using VisionTransformer dense = new(_model.Model.Weights.To(ScalarType.Float32, device)), start = new(subnet.Model.Weights.To(ScalarType.Float32, device));
+        SequentialCorrection sequential = new(dense, new Damping(DampingKind.Mean, 0.3), 20);
+        using VisionTransformer fitted = sequential.Apply(start, Calibration());
+        return new VisionTransformer(fitted.Weights.To(precision, device));
     }
 
     private IEnumerable<Tensor> Calibration() =>
@@ -86,6 +87,6 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
         return Evaluate(models, ImageFolder.Scan(Path.Combine(folder, "test")), ImageFolder.Scan(Path.Combine(folder, "train")));
     }
 
-    private static IReadOnlyList<EvaluationRow> Evaluate(VisionTransformer[] models, ImageFolder test, ImageFolder? train) =>
-        new ModelEvaluation(Preprocessing.Reference, BatchSize, CPU).Run(models, test, train);
+    private IReadOnlyList<EvaluationRow> Evaluate(VisionTransformer[] models, ImageFolder test, ImageFolder? train) =>
+        new ModelEvaluation(Preprocessing.Reference, BatchSize, device).Run(models, test, train);
 }

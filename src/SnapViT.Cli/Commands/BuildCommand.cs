@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SnapViT.Calibration;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Data;
@@ -26,7 +27,9 @@ internal static class BuildCommand
     private static readonly Option<ScoreNormalisation> Normalise = GlobalOptions.OneOf("--normalise", "block: every block's scores are divided by the block's mean before blocks are ranked against each other.", ScoreNormalisation.None);
     private static readonly Option<int> Calibration = new("--calibration") { Description = "Photos that second moments for the correction are taken from at most.", DefaultValueFactory = _ => new BuildOptions().CalibrationImages };
     private static readonly Option<int?> CalibrationViews = new("--calibration-views") { Description = "Random views of each of those photos (crops, mirrored or not, most at a lower resolution); 0 takes the whole photo. Default: the preset's, 8 or 0." };
-    private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => new BuildOptions().PrefixWeight };
+    private static readonly Option<double?> WholeImages = new("--whole-images") { Description = "Share of the moments' weight that the whole photos have beside the views, 0 or more and below 1. Default: the preset's, 0.3 or 0." };
+    private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => new BuildOptions().PrefixWeights.First };
+    private static readonly Option<double?> LastPrefixWeight = new("--last-prefix-weight") { Description = "For models that pool the class token: the weight in the last block to which corrections let it rise over the last third of the blocks. Default: the preset's, 1000 or no rise." };
     private static readonly Option<string> NeuronDamping = new("--neuron-damping") { Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.", DefaultValueFactory = _ => DampingText.Of(new CurvatureDamping().Neurons) };
     private static readonly Option<string> HeadDamping = new("--head-damping") { Description = "The same for heads.", DefaultValueFactory = _ => DampingText.Of(new CurvatureDamping().Heads) };
     private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
@@ -44,7 +47,7 @@ internal static class BuildCommand
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, PrefixWeight, NeuronDamping, HeadDamping, Moments, Batch, NeuronFloor, HeadFloor })
+        foreach (Option option in new Option[] { Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages, PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, Moments, Batch, NeuronFloor, HeadFloor })
         {
             command.Options.Add(option);
         }
@@ -86,7 +89,8 @@ internal static class BuildCommand
             Normalisation = parsed.GetValue(Normalise),
             CalibrationImages = parsed.GetValue(Calibration),
             CalibrationViews = parsed.GetValue(CalibrationViews) ?? preset.CalibrationViews,
-            PrefixWeight = parsed.GetValue(PrefixWeight),
+            WholeImageShare = parsed.GetValue(WholeImages) ?? preset.WholeImageShare,
+            PrefixWeights = new PrefixWeights(parsed.GetValue(PrefixWeight), parsed.GetValue(LastPrefixWeight) ?? preset.PrefixWeights.Last),
             CurvatureDamping = new CurvatureDamping(
                 DampingText.Parse(NeuronDamping.Name, parsed.GetRequiredValue(NeuronDamping)), DampingText.Parse(HeadDamping.Name, parsed.GetRequiredValue(HeadDamping))),
             KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,

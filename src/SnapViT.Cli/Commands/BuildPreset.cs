@@ -1,3 +1,4 @@
+using SnapViT.Calibration;
 using SnapViT.Correction;
 using SnapViT.Importance;
 using SnapViT.Workflows;
@@ -17,6 +18,8 @@ internal static class BuildPreset
         {
             Criterion = ScoreCriterion.Curvature,
             CalibrationViews = 8,
+            WholeImageShare = 0.3,
+            PrefixWeights = new PrefixWeights(20, 1000),
             Correction = new CorrectionOptions(),
             KeepMoments = true,
             Evaluations = 0,

@@ -14,13 +14,11 @@ public sealed record StoredLayerMoments(double[] Mean, float[] Covariance, doubl
 /// computed from without images.
 /// </summary>
 /// <param name="Images">Calibration images; every view of an image counts.</param>
-/// <param name="PrefixWeight">Weight of a prefix token against 1 of a patch token.</param>
 /// <param name="Proj">Inputs of <c>proj</c>, A*d each, a block after the other.</param>
 /// <param name="Fc2">Inputs of <c>fc2</c> or SwiGLU's <c>w3</c>, H each.</param>
-public sealed record StoredMoments(long Images, double PrefixWeight, IReadOnlyList<StoredLayerMoments> Proj, IReadOnlyList<StoredLayerMoments> Fc2)
+public sealed record StoredMoments(long Images, IReadOnlyList<StoredLayerMoments> Proj, IReadOnlyList<StoredLayerMoments> Fc2)
 {
     private const string ImagesKey = "moments.images";
-    private const string PrefixWeightKey = "moments.prefix_weight";
 
     /// <summary>Bytes they take in a file.</summary>
     public long Bytes => Proj.Concat(Fc2).Sum(layer => (layer.Covariance.LongLength * sizeof(float)) + (layer.Mean.LongLength * sizeof(double)));
@@ -34,7 +32,6 @@ public sealed record StoredMoments(long Images, double PrefixWeight, IReadOnlyLi
     internal void AddTo(List<TensorToWrite> tensors, Dictionary<string, string> metadata)
     {
         metadata[ImagesKey] = Images.ToString(CultureInfo.InvariantCulture);
-        metadata[PrefixWeightKey] = PrefixWeight.ToString("R", CultureInfo.InvariantCulture);
         foreach ((string name, IReadOnlyList<StoredLayerMoments> layers) in new[] { ("proj", Proj), ("fc2", Fc2) })
         {
             for (int block = 0; block < layers.Count; block++)
@@ -47,7 +44,7 @@ public sealed record StoredMoments(long Images, double PrefixWeight, IReadOnlyLi
         }
     }
 
-    internal static bool IsKey(string metadataKey) => metadataKey is ImagesKey or PrefixWeightKey;
+    internal static bool IsKey(string metadataKey) => metadataKey is ImagesKey;
 
     /// <summary>Reads them, or null where a file has none.</summary>
     internal static StoredMoments? Find(ITensorArchive archive, int depth)
@@ -57,11 +54,9 @@ public sealed record StoredMoments(long Images, double PrefixWeight, IReadOnlyLi
             return null;
         }
 
-        bool valid = long.TryParse(images, NumberStyles.None, CultureInfo.InvariantCulture, out long count)
-            & double.TryParse(archive.Metadata.GetValueOrDefault(PrefixWeightKey), CultureInfo.InvariantCulture, out double prefixWeight);
-        return valid && count > 0 && double.IsFinite(prefixWeight) && prefixWeight > 0
-            ? new StoredMoments(count, prefixWeight, Layers(archive, "proj", depth), Layers(archive, "fc2", depth))
-            : throw new CheckpointFormatException(archive.Path, $"metadata '{ImagesKey}' and '{PrefixWeightKey}': expected two positive numbers");
+        return long.TryParse(images, NumberStyles.None, CultureInfo.InvariantCulture, out long count) && count > 0
+            ? new StoredMoments(count, Layers(archive, "proj", depth), Layers(archive, "fc2", depth))
+            : throw new CheckpointFormatException(archive.Path, $"metadata '{ImagesKey}': expected a positive number, found '{images}'");
     }
 
     private static StoredLayerMoments[] Layers(ITensorArchive archive, string name, int depth) =>

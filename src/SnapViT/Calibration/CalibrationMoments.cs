@@ -1,5 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Models;
+using SnapViT.Tensors;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Calibration;
@@ -11,65 +13,88 @@ namespace SnapViT.Calibration;
 /// <remarks>In the order of the model, so that they serve any ranking. Inputs of <c>proj</c>: A*d, head by head; of <c>fc2</c>: H.</remarks>
 public sealed class CalibrationMoments : IDisposable
 {
-    private readonly SecondMoments[] _proj;
-    private readonly SecondMoments[] _fc2;
+    private static readonly BlockLinear[] Layers = [BlockLinear.Proj, BlockLinear.Fc2];
+
+    private readonly PrefixWeights _weights;
+    private readonly Dictionary<(int Block, BlockLinear Layer), SecondMoments> _all;
+
+    /// <summary>Moments of the prefix tokens alone, where the fit weighs them otherwise than the scores.</summary>
+    private readonly Dictionary<(int Block, BlockLinear Layer), SecondMoments> _prefix;
 
     /// <summary>Moments of nothing yet.</summary>
     /// <param name="architecture">The unpruned architecture.</param>
-    /// <param name="prefixWeight">Weight of a prefix token (class, distillation, register) against 1 of a patch token, above 0; models without such tokens ignore it.</param>
+    /// <param name="weights">How much prefix tokens count; null for as much as patch tokens. Models without such tokens ignore it.</param>
     /// <param name="device">Where sums are kept; null for the CPU.</param>
-    public CalibrationMoments(ViTArchitecture architecture, double prefixWeight = 1, Device? device = null)
+    /// <exception cref="ArgumentException">A weight is out of range.</exception>
+    public CalibrationMoments(ViTArchitecture architecture, PrefixWeights? weights = null, Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefixWeight);
-        Architecture = architecture;
-        PrefixWeight = prefixWeight;
-        _proj = [.. Enumerable.Range(0, architecture.Depth).Select(_ => new SecondMoments((long)architecture.Heads * architecture.HeadWidth, device))];
-        _fc2 = [.. Enumerable.Range(0, architecture.Depth).Select(_ => new SecondMoments(architecture.Hidden, device))];
+        PrefixWeights valid = (weights ?? new PrefixWeights(1)).Validated();
+        (Architecture, _weights) = (architecture, valid);
+        (int Block, BlockLinear Layer)[] keys = [.. Enumerable.Range(0, architecture.Depth).SelectMany(block => Layers.Select(layer => (block, layer)))];
+        _all = keys.ToDictionary(key => key, Empty);
+        _prefix = keys.Where(key => architecture.PrefixTokens > 0 && valid.InFit(architecture, key.Block) != valid.First).ToDictionary(key => key, Empty);
+
+        SecondMoments Empty((int Block, BlockLinear Layer) key) =>
+            new(key.Layer == BlockLinear.Proj ? (long)architecture.Heads * architecture.HeadWidth : architecture.Hidden, device);
     }
 
-    internal CalibrationMoments(ViTArchitecture architecture, double prefixWeight, long images, SecondMoments[] proj, SecondMoments[] fc2) =>
-        (Architecture, PrefixWeight, Images, _proj, _fc2) = (architecture, prefixWeight, images, proj, fc2);
+    /// <summary>Moments that were computed before, weighted for the fit; takes ownership.</summary>
+    internal CalibrationMoments(ViTArchitecture architecture, long images, IReadOnlyList<SecondMoments> proj, IReadOnlyList<SecondMoments> fc2)
+    {
+        (Architecture, Images, _weights, _prefix) = (architecture, images, new PrefixWeights(1), []);
+        _all = Enumerable.Range(0, architecture.Depth)
+            .SelectMany(block => new[] { ((block, BlockLinear.Proj), proj[block]), ((block, BlockLinear.Fc2), fc2[block]) })
+            .ToDictionary(entry => entry.Item1, entry => entry.Item2);
+    }
+
+    private CalibrationMoments(CalibrationMoments other)
+    {
+        (Architecture, Images, _weights) = (other.Architecture, other.Images, other._weights);
+        _all = other._all.ToDictionary(entry => entry.Key, entry => entry.Value.Alias());
+        _prefix = other._prefix.ToDictionary(entry => entry.Key, entry => entry.Value.Alias());
+    }
 
     /// <summary>The unpruned architecture.</summary>
     public ViTArchitecture Architecture { get; }
 
-    /// <summary>Weight of a prefix token against 1 of a patch token.</summary>
-    public double PrefixWeight { get; }
-
     /// <summary>Images added; every view of an image counts.</summary>
     public long Images { get; private set; }
 
-    /// <summary>The moments of one layer.</summary>
+    /// <summary>The moments of one layer with the prefix weight of scores; they stay this object's. Those read from a file have the fit's only.</summary>
     /// <param name="block">Block, 0..L-1.</param>
     /// <param name="layer"><see cref="BlockLinear.Proj"/> or <see cref="BlockLinear.Fc2"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Another layer.</exception>
-    public SecondMoments Of(int block, BlockLinear layer) => layer switch
-    {
-        BlockLinear.Proj => _proj[block],
-        BlockLinear.Fc2 => _fc2[block],
-        _ => throw new ArgumentOutOfRangeException(nameof(layer), layer, "pruning removes inputs of proj and fc2 only"),
-    };
+    public SecondMoments Of(int block, BlockLinear layer) => layer is BlockLinear.Proj or BlockLinear.Fc2
+        ? _all[(block, layer)]
+        : throw new ArgumentOutOfRangeException(nameof(layer), layer, "pruning removes inputs of proj and fc2 only");
+
+    /// <summary>The moments of one layer with the prefix weight of the fit; the caller disposes them.</summary>
+    /// <inheritdoc cref="Of"/>
+    public SecondMoments ForFit(int block, BlockLinear layer) => _prefix.TryGetValue((block, layer), out SecondMoments? prefix)
+        ? Of(block, layer).With(prefix, _weights.InFit(Architecture, block) - _weights.First)
+        : Of(block, layer).Alias();
 
     /// <summary>Runs the unpruned model over a batch of calibration images and adds its moments.</summary>
     /// <param name="model">The unpruned model.</param>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
+    /// <param name="weight">How often each of them counts, above 0.</param>
     /// <exception cref="ArgumentException">The model is of another architecture or pruned, or its activations are not finite.</exception>
-    public void Add(VisionTransformer model, Tensor images)
+    public void Add(VisionTransformer model, Tensor images, double weight = 1)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(images);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(weight);
         if (model.Architecture != Architecture || !model.Widths.Equals(Architecture.FullWidths))
         {
             throw new ArgumentException("calibration: expected the unpruned model that the moments are of", nameof(model));
         }
 
         using IDisposable frozen = no_grad();
-        using Tensor weights = TokenWeights(Architecture, PrefixWeight, images.device);
-        using Tensor tokens = model.Tokens(images, new Tap(this, weights));
-        using Tensor each = tokens.isfinite();
-        using Tensor finite = each.all();
-        if (!finite.item<bool>())
+        using DisposeScope scope = NewDisposeScope();
+        Tensor everyToken = TokenWeights(Architecture, _weights.First, images.device).Times(weight);
+        Tensor tokens = model.Tokens(images, new Tap(this, everyToken));
+        if (!tokens.isfinite().all().item<bool>())
         {
             throw new ArgumentException("calibration: expected finite activations, found NaN or infinite ones; the model or the images hold NaN");
         }
@@ -78,13 +103,12 @@ public sealed class CalibrationMoments : IDisposable
     }
 
     /// <summary>These moments as another owner's: the same memory.</summary>
-    public CalibrationMoments Alias() => new(
-        Architecture, PrefixWeight, Images, [.. _proj.Select(moments => moments.Alias())], [.. _fc2.Select(moments => moments.Alias())]);
+    public CalibrationMoments Alias() => new(this);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (SecondMoments moments in _proj.Concat(_fc2))
+        foreach (SecondMoments moments in _all.Values.Concat(_prefix.Values))
         {
             moments.Dispose();
         }
@@ -103,9 +127,17 @@ public sealed class CalibrationMoments : IDisposable
     {
         public void Observe(int block, BlockLinear layer, Tensor input, Tensor output)
         {
-            if (layer is BlockLinear.Proj or BlockLinear.Fc2)
+            if (layer is not (BlockLinear.Proj or BlockLinear.Fc2))
             {
-                moments.Of(block, layer).Add(input, weights);
+                return;
+            }
+
+            moments.Of(block, layer).Add(input, weights);
+            if (moments._prefix.TryGetValue((block, layer), out SecondMoments? prefix))
+            {
+                using DisposeScope scope = NewDisposeScope();
+                long tokens = moments.Architecture.PrefixTokens;
+                prefix.Add(input.narrow(1, 0, tokens), weights.narrow(0, 0, tokens).Over(moments._weights.First));
             }
         }
     }

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Calibration;
 
-/// <summary>Second moments to and from the form in which a scores file keeps them: mean and lower triangle of the covariance.</summary>
+/// <summary>Second moments to and from the form in which a scores file keeps them: mean and lower triangle of the covariance, as they are fitted by.</summary>
 public static class MomentStorage
 {
     /// <summary>The moments as they are stored.</summary>
@@ -16,9 +16,8 @@ public static class MomentStorage
         IEnumerable<int> blocks = Enumerable.Range(0, moments.Architecture.Depth);
         return new StoredMoments(
             moments.Images,
-            moments.PrefixWeight,
-            [.. blocks.Select(block => Store(moments.Of(block, BlockLinear.Proj)))],
-            [.. blocks.Select(block => Store(moments.Of(block, BlockLinear.Fc2)))]);
+            [.. blocks.Select(block => Store(moments, block, BlockLinear.Proj))],
+            [.. blocks.Select(block => Store(moments, block, BlockLinear.Fc2))]);
     }
 
     /// <summary>Stored moments as tensors; the caller disposes them.</summary>
@@ -32,7 +31,7 @@ public static class MomentStorage
         Require(stored.Proj, architecture.Depth, architecture.Heads * architecture.HeadWidth, "proj");
         Require(stored.Fc2, architecture.Depth, architecture.Hidden, "fc2");
         return new CalibrationMoments(
-            architecture, stored.PrefixWeight, stored.Images, [.. stored.Proj.Select(Load)], [.. stored.Fc2.Select(Load)]);
+            architecture, stored.Images, [.. stored.Proj.Select(Load)], [.. stored.Fc2.Select(Load)]);
     }
 
     private static void Require(IReadOnlyList<StoredLayerMoments> layers, int depth, int width, string name)
@@ -43,9 +42,10 @@ public static class MomentStorage
         }
     }
 
-    private static StoredLayerMoments Store(SecondMoments moments)
+    private static StoredLayerMoments Store(CalibrationMoments all, int block, BlockLinear layer)
     {
         using DisposeScope scope = NewDisposeScope();
+        using SecondMoments moments = all.ForFit(block, layer);
         float[] square = moments.Covariance().to(ScalarType.Float32).cpu().contiguous().data<float>().ToArray();
         double[] mean = moments.Mean().cpu().data<double>().ToArray();
         int n = mean.Length;

@@ -37,11 +37,14 @@ public sealed class SecondMoments : IDisposable
         covariance.Dispose();
     }
 
-    private SecondMoments(SecondMoments other) =>
-        (_products, _sum, Weight) = (other._products.alias().DetachFromDisposeScope(), other._sum.alias().DetachFromDisposeScope(), other.Weight);
+    private SecondMoments(double weight, Tensor products, Tensor sum) =>
+        (Weight, _products, _sum) = (weight, products.DetachFromDisposeScope(), sum.DetachFromDisposeScope());
 
     /// <summary>Inputs of the layer, n.</summary>
     public long Width => _sum.shape[0];
+
+    /// <summary>Where the sums are kept.</summary>
+    public Device Device => _sum.device;
 
     /// <summary>Sum of the weights of all tokens added.</summary>
     public double Weight { get; private set; }
@@ -79,8 +82,17 @@ public sealed class SecondMoments : IDisposable
         return Products().Minus(mean.outer(mean)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>These moments with part of their tokens counted more often; the caller disposes them.</summary>
+    /// <param name="part">Moments of that part alone.</param>
+    /// <param name="more">How much more each of its tokens counts; below 0 for less.</param>
+    internal SecondMoments With(SecondMoments part, double more)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return new SecondMoments(Weight + (more * part.Weight), _products.Plus(part._products.Times(more)), _sum.Plus(part._sum.Times(more)));
+    }
+
     /// <summary>These moments as another owner's: the same memory.</summary>
-    public SecondMoments Alias() => new(this);
+    public SecondMoments Alias() => new(Weight, _products.alias(), _sum.alias());
 
     /// <inheritdoc/>
     public void Dispose()

@@ -14,10 +14,11 @@ internal sealed class CrossMoments : IDisposable
     /// <summary>Moments of nothing yet.</summary>
     /// <param name="inputs">Inputs, k; a constant is added to them.</param>
     /// <param name="outputs">Outputs, D.</param>
-    public CrossMoments(long inputs, long outputs)
+    /// <param name="device">Where the sums are kept.</param>
+    public CrossMoments(long inputs, long outputs, Device device)
     {
-        _inputs = zeros([inputs + 1, inputs + 1], ScalarType.Float64).DetachFromDisposeScope();
-        _outputs = zeros([outputs, inputs + 1], ScalarType.Float64).DetachFromDisposeScope();
+        _inputs = zeros([inputs + 1, inputs + 1], ScalarType.Float64, device).DetachFromDisposeScope();
+        _outputs = zeros([outputs, inputs + 1], ScalarType.Float64, device).DetachFromDisposeScope();
     }
 
     /// <summary>Adds tokens.</summary>

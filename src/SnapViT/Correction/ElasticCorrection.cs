@@ -3,6 +3,7 @@ using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Correction;
@@ -111,11 +112,13 @@ public sealed class ElasticCorrection : IDisposable
     private LayerCorrection Factor(int block, BlockLinear layer)
     {
         string name = Name(_original.Architecture, block, layer);
-        using Tensor order = tensor(Inputs(block, layer));
+        using DisposeScope scope = NewDisposeScope();
+        using SecondMoments moments = _moments.ForFit(block, layer);
+        Tensor order = tensor(Inputs(block, layer), device: moments.Device);
         try
         {
             return LayerCorrection.Factor(
-                _original[name + ".weight"], _original.Find(name + ".bias"), _moments.Of(block, layer), _original.Architecture.Tokens, order, _options);
+                _original[name + ".weight"].to(moments.Device), _original.Find(name + ".bias")?.to(moments.Device), moments, _original.Architecture.Tokens, order, _options);
         }
         catch (ArgumentException exception)
         {

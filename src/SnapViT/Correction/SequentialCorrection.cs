@@ -27,8 +27,8 @@ public sealed class SequentialCorrection
     }
 
     /// <summary>A corrected copy of a pruned model; the copy is the caller's.</summary>
-    /// <param name="pruned">A sub-network of the dense model, best one that is affinely corrected already: layers are held near its weights.</param>
-    /// <param name="batches">Calibration images, [B, 3, S, S] each, disposed here; their tokens are kept in memory twice: 8 N D bytes an image.</param>
+    /// <param name="pruned">A sub-network of the dense model on its device, best one that is affinely corrected already: layers are held near its weights.</param>
+    /// <param name="batches">Calibration images on any device, [B, 3, S, S] each, disposed here; their tokens are kept in memory twice: 8 N D bytes an image.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentException">There is no image, or activations are not finite.</exception>
     public VisionTransformer Apply(VisionTransformer pruned, IEnumerable<Tensor> batches, CancellationToken cancellation = default)
@@ -83,7 +83,7 @@ public sealed class SequentialCorrection
 
         using DisposeScope scope = NewDisposeScope();
         Tensor near = current.Weights[name + ".weight"].to(ScalarType.Float64);
-        using CrossMoments moments = new(near.shape[1], near.shape[0]);
+        using CrossMoments moments = new(near.shape[1], near.shape[0], near.device);
         streams.Observe(_dense, current, block, layer, (input, wanted) => moments.Add(input, wanted, weights), cancellation);
         (Tensor weight, Tensor bias) = Fit(moments, near, name);
         VisionTransformer next = new(current.Weights.Map(current.Widths, (key, tensor) =>

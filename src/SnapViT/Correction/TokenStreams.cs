@@ -23,7 +23,8 @@ internal sealed class TokenStreams : IDisposable
                 using (batch)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    tokens.Add(dense.EmbedTokens(batch).DetachFromDisposeScope());
+                    using Tensor images = batch.to(dense.Weights["patch_embed.proj.weight"].device);
+                    tokens.Add(dense.EmbedTokens(images).DetachFromDisposeScope());
                 }
             }
         }

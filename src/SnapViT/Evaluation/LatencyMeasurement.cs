@@ -106,8 +106,9 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
     private Tensor Images()
     {
         ViTArchitecture a = conditions.Architecture;
-        using Generator generator = new(0, device);
-        return randn([_batch, a.Channels, a.ImageSize, a.ImageSize], device: device, generator: generator);
+        using Generator generator = new(0);
+        using Tensor images = randn([_batch, a.Channels, a.ImageSize, a.ImageSize], generator: generator);
+        return images.to(device, copy: true);
     }
 
     /// <summary>One pass that does not count, then as many as fit into a visit.</summary>

@@ -84,8 +84,9 @@ public sealed class CurvatureEstimator : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         string name = ElasticCorrection.Name(_model.Architecture, block, layer) + ".weight";
-        Tensor covariance = damping.Apply(moments.Of(block, layer).Covariance());
-        return CompensatedRemoval.Costs(weights[name], covariance, _gradients.Mean(block, layer, Images), unit);
+        Tensor gradients = _gradients.Mean(block, layer, Images);
+        Tensor covariance = damping.Apply(moments.Of(block, layer).Covariance().to(gradients.device));
+        return CompensatedRemoval.Costs(weights[name].to(gradients.device), covariance, gradients, unit);
     }
 
     private static void Copy(double[] row, double[,] matrix, int block)

@@ -1,3 +1,4 @@
+using SnapViT.Calibration;
 using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
@@ -30,8 +31,11 @@ public sealed record BuildOptions
     /// <summary>Random views of each of those images (<see cref="RandomViews"/>), 0 or more; default 0, for the whole image as it is evaluated.</summary>
     public int CalibrationViews { get; init; }
 
-    /// <summary>Weight of a prefix token (class, distillation, register) against 1 of a patch token in the moments, above 0; default 20.</summary>
-    public double PrefixWeight { get; init; } = 20;
+    /// <summary>Share of the moments' weight that the whole images have beside the views, 0..1 without 1; default 0. Without views they have all of it.</summary>
+    public double WholeImageShare { get; init; }
+
+    /// <summary>Weight of a prefix token (class, distillation, register) against 1 of a patch token in the moments; default 20 everywhere.</summary>
+    public PrefixWeights PrefixWeights { get; init; } = new(20);
 
     /// <summary>Ridges that the scores of <see cref="ScoreCriterion.Curvature"/> assume.</summary>
     public CurvatureDamping CurvatureDamping { get; init; } = new();
@@ -88,11 +92,12 @@ public sealed record BuildOptions
             faults.Add($"calibration views: expected 0 or more, found {CalibrationViews}");
         }
 
-        if (!(PrefixWeight > 0) || !double.IsFinite(PrefixWeight))
+        if (!(WholeImageShare >= 0 && WholeImageShare < 1))
         {
-            faults.Add($"prefix weight: expected a finite figure above 0, found {PrefixWeight}");
+            faults.Add($"whole image share: expected 0 or more and below 1, found {WholeImageShare}");
         }
 
+        _ = PrefixWeights.Validated();
         _ = Correction?.Validated();
         _ = CurvatureDamping.Validated();
         Fitness.Floors.Validated();

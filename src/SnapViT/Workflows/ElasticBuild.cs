@@ -154,24 +154,28 @@ public sealed class ElasticBuild
 
     private bool NeedsMoments => _options.KeepMoments || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
 
-    /// <summary>One pass of the unpruned model over the calibration images.</summary>
+    /// <summary>The unpruned model over the calibration images: views, whole images, or both.</summary>
     private CalibrationMoments Calibrate(VisionTransformer model, CancellationToken cancellation)
     {
-        CalibrationMoments moments = new(model.Architecture, _options.PrefixWeight);
+        CalibrationMoments moments = new(model.Architecture, _options.PrefixWeights, _options.Device);
         try
         {
+            CalibrationPass[] passes = [.. CalibrationPasses()];
             int done = 0;
-            foreach (ImageBatch batch in CalibrationBatches().Read(cancellation))
+            foreach (CalibrationPass pass in passes)
             {
-                using (batch)
+                foreach (ImageBatch batch in pass.Batches.Read(cancellation))
                 {
-                    using Tensor onDevice = batch.Images.to(_options.Device);
-                    using Tensor images = onDevice.flatten(0, -4);
-                    moments.Add(model, images);
-                }
+                    using (batch)
+                    {
+                        using Tensor onDevice = batch.Images.to(_options.Device);
+                        using Tensor images = onDevice.flatten(0, -4);
+                        moments.Add(model, images, pass.Weight);
+                    }
 
-                done += batch.Files.Count;
-                _progress?.Report(new WorkProgress("calibration", done, _calibration.Count));
+                    done += batch.Files.Count;
+                    _progress?.Report(new WorkProgress("calibration", done, passes.Length * _calibration.Count));
+                }
             }
 
             return moments;
@@ -183,11 +187,29 @@ public sealed class ElasticBuild
         }
     }
 
-    /// <summary>Whole images [B, 3, S, S], or random views of them [B, V, 3, S, S].</summary>
-    private ImageBatches CalibrationBatches() => _options.CalibrationViews == 0
-        ? ImageBatches.ForEvaluation(_calibration, _preprocessing, _options.BatchSize)
-        : ImageBatches.ForViews(
-            _calibration, new RandomViews(_options.CalibrationViews, _preprocessing, _options.Seed), Math.Max(1, _options.BatchSize / _options.CalibrationViews));
+    /// <summary>Random views [B, V, 3, S, S] and whole images [B, 3, S, S], with the weight of each that gives whole images their share.</summary>
+    private IEnumerable<CalibrationPass> CalibrationPasses()
+    {
+        int views = _options.CalibrationViews;
+        double share = views == 0 ? 1 : _options.WholeImageShare;
+        if (share < 1)
+        {
+            RandomViews random = new(views, _preprocessing, _options.Seed);
+            yield return new CalibrationPass(ImageBatches.ForViews(_calibration, random, Math.Max(1, _options.BatchSize / views)), 1);
+        }
+
+        if (share > 0)
+        {
+            double weight = share < 1 ? share / (1 - share) * views : 1;
+            yield return new CalibrationPass(ImageBatches.ForEvaluation(_calibration, _preprocessing, _options.BatchSize), weight);
+        }
+    }
+
+    private string DescribeCalibration()
+    {
+        string whole = _options is { CalibrationViews: > 0, WholeImageShare: > 0 and double share } ? string.Create(CultureInfo.InvariantCulture, $", {share} of the weight on whole images") : "";
+        return FormattableString.Invariant($"{_calibration.Count} images, {_options.CalibrationViews} random views{whole}, prefix weight {_options.PrefixWeights}");
+    }
 
     private Func<ImportanceOrder, ElasticCorrection>? Corrections(CalibrationMoments? moments) => moments is not null && _options.Correction is CorrectionOptions correction
         ? order => new ElasticCorrection(_source.Model.Weights, moments, order, correction)
@@ -213,6 +235,9 @@ public sealed class ElasticBuild
         }
     }
 
+    /// <summary>Images of one kind, and how often each counts.</summary>
+    private readonly record struct CalibrationPass(ImageBatches Batches, double Weight);
+
     private SortedDictionary<string, string> Describe() => new(StringComparer.Ordinal)
     {
         [ElasticScores.ModelHash] = _source.Sha256,
@@ -231,7 +256,7 @@ public sealed class ElasticBuild
         ["pca_components"] = _options.Fitness.PcaComponents.ToString(CultureInfo.InvariantCulture),
         ["floors"] = string.Create(CultureInfo.InvariantCulture, $"{_options.Fitness.Floors.NeuronFraction} {_options.Fitness.Floors.HeadFraction}"),
         ["preprocessing"] = _preprocessing.Describe(),
-        ["calibration"] = NeedsMoments ? string.Create(CultureInfo.InvariantCulture, $"{_calibration.Count} images, {_options.CalibrationViews} random views, prefix weight {_options.PrefixWeight}") : "none",
+        ["calibration"] = NeedsMoments ? DescribeCalibration() : "none",
         ["curvature_damping"] = Criterion.NeedsMoments ? _options.CurvatureDamping.ToString() : "none",
         ["correction"] = _options.Correction?.ToString() ?? "none",
     };

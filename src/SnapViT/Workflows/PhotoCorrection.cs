@@ -19,8 +19,8 @@ namespace SnapViT.Workflows;
 public sealed class PhotoCorrection(
     LoadedModel source, IReadOnlyList<ImageFile> photos, Preprocessing preprocessing, int batchSize, IProgress<WorkProgress>? progress = null)
 {
-    /// <summary>Weight of a prefix token against 1 of a patch token: that of the moments of a build.</summary>
-    private static readonly double PrefixWeight = new BuildOptions().PrefixWeight;
+    /// <summary>Weight of a prefix token against 1 of a patch token: that of the scores of a build.</summary>
+    private static readonly double PrefixWeight = new BuildOptions().PrefixWeights.First;
 
     /// <summary>What holds a layer near the weights it starts from: weaker ridges fitted errors of the blocks before (bench/results/accuracy.md).</summary>
     private static readonly Damping Ridge = new(DampingKind.Mean, 0.3);
@@ -31,15 +31,16 @@ public sealed class PhotoCorrection(
     /// <summary>The corrected copy of a sub-network.</summary>
     /// <param name="start">A sub-network of the source in float32 on the CPU, best one that is affinely corrected already; stays the caller's.</param>
     /// <param name="precision">Precision of the copy's weights.</param>
-    /// <param name="device">Where the copy lives; null for the CPU.</param>
+    /// <param name="device">Where it is fitted and the copy lives; null for where the models are.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentException">Activations are not finite.</exception>
     /// <exception cref="ImageFolderException">Too many photos cannot be read.</exception>
     public Subnet Apply(Subnet start, ScalarType precision = ScalarType.Float32, Device? device = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(start);
-        SequentialCorrection correction = new(source.Model, Ridge, PrefixWeight);
-        using VisionTransformer fitted = correction.Apply(start.Model, Read(cancellation), cancellation);
+        using VisionTransformer dense = new(source.Model.Weights.To(ScalarType.Float32, device));
+        using VisionTransformer pruned = new(start.Model.Weights.To(ScalarType.Float32, device));
+        using VisionTransformer fitted = new SequentialCorrection(dense, Ridge, PrefixWeight).Apply(pruned, Read(cancellation), cancellation);
         return new Subnet(new VisionTransformer(fitted.Weights.To(precision, device)), start.Plan);
     }
 

@@ -66,6 +66,27 @@ public sealed class ElasticBuildTests : IDisposable
     }
 
     [Fact]
+    public void Whole_images_have_their_share_of_the_weight_beside_the_views()
+    {
+        BuildOptions whole = BuildSite.Options with { Evaluations = 0, KeepMoments = true }, views = whole with { CalibrationViews = 3 };
+        StoredMoments ofImages = _site.Build(whole).Scores.Moments!, ofViews = _site.Build(views).Scores.Moments!;
+        StoredMoments ofBoth = _site.Build(views with { WholeImageShare = 0.25 }).Scores.Moments!;
+        Assert.Equal("8 images, 3 random views, 0.25 of the weight on whole images, prefix weight 20", ElasticScores.Load(_site.Out).Provenance["calibration"]);
+        Assert.Equal(32, ofBoth.Images);
+        Assert.Equal(ofViews.Fc2[0].Weight / 0.75, ofBoth.Fc2[0].Weight, 1e-6);
+        Assert.All(ofBoth.Fc2[0].Mean.Select((mean, input) => (mean, 0.25 * ofImages.Fc2[0].Mean[input] + 0.75 * ofViews.Fc2[0].Mean[input])), pair => Assert.Equal(pair.Item2, pair.mean, 1e-6));
+    }
+
+    [Theory]
+    [InlineData(-0.1)]
+    [InlineData(1)]
+    [InlineData(double.NaN)]
+    public void Whole_images_cannot_have_more_than_a_share(double share) => Assert.Contains(
+        "whole image share: expected 0 or more and below 1, found",
+        Assert.Throws<ArgumentException>(() => (BuildSite.Options with { WholeImageShare = share }).Validated()).Message,
+        StringComparison.Ordinal);
+
+    [Fact]
     public void A_negative_number_of_views_is_refused() => Assert.Contains(
         "calibration views: expected 0 or more, found -1",
         Assert.Throws<ArgumentException>(() => (BuildSite.Options with { CalibrationViews = -1 }).Validated()).Message,
