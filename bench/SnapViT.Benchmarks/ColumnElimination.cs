@@ -45,7 +45,7 @@ internal static class ColumnElimination
         using DisposeScope scope = NewDisposeScope();
         long n = original.shape[1];
         Tensor weight = original.clone();
-        Tensor damping = eye(n) * (DampingShare * products.diagonal().mean().item<float>());
+        Tensor damping = eye(n, device: original.device) * (DampingShare * products.diagonal().mean().item<float>());
 
         // From the right, so the factor is that of the matrix in reverse, turned back: lower triangular.
         Tensor reversed = (products + damping).flip(0, 1);
@@ -92,7 +92,7 @@ internal static class ColumnElimination
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor rows = input.reshape(-1, input.shape[^1]) * Math.Sqrt(2.0 / Images);
-            Tensor all = sum ?? zeros([rows.shape[1], rows.shape[1]]).DetachFromDisposeScope();
+            Tensor all = sum ?? zeros([rows.shape[1], rows.shape[1]], ScalarType.Float32, rows.device).DetachFromDisposeScope();
             all.mul_((Images - 1.0) / Images);
             all.addmm_(rows.t(), rows, beta: 1, alpha: 1);
             return all;

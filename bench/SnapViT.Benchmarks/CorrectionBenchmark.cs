@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
@@ -25,11 +24,11 @@ internal sealed class CorrectionBenchmark : IBenchmark
 
     public string Name => "correction";
 
-    public IEnumerable<ResultRow> Run()
+    public IEnumerable<ResultRow> Run(Device device)
     {
         ViTArchitecture architecture = RandomModel.Small;
-        using VisionTransformer model = RandomModel.Create(architecture, ScalarType.Float32);
-        using Tensor images = RandomModel.Images(architecture, Images);
+        using VisionTransformer model = RandomModel.Create(architecture, ScalarType.Float32, device);
+        using Tensor images = RandomModel.Images(architecture, device, Images);
         SubnetWidths widths = new SubnetPlanner(architecture, InOrder(architecture), new KeepFloors()).Plan(Budget.Ratios(Ratios)).Widths;
         double yardstick = Yardstick(model, images, widths[0]) * architecture.Depth;
         foreach (CorrectionMode mode in new[] { CorrectionMode.SparseGpt, CorrectionMode.Affine })
@@ -50,13 +49,7 @@ internal sealed class CorrectionBenchmark : IBenchmark
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
         Tensor[] tokens = [.. Enumerable.Range(0, Images).Select(image => model.EmbedTokens(images.narrow(0, image, 1)))];
-        return Enumerable.Range(0, Runs).Min(_ =>
-        {
-            using DisposeScope run = NewDisposeScope();
-            long start = Stopwatch.GetTimestamp();
-            ColumnElimination.Correct(model, tokens, 0, kept);
-            return Stopwatch.GetElapsedTime(start).TotalSeconds;
-        });
+        return Enumerable.Range(0, Runs).Min(_ => Measure.Seconds(() => ColumnElimination.Correct(model, tokens, 0, kept)));
     }
 
     /// <summary>Seconds of everything for a first budget, of its pass over the images, and of one more budget.</summary>
@@ -66,32 +59,31 @@ internal sealed class CorrectionBenchmark : IBenchmark
         for (int run = 0; run < Runs; run++)
         {
             using DisposeScope scope = NewDisposeScope();
-            long start = Stopwatch.GetTimestamp();
-            using CalibrationMoments moments = new(model.Architecture);
-            for (int image = 0; image < Images; image += Batch)
-            {
-                moments.Add(model, images.narrow(0, image, Batch));
-            }
-
-            pass = Math.Min(pass, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            using CalibrationMoments moments = new(model.Architecture, device: images.device);
+            double reading = Measure.Seconds(() => Read(model, images, moments));
             using ElasticCorrection correction = new(model.Weights, moments, new ImportanceOrder(InOrder(model.Architecture)), new CorrectionOptions { Mode = mode });
-            Solve(correction, widths);
-            first = Math.Min(first, Stopwatch.GetElapsedTime(start).TotalSeconds);
-            further = Math.Min(further, Enumerable.Range(0, 3).Min(_ => Solve(correction, widths)));
+            double solving = Measure.Seconds(() => Solve(correction, widths));
+            (pass, first) = (Math.Min(pass, reading), Math.Min(first, reading + solving));
+            further = Math.Min(further, Enumerable.Range(0, 3).Min(_ => Measure.Seconds(() => Solve(correction, widths))));
         }
 
         return (first, pass, further);
     }
 
-    private static double Solve(ElasticCorrection correction, SubnetWidths widths)
+    private static void Read(VisionTransformer model, Tensor images, CalibrationMoments moments)
     {
-        long start = Stopwatch.GetTimestamp();
+        for (int image = 0; image < Images; image += Batch)
+        {
+            moments.Add(model, images.narrow(0, image, Batch));
+        }
+    }
+
+    private static void Solve(ElasticCorrection correction, SubnetWidths widths)
+    {
         foreach (Tensor tensor in correction.At(widths).Values)
         {
             tensor.Dispose();
         }
-
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     /// <summary>Scores of a model whose structures lie in importance order, equal in all blocks.</summary>

@@ -12,16 +12,16 @@ internal sealed class EmbeddingBenchmark : IBenchmark
 
     public string Name => "embedding";
 
-    public IEnumerable<ResultRow> Run() =>
+    public IEnumerable<ResultRow> Run(Device device) =>
         from model in new[] { ("ViT-Ti", RandomModel.Tiny), ("ViT-S", RandomModel.Small), ("ViT-B", RandomModel.Base) }
         from precision in RandomModel.Precisions
-        select Case(model.Item1, model.Item2, precision.Type, precision.Name);
+        select Case(model.Item1, model.Item2, precision.Type, precision.Name, device);
 
-    private static ResultRow Case(string name, ViTArchitecture architecture, ScalarType precision, string precisionName)
+    private static ResultRow Case(string name, ViTArchitecture architecture, ScalarType precision, string precisionName, Device device)
     {
-        using VisionTransformer model = RandomModel.Create(architecture, precision);
-        using Tensor images = RandomModel.Images(architecture, Images);
-        using Gemm gemm = new(Images * architecture.Tokens, architecture.Width, architecture.Hidden, precision);
+        using VisionTransformer model = RandomModel.Create(architecture, precision, device);
+        using Tensor images = RandomModel.Images(architecture, device, Images);
+        using Gemm gemm = new(Images * architecture.Tokens, architecture.Width, architecture.Hidden, precision, device);
         double[] seconds = Measure.Best(gemm.Run, () => model.Embed(images));
         double gemmRate = gemm.Flops / seconds[0];
         double rate = Images * (double)CostModel.Flops(architecture, architecture.FullWidths) / seconds[1];

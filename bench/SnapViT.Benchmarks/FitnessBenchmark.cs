@@ -16,9 +16,9 @@ internal sealed class FitnessBenchmark : IBenchmark
 
     public string Name => "fitness";
 
-    public IEnumerable<ResultRow> Run() => RandomModel.Precisions.Select(precision => Case(precision.Type, precision.Name));
+    public IEnumerable<ResultRow> Run(Device device) => RandomModel.Precisions.Select(precision => Case(precision.Type, precision.Name, device));
 
-    private static ResultRow Case(ScalarType precision, string precisionName)
+    private static ResultRow Case(ScalarType precision, string precisionName, Device device)
     {
         ViTArchitecture architecture = RandomModel.Small;
 
@@ -26,8 +26,8 @@ internal sealed class FitnessBenchmark : IBenchmark
         FitnessOptions options = new() { PcaComponents = Batch * Batches };
         ImportanceScores scores = RandomModel.Scores(architecture);
         ScoreCoefficients factors = ScoreCoefficients.Initial(architecture.Depth, architecture.Heads);
-        using VisionTransformer model = RandomModel.Create(architecture, precision);
-        using Tensor images = RandomModel.Images(architecture, Batch);
+        using VisionTransformer model = RandomModel.Create(architecture, precision, device);
+        using Tensor images = RandomModel.Images(architecture, device, Batch);
         using Fitness fitness = new(model, scores, Passes, options);
         double[] seconds = Measure.Best(() => FeatureExtractor.Embed(model, Passes()), () => fitness.Evaluate(factors));
         double share = MeanShare(architecture, new SubnetPlanner(architecture, scores.Scaled(factors), options.Floors), options);

@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace SnapViT.Benchmarks;
 
 /// <summary>One benchmark: to add another, write a class of this kind and name it in <see cref="Program"/>.</summary>
@@ -7,5 +9,6 @@ internal interface IBenchmark
     string Name { get; }
 
     /// <summary>Measures, one row per case.</summary>
-    IEnumerable<ResultRow> Run();
+    /// <param name="device">Where networks run.</param>
+    IEnumerable<ResultRow> Run(Device device);
 }

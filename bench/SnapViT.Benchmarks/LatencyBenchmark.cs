@@ -18,21 +18,21 @@ internal sealed class LatencyBenchmark : IBenchmark
 
     public string Name => "latency";
 
-    public IEnumerable<ResultRow> Run() =>
+    public IEnumerable<ResultRow> Run(Device device) =>
         from model in new[] { ("ViT-Ti", RandomModel.Tiny, 1), ("ViT-S", RandomModel.Small, 1) }
         from precision in RandomModel.Precisions
-        where precision.Type == ScalarType.Float32 || ComputeSettings.ParsePrecision("auto", CPU) == precision.Type // emulated, it would take minutes a case
-        from row in Case(model.Item1, model.Item2, model.Item3, precision.Type, precision.Name)
+        where precision.Type == ScalarType.Float32 || ComputeSettings.ParsePrecision("auto", device) == precision.Type // emulated, it would take minutes a case
+        from row in Case(model.Item1, model.Item2, model.Item3, precision.Type, precision.Name, device)
         select row;
 
-    private static IEnumerable<ResultRow> Case(string name, ViTArchitecture architecture, int batch, ScalarType precision, string precisionName)
+    private static IEnumerable<ResultRow> Case(string name, ViTArchitecture architecture, int batch, ScalarType precision, string precisionName, Device device)
     {
         LatencyConditions conditions = new()
         {
-            Architecture = architecture, Precision = precisionName, Device = "cpu", Threads = get_num_threads(), Batch = batch, Machine = "this", Runtime = torch.__version__,
+            Architecture = architecture, Precision = precisionName, Device = device.type == DeviceType.CUDA ? "cuda" : "cpu", Threads = get_num_threads(), Batch = batch, Machine = "this", Runtime = torch.__version__,
         };
-        LatencyMeasurement measurement = new(conditions, CPU, TimeProvider.System);
-        using VisionTransformer model = RandomModel.Create(architecture, precision);
+        LatencyMeasurement measurement = new(conditions, device, TimeProvider.System);
+        using VisionTransformer model = RandomModel.Create(architecture, precision, device);
         using ElasticViT elastic = new(model, RandomModel.Scores(architecture), new KeepFloors());
 
         // A first table to plan by; the second is measured in turn with the sub-networks, so that other programs slow both alike.

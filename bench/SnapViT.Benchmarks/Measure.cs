@@ -10,6 +10,8 @@ internal static class Measure
     /// <summary>Runs of each piece of work.</summary>
     public const int Runs = 5;
 
+    private static readonly bool HasGpu = cuda.is_available();
+
     /// <summary>Best seconds of each piece of work; they take turns, so that all see the same machine. One warm-up each.</summary>
     public static double[] Best(params Action[] works)
     {
@@ -38,11 +40,22 @@ internal static class Measure
         return (sorted[runs / 2], sorted[^1]);
     }
 
-    private static double Seconds(Action work)
+    /// <summary>Seconds of one run; what was asked of a GPU is done by then.</summary>
+    public static double Seconds(Action work)
     {
         using DisposeScope scope = NewDisposeScope();
+        Synchronize();
         long start = Stopwatch.GetTimestamp();
         work();
+        Synchronize();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private static void Synchronize()
+    {
+        if (HasGpu)
+        {
+            cuda.synchronize();
+        }
     }
 }

@@ -15,13 +15,13 @@ internal sealed class NearestNeighboursBenchmark : IBenchmark
 
     public string Name => "knn";
 
-    public IEnumerable<ResultRow> Run()
+    public IEnumerable<ResultRow> Run(Device device)
     {
         SeededRandom random = new(6);
-        using Tensor train = RandomModel.Normal([Train, Width], seed: 7);
-        using Tensor queries = RandomModel.Normal([Queries, Width], seed: 8);
+        using Tensor train = RandomModel.Normal([Train, Width], seed: 7, device);
+        using Tensor queries = RandomModel.Normal([Queries, Width], seed: 8, device);
         using NearestNeighbours neighbours = new(train, [.. Enumerable.Range(0, Train).Select(_ => random.NextInt(Classes))]);
-        using Gemm gemm = new(GemmRows, Width, Train, ScalarType.Float32);
+        using Gemm gemm = new(GemmRows, Width, Train, ScalarType.Float32, device);
         double[] seconds = Measure.Best(gemm.Run, () => neighbours.Predict(queries));
         double gemmRate = gemm.Flops / seconds[0], rate = 2.0 * Train * Queries * Width / seconds[1];
         yield return new ResultRow(

@@ -1,6 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks;
 
@@ -12,7 +13,7 @@ internal sealed class PlanningBenchmark : IBenchmark
 
     public string Name => "planning";
 
-    public IEnumerable<ResultRow> Run()
+    public IEnumerable<ResultRow> Run(Device device)
     {
         ViTArchitecture architecture = RandomModel.Large;
         ImportanceScores scores = RandomModel.Scores(architecture);

@@ -1,6 +1,7 @@
 using SnapViT.Benchmarks;
 using SnapViT.Benchmarks.Accuracy;
 using SnapViT.Tensors;
+using static TorchSharp.torch;
 
 const string Project = "dotnet run -c Release --project bench/SnapViT.Benchmarks --";
 
@@ -16,9 +17,10 @@ IBenchmark[] all =
 ];
 
 string? file = Option("--out"), only = Option("--only");
-if (args.Length % 2 != 0 || args.Where((_, index) => index % 2 == 0).Any(name => name is not ("--out" or "--only")))
+string where = Option("--device") ?? "cpu";
+if (args.Length % 2 != 0 || args.Where((_, index) => index % 2 == 0).Any(name => name is not ("--out" or "--only" or "--device")))
 {
-    Console.Error.WriteLine($"usage: {Project} [--out FILE] [--only NAME]; names: {string.Join(", ", all.Select(one => one.Name))}");
+    Console.Error.WriteLine($"usage: {Project} [--out FILE] [--only NAME] [--device cpu|cuda]; names: {string.Join(", ", all.Select(one => one.Name))}");
     return 2;
 }
 
@@ -31,16 +33,17 @@ if (chosen.Length == 0)
 
 string load = Machine.Load();
 TorchRuntime.EnsureLoaded();
+Device device = ComputeSettings.ParseDevice(where);
 ResultTable table = new();
 foreach (IBenchmark benchmark in chosen)
 {
-    foreach (ResultRow row in benchmark.Run())
+    foreach (ResultRow row in benchmark.Run(device))
     {
         Console.Error.WriteLine(table.Add(benchmark.Name, row));
     }
 }
 
-string markdown = table.ToMarkdown(Machine.Describe(load), $"{Project} {string.Join(' ', args)}".TrimEnd());
+string markdown = table.ToMarkdown(Machine.Describe(load, device), $"{Project} {string.Join(' ', args)}".TrimEnd());
 Console.Write(markdown);
 if (file is not null)
 {

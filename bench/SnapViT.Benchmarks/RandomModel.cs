@@ -20,17 +20,17 @@ internal static class RandomModel
     /// <summary>The precisions of the benchmarks and how tables call them.</summary>
     public static IReadOnlyList<(ScalarType Type, string Name)> Precisions { get; } = [(ScalarType.BFloat16, "bf16"), (ScalarType.Float32, "fp32")];
 
-    public static VisionTransformer Create(ViTArchitecture architecture, ScalarType precision)
+    public static VisionTransformer Create(ViTArchitecture architecture, ScalarType precision, Device device)
     {
         SubnetWidths widths = architecture.FullWidths;
         using ViTWeights weights = new(architecture, widths, ParameterTable.For(architecture, widths).Select((parameter, index) =>
             KeyValuePair.Create(parameter.Name, Weight(parameter, QkvLayout.ModelShape(parameter, architecture), (ulong)index))));
-        return new VisionTransformer(weights.To(precision));
+        return new VisionTransformer(weights.To(precision, device));
     }
 
     /// <summary>Normalised images, float32 [.. , 3, S, S].</summary>
-    public static Tensor Images(ViTArchitecture architecture, params long[] count) =>
-        Normal([.. count, architecture.Channels, architecture.ImageSize, architecture.ImageSize], seed: 4);
+    public static Tensor Images(ViTArchitecture architecture, Device device, params long[] count) =>
+        Normal([.. count, architecture.Channels, architecture.ImageSize, architecture.ImageSize], seed: 4, device);
 
     public static ImportanceScores Scores(ViTArchitecture architecture)
     {
@@ -38,10 +38,12 @@ internal static class RandomModel
         return new ImportanceScores(Uniform(random, architecture.Depth, architecture.Hidden), Uniform(random, architecture.Depth, architecture.Heads));
     }
 
-    public static Tensor Normal(long[] shape, ulong seed)
+    /// <summary>The same numbers on every device.</summary>
+    public static Tensor Normal(long[] shape, ulong seed, Device device)
     {
         using Generator generator = new(seed);
-        return randn(shape, generator: generator);
+        using Tensor normal = randn(shape, generator: generator);
+        return normal.to(device, copy: true);
     }
 
     private static ViTArchitecture Architecture(int width, int depth) => new ViTArchitecture
@@ -51,7 +53,7 @@ internal static class RandomModel
 
     private static Tensor Weight(ParameterShape parameter, long[] shape, ulong seed)
     {
-        using Tensor normal = Normal(shape, seed);
+        using Tensor normal = Normal(shape, seed, CPU);
         return parameter.Name.Contains("norm", StringComparison.Ordinal) && parameter.Name.EndsWith(".weight", StringComparison.Ordinal)
             ? ones(shape)
             : normal * 0.02;

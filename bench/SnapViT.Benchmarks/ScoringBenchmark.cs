@@ -13,17 +13,17 @@ internal sealed class ScoringBenchmark : IBenchmark
 
     public string Name => "scoring";
 
-    public IEnumerable<ResultRow> Run() =>
+    public IEnumerable<ResultRow> Run(Device device) =>
         from precision in RandomModel.Precisions
         from criterion in new[] { ScoreCriterion.Ssl, ScoreCriterion.Fisher }
-        select Case(criterion, precision.Type, precision.Name);
+        select Case(criterion, precision.Type, precision.Name, device);
 
-    private static ResultRow Case(ScoreCriterion criterion, ScalarType precision, string precisionName)
+    private static ResultRow Case(ScoreCriterion criterion, ScalarType precision, string precisionName, Device device)
     {
         ViTArchitecture architecture = RandomModel.Small;
-        using VisionTransformer model = RandomModel.Create(architecture, precision);
-        using Tensor crops = RandomModel.Images(architecture, Images, DistillationPairs.OnePair.Views);
-        using Tensor oneCrop = RandomModel.Images(architecture, Images);
+        using VisionTransformer model = RandomModel.Create(architecture, precision, device);
+        using Tensor crops = RandomModel.Images(architecture, device, Images, DistillationPairs.OnePair.Views);
+        using Tensor oneCrop = RandomModel.Images(architecture, device, Images);
         using ScoreEstimator estimator = new(model, criterion, DistillationPairs.OnePair);
         double[] seconds = Measure.Best(() => model.Embed(oneCrop), () => estimator.Add(crops));
         double forwards = seconds[1] / seconds[0];

@@ -15,10 +15,10 @@ internal sealed class SwitchBenchmark : IBenchmark
 
     public string Name => "switch";
 
-    public IEnumerable<ResultRow> Run()
+    public IEnumerable<ResultRow> Run(Device device)
     {
         ViTArchitecture architecture = RandomModel.Base;
-        using VisionTransformer model = RandomModel.Create(architecture, ScalarType.Float32);
+        using VisionTransformer model = RandomModel.Create(architecture, ScalarType.Float32, device);
         using ElasticViT elastic = new(model, RandomModel.Scores(architecture), new KeepFloors());
         (double copy, double worstCopy) = Measure.Spread(Copies, run => elastic.Materialize(elastic.Planner.Plan(AnyBudget(run))).Dispose());
         (double views, double worstViews) = Measure.Spread(Switches, run => elastic.At(AnyBudget(run)).Dispose());

@@ -16,10 +16,13 @@ internal sealed class SnapVitProcess : IDisposable
 
     public bool HasExited => _process.HasExited;
 
-    public static SnapVitProcess Start(string arguments)
+    /// <summary>Starts the command.</summary>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="folder">Where the program lies; null for beside these tests.</param>
+    public static SnapVitProcess Start(string arguments, string? folder = null)
     {
         // Whoever runs the tests in the background may ignore SIGINT, and a process inherits that; env puts the default back.
-        string command = Path.Combine(AppContext.BaseDirectory, "snapvit");
+        string command = Path.Combine(folder ?? AppContext.BaseDirectory, "snapvit");
         (string file, string before) = OperatingSystem.IsLinux() ? ("/usr/bin/env", $"--default-signal=INT {command} ") : (command, "");
         ProcessStartInfo start = new(file, before + arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
         return new SnapVitProcess(Process.Start(start)!);
@@ -29,6 +32,12 @@ internal sealed class SnapVitProcess : IDisposable
     public async Task<(int Code, string Error)> End(int signal)
     {
         Assert.Equal(0, SendSignal(_process.Id, signal));
+        return await End();
+    }
+
+    /// <summary>Waits for its own end and gives exit code and standard error.</summary>
+    public async Task<(int Code, string Error)> End()
+    {
         await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return (_process.ExitCode, await _error);
     }

@@ -32,7 +32,7 @@ internal static class AccuracyTable
             foreach (MethodResult row in theirs.Concat(pair))
             {
                 string verdict = theirs.Contains(row) || theirs.Length == 0 ? "" : Verdict(row.All ?? 0, theirs[0].All ?? 0);
-                text.Append(CultureInfo.InvariantCulture, $"| {row.Method} | {Percent(row.All)} | {Percent(row.HeldOut)}{Range(row)} | {Percent(row.Cifar10)} | {Percent(row.EuroSat)} | {verdict} |\n");
+                text.Append(CultureInfo.InvariantCulture, $"| {row.Method} | {Percent(row.All)} | {Percent(row.HeldOut)}{Range(row.HeldOutRange)} | {Percent(row.Cifar10)}{Range(row.Cifar10Range)} | {Percent(row.EuroSat)}{Range(row.EuroSatRange)} | {verdict} |\n");
             }
 
             text.Append('\n');
@@ -48,7 +48,7 @@ internal static class AccuracyTable
         return Math.Abs(ours - theirs) <= 2 * error ? $"{points}, within noise" : ours > theirs ? $"{points}, better" : $"{points}, **worse**";
     }
 
-    private static string Range(MethodResult row) => row.Range is (double lowest, double highest) ? $" ({Percent(lowest)} to {Percent(highest)})" : "";
+    private static string Range(Spread? range) => range is (double lowest, double highest) ? $" ({Percent(lowest)} to {Percent(highest)})" : "";
 
     private static string Percent(double? share) => share is double value ? string.Create(CultureInfo.InvariantCulture, $"{100 * value:0.0}") : "";
 }

@@ -8,11 +8,18 @@ namespace SnapViT.Benchmarks.Accuracy;
 /// <param name="HeldOut">Top-1 on the photos that were not used for calibration; null where it is not known.</param>
 /// <param name="Cifar10">k-NN on CIFAR-10; null where it was not measured.</param>
 /// <param name="EuroSat">k-NN on EuroSAT; null where it was not measured.</param>
-/// <param name="Range">Lowest and highest held-out top-1 of the seeds; null where there is one seed.</param>
-internal sealed record MethodResult(
-    string Method, double Mlp, double Heads, double? All, double? HeldOut, double? Cifar10, double? EuroSat, (double Lowest, double Highest)? Range = null)
+internal sealed record MethodResult(string Method, double Mlp, double Heads, double? All, double? HeldOut, double? Cifar10, double? EuroSat)
 {
-    /// <summary>Means of the same rows of several seeds, with the range of the held-out top-1.</summary>
+    /// <summary>Range of <see cref="HeldOut"/> over seeds; null where there is one seed.</summary>
+    public Spread? HeldOutRange { get; init; }
+
+    /// <summary>Range of <see cref="Cifar10"/>.</summary>
+    public Spread? Cifar10Range { get; init; }
+
+    /// <summary>Range of <see cref="EuroSat"/>.</summary>
+    public Spread? EuroSatRange { get; init; }
+
+    /// <summary>Means of the same rows of several seeds, with ranges.</summary>
     public static IReadOnlyList<MethodResult> OverSeeds(IReadOnlyList<MethodResult>[] seeds) => seeds.Length == 1
         ? seeds[0]
         : [.. seeds[0].Select((first, row) => first with
@@ -21,6 +28,19 @@ internal sealed record MethodResult(
             HeldOut = seeds.Average(seed => seed[row].HeldOut),
             Cifar10 = seeds.Average(seed => seed[row].Cifar10),
             EuroSat = seeds.Average(seed => seed[row].EuroSat),
-            Range = (seeds.Min(seed => seed[row].HeldOut ?? 0), seeds.Max(seed => seed[row].HeldOut ?? 0)),
+            HeldOutRange = Spread.Of(seeds.Select(seed => seed[row].HeldOut)),
+            Cifar10Range = Spread.Of(seeds.Select(seed => seed[row].Cifar10)),
+            EuroSatRange = Spread.Of(seeds.Select(seed => seed[row].EuroSat)),
         })];
+}
+
+/// <summary>Lowest and highest of the seeds.</summary>
+internal readonly record struct Spread(double Lowest, double Highest)
+{
+    /// <summary>The range of what was measured, or null where it was not.</summary>
+    public static Spread? Of(IEnumerable<double?> values)
+    {
+        double[] measured = [.. values.OfType<double>()];
+        return measured.Length == 0 ? null : new Spread(measured.Min(), measured.Max());
+    }
 }

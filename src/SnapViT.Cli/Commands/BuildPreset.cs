@@ -18,8 +18,8 @@ internal static class BuildPreset
         {
             Criterion = ScoreCriterion.Curvature,
             CalibrationViews = 8,
-            WholeImageShare = 0.3,
-            PrefixWeights = new PrefixWeights(20, 1000),
+            WholeImageShare = 0.15,
+            PrefixWeights = new PrefixWeights(BuildOptions.DefaultPrefixWeight, 1000),
             Correction = new CorrectionOptions(),
             KeepMoments = true,
             Evaluations = 0,

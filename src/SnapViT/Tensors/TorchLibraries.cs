@@ -36,12 +36,14 @@ internal static class TorchLibraries
         }
     }
 
-    /// <summary>The folders in which the runtime looks for native libraries.</summary>
+    /// <summary>The folders in which the runtime looks for native libraries, then those in which the system's loader does: a libtorch of one's own.</summary>
     public static IReadOnlyList<string> SearchFolders()
     {
-        string listed = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
-        return [.. listed.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).Append(AppContext.BaseDirectory).Distinct()];
+        IEnumerable<string> ofRuntime = Split(AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string);
+        return [.. ofRuntime.Append(AppContext.BaseDirectory).Concat(Split(Environment.GetEnvironmentVariable("LD_LIBRARY_PATH"))).Distinct()];
     }
+
+    private static string[] Split(string? folders) => (folders ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
 
     private static string Find(string name, string package, IReadOnlyList<string> folders) =>
         folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists)

@@ -10,6 +10,12 @@ namespace SnapViT.Workflows;
 /// <summary>How a model is made elastic. The defaults are the paper's.</summary>
 public sealed record BuildOptions
 {
+    /// <summary>Default of <see cref="CalibrationImages"/>.</summary>
+    public const int DefaultCalibrationImages = 256;
+
+    /// <summary>Default weight of a prefix token, in scores and wherever <see cref="PrefixWeights"/> does not rise.</summary>
+    public const double DefaultPrefixWeight = 20;
+
     /// <summary>Images drawn from the folder at most, at least 1; default 1000.</summary>
     public int Samples { get; init; } = 1000;
 
@@ -26,7 +32,7 @@ public sealed record BuildOptions
     public CropProtocol Crops { get; init; } = CropProtocol.Reference;
 
     /// <summary>Images that second moments are taken from at most, at least 1; default 256.</summary>
-    public int CalibrationImages { get; init; } = 256;
+    public int CalibrationImages { get; init; } = DefaultCalibrationImages;
 
     /// <summary>Random views of each of those images (<see cref="RandomViews"/>), 0 or more; default 0, for the whole image as it is evaluated.</summary>
     public int CalibrationViews { get; init; }
@@ -35,7 +41,7 @@ public sealed record BuildOptions
     public double WholeImageShare { get; init; }
 
     /// <summary>Weight of a prefix token (class, distillation, register) against 1 of a patch token in the moments; default 20 everywhere.</summary>
-    public PrefixWeights PrefixWeights { get; init; } = new(20);
+    public PrefixWeights PrefixWeights { get; init; } = new(DefaultPrefixWeight);
 
     /// <summary>Ridges that the scores of <see cref="ScoreCriterion.Curvature"/> assume.</summary>
     public CurvatureDamping CurvatureDamping { get; init; } = new();

@@ -126,6 +126,12 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
                 Stopwatch watch = Stopwatch.StartNew();
                 Tensor tokens = models[index].Tokens(images);
                 Tensor features = models[index].Pool(tokens);
+                if (device.type == DeviceType.CUDA)
+                {
+                    // A GPU is asked, not waited for: without this the clock would see the asking only.
+                    cuda.synchronize();
+                }
+
                 Seconds[index] += watch.Elapsed.TotalSeconds;
                 if (wanted.Features)
                 {

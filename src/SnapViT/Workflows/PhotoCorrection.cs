@@ -19,9 +19,6 @@ namespace SnapViT.Workflows;
 public sealed class PhotoCorrection(
     LoadedModel source, IReadOnlyList<ImageFile> photos, Preprocessing preprocessing, int batchSize, IProgress<WorkProgress>? progress = null)
 {
-    /// <summary>Weight of a prefix token against 1 of a patch token: that of the scores of a build.</summary>
-    private static readonly double PrefixWeight = new BuildOptions().PrefixWeights.First;
-
     /// <summary>What holds a layer near the weights it starts from: weaker ridges fitted errors of the blocks before (bench/results/accuracy.md).</summary>
     private static readonly Damping Ridge = new(DampingKind.Mean, 0.3);
 
@@ -40,7 +37,7 @@ public sealed class PhotoCorrection(
         ArgumentNullException.ThrowIfNull(start);
         using VisionTransformer dense = new(source.Model.Weights.To(ScalarType.Float32, device));
         using VisionTransformer pruned = new(start.Model.Weights.To(ScalarType.Float32, device));
-        using VisionTransformer fitted = new SequentialCorrection(dense, Ridge, PrefixWeight).Apply(pruned, Read(cancellation), cancellation);
+        using VisionTransformer fitted = new SequentialCorrection(dense, Ridge, BuildOptions.DefaultPrefixWeight).Apply(pruned, Read(cancellation), cancellation);
         return new Subnet(new VisionTransformer(fitted.Weights.To(precision, device)), start.Plan);
     }
 
