@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Evaluation;
 
 /// <summary>
-/// Measures how long forward passes take. Other programs can only make a pass slower, so the best of many is the figure; models that are to be
-/// compared take turns, so that all see the same machine.
+/// Measures how long forward passes take. Models take turns, round after round, and the best pass of a turn counts. A machine that others use too is slower in some
+/// rounds than in others: what all models of a round share is taken out before the median over the rounds, and the figure is that of the fastest round.
 /// </summary>
 /// <param name="conditions">What is measured under; the models are of its architecture, precision and device, torch already has its threads.</param>
 /// <param name="device">The device of the conditions.</param>
@@ -16,8 +16,8 @@ namespace SnapViT.Evaluation;
 /// <exception cref="ArgumentException">The batch is below 1.</exception>
 public sealed class LatencyMeasurement(LatencyConditions conditions, Device device, TimeProvider time)
 {
-    private const int FewestRounds = 4;
-    private const int MostRounds = 12;
+    private const int FewestRounds = 8;
+    private const int MostRounds = 24;
     private const int MostPasses = 8;
     private const int NeuronPoints = 12;
     private const int MostHeadPoints = 8;
@@ -26,30 +26,31 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
     private const double VisitSeconds = 0.06;
 
     /// <summary>A table takes about so long, unless its fewest rounds take longer.</summary>
-    private const double TableSeconds = 30;
+    private const double TableSeconds = 60;
 
     private readonly int _batch = conditions.Batch >= 1 ? conditions.Batch : throw new ArgumentException($"latency batch: expected at least 1, found {conditions.Batch}");
 
-    /// <summary>Best times of a forward pass, to logits where the model has a classifier, else to features.</summary>
+    /// <summary>Times of a forward pass, to logits where the model has a classifier, else to features, as in the fastest round.</summary>
     /// <param name="models">Makes the models, one after the other in every round; each is disposed after its turn.</param>
     /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
     /// <param name="cancellation">Stops between two models.</param>
     /// <returns>Nanoseconds of a pass of every model.</returns>
-    public double[] Best(IReadOnlyList<Func<VisionTransformer>> models, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    public double[] Times(IReadOnlyList<Func<VisionTransformer>> models, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(models);
         using Tensor images = Images();
-        double[] best = [.. models.Select(_ => double.PositiveInfinity)];
+        List<double[]> times = [];
         double first = 0;
         int rounds = FewestRounds;
         for (int round = 0; round < rounds; round++)
         {
             long start = time.GetTimestamp();
+            times.Add(new double[models.Count]);
             for (int i = 0; i < models.Count; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 using VisionTransformer model = models[i]();
-                best[i] = Math.Min(best[i], Visit(model, images));
+                times[round][i] = Visit(model, images);
                 progress?.Invoke((round * models.Count) + i + 1, rounds * models.Count);
             }
 
@@ -57,7 +58,22 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
             rounds = Math.Clamp((int)(TableSeconds / Math.Max(first, 1e-3)), FewestRounds, MostRounds);
         }
 
-        return best;
+        return InFastestRound(times);
+    }
+
+    /// <summary>Every time is what the model takes times how slow its round is (a median polish of one step): the first, where the second is least.</summary>
+    internal static double[] InFastestRound(IReadOnlyList<double[]> times)
+    {
+        double[] typical = [.. Enumerable.Range(0, times[0].Length).Select(model => Median(times.Select(round => round[model])))];
+        double[] slowness = [.. times.Select(round => Median(round.Select((nanoseconds, model) => nanoseconds / typical[model])))];
+        double fastest = slowness.Min();
+        return [.. typical.Select((_, model) => fastest * Median(times.Select((round, index) => round[model] / slowness[index])))];
+    }
+
+    private static double Median(IEnumerable<double> values)
+    {
+        double[] sorted = [.. values.Order()];
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
     /// <summary>
@@ -85,15 +101,15 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
         ViTArchitecture a = conditions.Architecture;
         int[] heads = Grid(a.Heads, MostHeadPoints), neurons = Grid(a.Hidden, NeuronPoints);
         BlockWidths[] widths = [.. heads.Select(count => new BlockWidths(count, a.Hidden)), .. neurons.Select(count => new BlockWidths(a.Heads, count))];
-        double[] best = Best(
+        double[] times = Times(
             [.. widths.Select(block => (Func<VisionTransformer>)(() => create(SubnetWidths.Uniform(a.Depth, block)))), .. others], progress, cancellation);
-        double[] byHeads = best[..heads.Length], byNeurons = best[heads.Length..widths.Length];
+        double[] byHeads = times[..heads.Length], byNeurons = times[heads.Length..widths.Length];
         LatencyCurve attention = Curve(heads, byHeads, a.Depth), mlp = Curve(neurons, byNeurons, a.Depth);
 
         // Both series end at the whole model.
         double whole = Math.Min(byHeads[^1], byNeurons[^1]);
         LatencyTable table = new(conditions, Math.Max(0, whole - (a.Depth * (attention.At(a.Heads) + mlp.At(a.Hidden)))), attention, mlp);
-        return (table, best[widths.Length..]);
+        return (table, times[widths.Length..]);
     }
 
     private static LatencyCurve Curve(int[] widths, double[] nanoseconds, int depth) =>

@@ -61,8 +61,8 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
     {
         ArgumentNullException.ThrowIfNull(subnet);
         ArgumentNullException.ThrowIfNull(model);
-        double[] best = new LatencyMeasurement(conditions, device, time).Best([() => Cast(subnet.Model), () => Cast(model.Model)], cancellation: cancellation);
-        return (best[0], best[1]);
+        double[] times = new LatencyMeasurement(conditions, device, time).Times([() => Cast(subnet.Model), () => Cast(model.Model)], cancellation: cancellation);
+        return (times[0], times[1]);
 
         VisionTransformer Cast(VisionTransformer original) => new(original.Weights.To(precision, device));
     }
