@@ -9,6 +9,7 @@ using SnapViT.Importance;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Search;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Workflows;
@@ -250,6 +251,7 @@ public sealed class ElasticBuild
         ["evaluations"] = _options.Evaluations.ToString(CultureInfo.InvariantCulture),
         ["seed"] = _options.Seed.ToString(CultureInfo.InvariantCulture),
         ["batch"] = _options.BatchSize.ToString(CultureInfo.InvariantCulture),
+        ["device"] = _options.Device.type == DeviceType.CUDA ? "cuda" : "cpu",
         ["precision"] = _options.Precision == ScalarType.BFloat16 ? "bf16" : "fp32",
         ["ratios"] = string.Join(' ', _options.Fitness.Ratios),
         ["losses"] = string.Join(' ', _options.Fitness.Losses),

@@ -44,8 +44,8 @@ public sealed class ElasticBuildTests : IDisposable
         ElasticScores saved = ElasticScores.Load(_site.Out);
         Assert.Equal(result.Scores.Coefficients.Vector.ToArray(), saved.Coefficients.Vector.ToArray());
         Assert.Equal(ModelFile.Hash(_site.ModelPath), saved.Provenance[ElasticScores.ModelHash]);
-        string[] facts = ["8", "ssl", "reference", "6", "42", "4", "fp32", "cosine"];
-        string[] keys = ["images", "criterion", "crops", "evaluations", "seed", "batch", "precision", "losses"];
+        string[] facts = ["8", "ssl", "reference", "6", "42", "4", "cpu", "fp32", "cosine"];
+        string[] keys = ["images", "criterion", "crops", "evaluations", "seed", "batch", "device", "precision", "losses"];
         Assert.Equal(facts, keys.Select(key => saved.Provenance[key]), StringComparer.OrdinalIgnoreCase);
         Assert.Equal(64, saved.Provenance["images_sha256"].Length);
     }
