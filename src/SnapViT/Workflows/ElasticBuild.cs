@@ -32,7 +32,7 @@ public sealed class ElasticBuild
     private readonly Preprocessing _preprocessing;
     private readonly BuildOptions _options;
     private readonly IReadOnlyList<ImageFile> _files;
-    private readonly IReadOnlyList<ImageFile> _calibration;
+    private readonly CalibrationPasses _passes;
     private readonly IProgress<WorkProgress>? _progress;
     private readonly SortedDictionary<string, string> _provenance;
     private IReadOnlyList<SkippedFile> _skipped = [];
@@ -60,7 +60,7 @@ public sealed class ElasticBuild
         LocalScoring.RequireLabels(source, images, options);
         _progress = progress;
         _files = images.Sample(options.Samples, options.Seed);
-        _calibration = images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed);
+        _passes = new CalibrationPasses(images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed), preprocessing, options, progress);
         RequireEnoughImages();
         _provenance = Describe();
     }
@@ -74,7 +74,7 @@ public sealed class ElasticBuild
     {
         BuildCheckpoint checkpoint = Checkpoint(checkpointPath);
         using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
-        using CalibrationMoments? moments = NeedsMoments ? Calibrate(model, cancellation) : null;
+        using CalibrationMoments? moments = NeedsMoments ? _passes.Run(model, cancellation) : null;
         (ImportanceScores local, IReadOnlyList<double> history) = checkpoint.TryRead() ?? (Score(model, moments, cancellation), []);
         // Scores that compare between blocks as they are would be tilted by the paper's start.
         ScoreCoefficients initial = Criterion.ComparesBlocks || _options.Normalisation == ScoreNormalisation.Block
@@ -155,63 +155,6 @@ public sealed class ElasticBuild
 
     private bool NeedsMoments => _options.KeepMoments || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
 
-    /// <summary>The unpruned model over the calibration images: views, whole images, or both.</summary>
-    private CalibrationMoments Calibrate(VisionTransformer model, CancellationToken cancellation)
-    {
-        CalibrationMoments moments = new(model.Architecture, _options.PrefixWeights, _options.Device);
-        try
-        {
-            CalibrationPass[] passes = [.. CalibrationPasses()];
-            int done = 0;
-            foreach (CalibrationPass pass in passes)
-            {
-                foreach (ImageBatch batch in pass.Batches.Read(cancellation))
-                {
-                    using (batch)
-                    {
-                        using Tensor onDevice = batch.Images.to(_options.Device);
-                        using Tensor images = onDevice.flatten(0, -4);
-                        moments.Add(model, images, pass.Weight);
-                    }
-
-                    done += batch.Files.Count;
-                    _progress?.Report(new WorkProgress("calibration", done, passes.Length * _calibration.Count));
-                }
-            }
-
-            return moments;
-        }
-        catch
-        {
-            moments.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>Random views [B, V, 3, S, S] and whole images [B, 3, S, S], with the weight of each that gives whole images their share.</summary>
-    private IEnumerable<CalibrationPass> CalibrationPasses()
-    {
-        int views = _options.CalibrationViews;
-        double share = views == 0 ? 1 : _options.WholeImageShare;
-        if (share < 1)
-        {
-            RandomViews random = new(views, _preprocessing, _options.Seed);
-            yield return new CalibrationPass(ImageBatches.ForViews(_calibration, random, Math.Max(1, _options.BatchSize / views)), 1);
-        }
-
-        if (share > 0)
-        {
-            double weight = share < 1 ? share / (1 - share) * views : 1;
-            yield return new CalibrationPass(ImageBatches.ForEvaluation(_calibration, _preprocessing, _options.BatchSize), weight);
-        }
-    }
-
-    private string DescribeCalibration()
-    {
-        string whole = _options is { CalibrationViews: > 0, WholeImageShare: > 0 and double share } ? string.Create(CultureInfo.InvariantCulture, $", {share} of the weight on whole images") : "";
-        return FormattableString.Invariant($"{_calibration.Count} images, {_options.CalibrationViews} random views{whole}, prefix weight {_options.PrefixWeights}");
-    }
-
     private Func<ImportanceOrder, ElasticCorrection>? Corrections(CalibrationMoments? moments) => moments is not null && _options.Correction is CorrectionOptions correction
         ? order => new ElasticCorrection(_source.Model.Weights, moments, order, correction)
         : null;
@@ -236,9 +179,6 @@ public sealed class ElasticBuild
         }
     }
 
-    /// <summary>Images of one kind, and how often each counts.</summary>
-    private readonly record struct CalibrationPass(ImageBatches Batches, double Weight);
-
     private SortedDictionary<string, string> Describe() => new(StringComparer.Ordinal)
     {
         [ElasticScores.ModelHash] = _source.Sha256,
@@ -258,7 +198,7 @@ public sealed class ElasticBuild
         ["pca_components"] = _options.Fitness.PcaComponents.ToString(CultureInfo.InvariantCulture),
         ["floors"] = string.Create(CultureInfo.InvariantCulture, $"{_options.Fitness.Floors.NeuronFraction} {_options.Fitness.Floors.HeadFraction}"),
         ["preprocessing"] = _preprocessing.Describe(),
-        ["calibration"] = NeedsMoments ? DescribeCalibration() : "none",
+        ["calibration"] = NeedsMoments ? _passes.Describe() : "none",
         ["curvature_damping"] = Criterion.NeedsMoments ? _options.CurvatureDamping.ToString() : "none",
         ["correction"] = _options.Correction?.ToString() ?? "none",
     };
