@@ -1,6 +1,5 @@
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Elastic;
 using SnapViT.Loading;
@@ -54,14 +53,9 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
             return new VisionTransformer(subnet.Model.Weights.To(precision, device));
         }
 
-        using VisionTransformer dense = new(_model.Model.Weights.To(ScalarType.Float32, device)), start = new(subnet.Model.Weights.To(ScalarType.Float32, device));
-        SequentialCorrection sequential = new(dense, new Damping(DampingKind.Mean, 0.3), 20);
-        using VisionTransformer fitted = sequential.Apply(start, Calibration());
-        return new VisionTransformer(fitted.Weights.To(precision, device));
+        PhotoCorrection sequential = new(_model, Photos.Sample(calibrationImages, seed), Preprocessing.Reference, BatchSize);
+        return sequential.Apply(subnet, precision, device).Model;
     }
-
-    private IEnumerable<Tensor> Calibration() =>
-        ImageBatches.ForEvaluation(Photos.Sample(calibrationImages, seed), Preprocessing.Reference, BatchSize).Read().Select(batch => batch.Images);
 
     private IReadOnlyList<MethodResult> Measure(List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models)
     {

@@ -44,7 +44,7 @@ public sealed record StoredMoments(long Images, IReadOnlyList<StoredLayerMoments
         }
     }
 
-    internal static bool IsKey(string metadataKey) => metadataKey is ImagesKey;
+    internal static bool IsKey(string metadataKey) => metadataKey == ImagesKey;
 
     /// <summary>Reads them, or null where a file has none.</summary>
     internal static StoredMoments? Find(ITensorArchive archive, int depth)
