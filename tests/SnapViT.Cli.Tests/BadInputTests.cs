@@ -181,6 +181,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("build {0}/model.safetensors --images {0}/photos --out {0}/out.safetensors --neuron-damping mean:NaN", "--neuron-damping: expected mean, max or percentile and a finite share of 0 or more, as in mean:0.01, found 'mean:NaN'")]
     [InlineData("build {0}/model.safetensors --images {0}/photos --out {0}/out.safetensors --calibration-views -1", "calibration views: expected 0 or more, found -1")]
     [InlineData("build {0}/model.safetensors --images {0}/photos --out {0}/out.safetensors --whole-images 1", "whole image share: expected 0 or more and below 1, found 1")]
+    [InlineData("build {0}/model.safetensors --images {0}/photos --out {0}/out.safetensors --feature-share 2", "feature share: expected 0..1, found 2")]
     [InlineData("build {0}/model.safetensors --images {0}/photos --out {0}/out.safetensors --last-prefix-weight 0", "last prefix weight: expected a finite figure above 0, found 0")]
     [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction affine", "expected scores with second moments for a correction, found none")]
     [InlineData("eval {0}/model.safetensors --scores {0}/scores.safetensors --test {0}/photos --correction sequential", "--correction sequential: expected --images DIR with it")]

@@ -32,6 +32,7 @@ internal static class BuildCommand
     private static readonly Option<double?> LastPrefixWeight = new("--last-prefix-weight") { Description = "For models that pool the class token: the weight in the last block to which corrections let it rise over the last third of the blocks. Default: the preset's, 1000 or no rise." };
     private static readonly Option<string> NeuronDamping = new("--neuron-damping") { Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.", DefaultValueFactory = _ => DampingText.Of(new CurvatureDamping().Neurons) };
     private static readonly Option<string> HeadDamping = new("--head-damping") { Description = "The same for heads.", DefaultValueFactory = _ => DampingText.Of(new CurvatureDamping().Heads) };
+    private static readonly Option<double?> FeatureShare = new("--feature-share") { Description = "For --criterion curvature: share of all neurons, the first to go, that are ranked by what their removal does to the features of the photos instead of to the self-supervised loss, 0 to 1. Default: the preset's, 0.2 or 0." };
     private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
     private static readonly Option<CropProtocol> Crops = GlobalOptions.OneOf("--crops", "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", CropProtocol.Reference);
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
@@ -47,7 +48,7 @@ internal static class BuildCommand
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages, PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, Moments, Batch, NeuronFloor, HeadFloor })
+        foreach (Option option in new Option[] { Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages, PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, NeuronFloor, HeadFloor })
         {
             command.Options.Add(option);
         }
@@ -93,6 +94,7 @@ internal static class BuildCommand
             PrefixWeights = new PrefixWeights(parsed.GetValue(PrefixWeight), parsed.GetValue(LastPrefixWeight) ?? preset.PrefixWeights.Last),
             CurvatureDamping = new CurvatureDamping(
                 DampingText.Parse(NeuronDamping.Name, parsed.GetRequiredValue(NeuronDamping)), DampingText.Parse(HeadDamping.Name, parsed.GetRequiredValue(HeadDamping))),
+            FeatureShare = parsed.GetValue(FeatureShare) ?? preset.FeatureShare,
             KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,
             Crops = parsed.GetValue(Crops),
             Fitness = new FitnessOptions { Floors = new KeepFloors(parsed.GetValue(NeuronFloor), parsed.GetValue(HeadFloor)) },

@@ -21,6 +21,7 @@ internal static class BuildPreset
             WholeImageShare = 0.15,
             PrefixWeights = new PrefixWeights(BuildOptions.DefaultPrefixWeight, 1000),
             Correction = new CorrectionOptions(),
+            FeatureShare = 0.2,
             KeepMoments = true,
             Evaluations = 0,
         },

@@ -9,20 +9,19 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The block-curvature score: what removing a neuron or head costs in self-supervised loss after the best affine correction of what remains.
-/// The curvature of a block is Kronecker-factored: covariance of the inputs of <c>fc2</c> and <c>proj</c>, second moments of the gradient at
-/// their outputs. Costs are in units of the loss in every block, so that blocks compare without factors.
+/// The block-curvature score: what removing a neuron or head costs after the best affine correction of what remains, in self-supervised loss
+/// (<see cref="Add"/>) or in distance between features (<see cref="AddProbes"/>). The curvature of a block is Kronecker-factored: covariance of the inputs
+/// of <c>fc2</c> and <c>proj</c>, second moments of the gradient at their outputs. Costs are in one unit in every block, so that blocks compare
+/// without factors.
 /// </summary>
 public sealed class CurvatureEstimator : IDisposable
 {
     private readonly VisionTransformer _model;
-    private readonly DistillationPairs _pairs;
     private readonly OutputGradientMoments _gradients = new();
 
     /// <summary>An estimator over one model, which stays the caller's.</summary>
     /// <param name="model">The unpruned model.</param>
-    /// <param name="pairs">Which views of an image are compared.</param>
-    public CurvatureEstimator(VisionTransformer model, DistillationPairs pairs) => (_model, _pairs) = (model, pairs);
+    public CurvatureEstimator(VisionTransformer model) => _model = model;
 
     /// <summary>Images added so far.</summary>
     public long Images { get; private set; }
@@ -30,23 +29,32 @@ public sealed class CurvatureEstimator : IDisposable
     /// <summary>Sum of the losses of all images added so far.</summary>
     public double LossSum { get; private set; }
 
-    /// <summary>Adds the gradients of a batch of images.</summary>
+    /// <summary>Adds the gradients of the self-supervised loss of a batch of images.</summary>
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S]; the views in the order of the pairs.</param>
+    /// <param name="pairs">Which views of an image are compared.</param>
     /// <exception cref="ArgumentException">
     /// No image, another number of views than the pairs name, or a loss that is not finite: nothing was added then.
     /// </exception>
-    public void Add(Tensor crops)
+    public void Add(Tensor crops, DistillationPairs pairs)
     {
         ArgumentNullException.ThrowIfNull(crops);
-        using DisposeScope scope = NewDisposeScope();
+        ArgumentNullException.ThrowIfNull(pairs);
         using OutputTap tap = new();
-        LossSum += SelfDistillation.Backward(_model, _pairs, crops, tap);
-        using (no_grad())
-        {
-            tap.Visit(_gradients.Add);
-        }
+        LossSum += SelfDistillation.Backward(_model, pairs, crops, tap);
+        Accumulate(tap, crops.shape[0]);
+    }
 
-        Images += crops.shape[0];
+    /// <summary>Adds the gradients of one random projection of the L2-normalised features of each image of a batch.</summary>
+    /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
+    /// <param name="probes">Directions of independent standard normal entries, float32 [B, feature width].</param>
+    /// <exception cref="ArgumentException">No image, probes of another shape, or features that are not finite: nothing was added then.</exception>
+    public void AddProbes(Tensor images, Tensor probes)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        ArgumentNullException.ThrowIfNull(probes);
+        using OutputTap tap = new();
+        FeatureProbes.Backward(_model, images, probes, tap);
+        Accumulate(tap, images.shape[0]);
     }
 
     /// <summary>The scores: [L, H] for neurons, [L, A] for heads.</summary>
@@ -79,6 +87,14 @@ public sealed class CurvatureEstimator : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _gradients.Dispose();
+
+    private void Accumulate(OutputTap tap, long images)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        tap.Visit(_gradients.Add);
+        Images += images;
+    }
 
     private double[] Costs(int block, BlockLinear layer, CalibrationMoments moments, ViTWeights weights, Damping damping, int unit)
     {

@@ -46,6 +46,12 @@ public sealed record BuildOptions
     /// <summary>Ridges that the scores of <see cref="ScoreCriterion.Curvature"/> assume.</summary>
     public CurvatureDamping CurvatureDamping { get; init; } = new();
 
+    /// <summary>
+    /// For <see cref="ScoreCriterion.Curvature"/>: share of all neurons, the first to go, that are ranked by what their removal does to the features instead
+    /// of to the self-supervised loss; 0..1, default 0.
+    /// </summary>
+    public double FeatureShare { get; init; }
+
     /// <summary>How sub-networks are corrected in the search; null for not at all.</summary>
     public CorrectionOptions? Correction { get; init; }
 
@@ -101,6 +107,11 @@ public sealed record BuildOptions
         if (!(WholeImageShare >= 0 && WholeImageShare < 1))
         {
             faults.Add($"whole image share: expected 0 or more and below 1, found {WholeImageShare}");
+        }
+
+        if (!(FeatureShare >= 0 && FeatureShare <= 1))
+        {
+            faults.Add($"feature share: expected 0..1, found {FeatureShare}");
         }
 
         _ = PrefixWeights.Validated();

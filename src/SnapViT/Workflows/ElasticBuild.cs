@@ -32,6 +32,7 @@ public sealed class ElasticBuild
     private readonly Preprocessing _preprocessing;
     private readonly BuildOptions _options;
     private readonly IReadOnlyList<ImageFile> _files;
+    private readonly IReadOnlyList<ImageFile> _calibration;
     private readonly CalibrationPasses _passes;
     private readonly IProgress<WorkProgress>? _progress;
     private readonly SortedDictionary<string, string> _provenance;
@@ -60,7 +61,8 @@ public sealed class ElasticBuild
         LocalScoring.RequireLabels(source, images, options);
         _progress = progress;
         _files = images.Sample(options.Samples, options.Seed);
-        _passes = new CalibrationPasses(images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed), preprocessing, options, progress);
+        _calibration = images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed);
+        _passes = new CalibrationPasses(_calibration, preprocessing, options, progress);
         RequireEnoughImages();
         _provenance = Describe();
     }
@@ -161,7 +163,7 @@ public sealed class ElasticBuild
 
     private ImportanceScores Score(VisionTransformer model, CalibrationMoments? moments, CancellationToken cancellation)
     {
-        LocalScoring scoring = new(_source, _files, _preprocessing, _options, _progress);
+        LocalScoring scoring = new(_source, _files, _calibration, _preprocessing, _options, _progress);
         ImportanceScores scores = scoring.Run(model, moments, cancellation);
         _skipped = scoring.Skipped;
         return scores;
@@ -200,6 +202,7 @@ public sealed class ElasticBuild
         ["preprocessing"] = _preprocessing.Describe(),
         ["calibration"] = NeedsMoments ? _passes.Describe() : "none",
         ["curvature_damping"] = Criterion.NeedsMoments ? _options.CurvatureDamping.ToString() : "none",
+        ["feature_share"] = Criterion.NeedsMoments ? _options.FeatureShare.ToString(CultureInfo.InvariantCulture) : "none",
         ["correction"] = _options.Correction?.ToString() ?? "none",
     };
 }

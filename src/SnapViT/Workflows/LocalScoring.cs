@@ -1,5 +1,6 @@
 using System.Globalization;
 using SnapViT.Calibration;
+using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Importance;
@@ -10,8 +11,19 @@ using static TorchSharp.torch;
 namespace SnapViT.Workflows;
 
 /// <summary>The first part of a build: local scores of a model by the criterion of its options.</summary>
+/// <param name="source">The unpruned model.</param>
+/// <param name="files">Images that are scored on.</param>
+/// <param name="calibration">Images that second moments are taken of; the curvature of features as well.</param>
+/// <param name="preprocessing">How they become the model's input.</param>
+/// <param name="options">The build's.</param>
+/// <param name="progress">Told how far the work is; null for nobody.</param>
 internal sealed class LocalScoring(
-    LoadedModel source, IReadOnlyList<ImageFile> files, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress)
+    LoadedModel source,
+    IReadOnlyList<ImageFile> files,
+    IReadOnlyList<ImageFile> calibration,
+    Preprocessing preprocessing,
+    BuildOptions options,
+    IProgress<WorkProgress>? progress)
 {
     private readonly CriterionRow _criterion = CriterionTable.Of(options.Criterion);
 
@@ -61,9 +73,38 @@ internal sealed class LocalScoring(
 
     private ImportanceScores Curvature(VisionTransformer model, CalibrationMoments moments, CancellationToken cancellation)
     {
-        using CurvatureEstimator estimator = new(model, Pairs);
-        Read(Crops(), (images, _) => estimator.Add(images), () => estimator.LossSum / estimator.Images, cancellation);
-        return estimator.Scores(moments, source.Model.Weights, options.CurvatureDamping);
+        using CurvatureEstimator loss = new(model);
+        Read(Crops(), (images, _) => loss.Add(images, Pairs), () => MeanLoss(loss.LossSum, loss.Images), cancellation);
+        ImportanceScores scores = loss.Scores(moments, source.Model.Weights, options.CurvatureDamping);
+        return options.FeatureShare > 0 ? LightCuts.First(scores, CurvatureOfFeatures(model, moments, cancellation), options.FeatureShare) : scores;
+    }
+
+    private ImportanceScores CurvatureOfFeatures(VisionTransformer model, CalibrationMoments moments, CancellationToken cancellation)
+    {
+        using CurvatureEstimator features = new(model);
+        ImageBatches batches = ImageBatches.ForEvaluation(calibration, preprocessing, options.BatchSize);
+        Read(
+            batches,
+            (images, batch) =>
+            {
+                using Tensor probes = Probes(batch.Files);
+                features.AddProbes(images, probes);
+            },
+            () => "features",
+            cancellation);
+        return features.Scores(moments, source.Model.Weights, options.CurvatureDamping);
+    }
+
+    /// <summary>A direction per image, [B, feature width]; each image has its own stream by name, whatever the order and the batches.</summary>
+    private Tensor Probes(IReadOnlyList<ImageFile> batch)
+    {
+        int width = source.Model.Architecture.FeatureWidth;
+        float[] values = [.. batch.SelectMany(file =>
+        {
+            SeededRandom random = SeededRandom.ForPurpose(options.Seed, $"probes/{file.Name}");
+            return Enumerable.Range(0, width).Select(_ => (float)random.NextNormal());
+        })];
+        return tensor(values, [batch.Count, width], device: options.Device);
     }
 
     private ImportanceScores Gradients(VisionTransformer model, CancellationToken cancellation)
@@ -84,7 +125,7 @@ internal sealed class LocalScoring(
                     estimator.Add(images);
                 }
             },
-            () => estimator.LossSum / estimator.Images,
+            () => MeanLoss(estimator.LossSum, estimator.Images),
             cancellation);
         return estimator.Scores();
     }
@@ -92,8 +133,10 @@ internal sealed class LocalScoring(
     private ImageBatches Crops() => ImageBatches.ForCrops(
         files, new MultiCrop(options.Crops, preprocessing, options.Seed), Math.Max(1, options.BatchSize / Pairs.StudentViews));
 
+    private static string MeanLoss(double sum, long images) => string.Create(CultureInfo.InvariantCulture, $"loss {sum / images:F4}");
+
     /// <summary>Hands all images to an estimator, batch by batch.</summary>
-    private void Read(ImageBatches batches, Action<Tensor, ImageBatch> add, Func<double> meanLoss, CancellationToken cancellation)
+    private void Read(ImageBatches batches, Action<Tensor, ImageBatch> add, Func<string> note, CancellationToken cancellation)
     {
         int done = 0;
         foreach (ImageBatch batch in batches.Read(cancellation))
@@ -105,9 +148,9 @@ internal sealed class LocalScoring(
             }
 
             done += batch.Files.Count;
-            progress?.Report(new WorkProgress("scoring", done, files.Count, string.Create(CultureInfo.InvariantCulture, $"loss {meanLoss():F4}")));
+            progress?.Report(new WorkProgress("scoring", done, batches.Files.Count, note()));
         }
 
-        Skipped = [.. batches.Skipped];
+        Skipped = [.. Skipped.Union(batches.Skipped)];
     }
 }

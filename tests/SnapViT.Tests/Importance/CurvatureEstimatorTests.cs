@@ -42,8 +42,33 @@ public sealed class CurvatureEstimatorTests
     {
         using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
         using CalibrationMoments moments = new(SmallModels.Vit);
-        using CurvatureEstimator estimator = new(model, DistillationPairs.OnePair);
+        using CurvatureEstimator estimator = new(model);
         Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, new CurvatureDamping()));
+    }
+
+    [Fact]
+    public void Costs_in_features_grow_with_the_square_of_the_probes()
+    {
+        ImportanceScores once = OfFeatures(1), twice = OfFeatures(2);
+        for (int block = 0; block < once.Depth; block++)
+        {
+            Assert.All(once.Neurons(block).ToArray().Zip(twice.Neurons(block).ToArray()), pair => Assert.Equal(4, pair.Second / pair.First, 1e-6));
+        }
+    }
+
+    [Fact]
+    public void Probes_that_do_not_fit_and_images_of_nan_are_refused_and_add_nothing()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
+        using CalibrationMoments moments = new(SmallModels.Vit);
+        using CurvatureEstimator estimator = new(model);
+        Tensor images = SmallModels.Images(SmallModels.Vit, 2);
+        Assert.StartsWith("probes: expected", Refused(images, ones(2, 5)), StringComparison.Ordinal);
+        Assert.StartsWith("images: expected finite features", Refused(images * float.NaN, ones(2, SmallModels.Vit.FeatureWidth)), StringComparison.Ordinal);
+        Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, new CurvatureDamping()));
+
+        string Refused(Tensor bad, Tensor probes) => Assert.Throws<ArgumentException>(() => estimator.AddProbes(bad, probes)).Message;
     }
 
     [Theory]
@@ -63,15 +88,27 @@ public sealed class CurvatureEstimatorTests
         return least;
     }
 
+    private static ImportanceScores OfFeatures(double length)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
+        using CalibrationMoments moments = new(SmallModels.Vit);
+        Tensor images = SmallModels.Images(SmallModels.Vit, 8);
+        moments.Add(model, images);
+        using CurvatureEstimator estimator = new(model);
+        estimator.AddProbes(images, images.flatten(1).narrow(1, 0, SmallModels.Vit.FeatureWidth) * length);
+        return estimator.Scores(moments, model.Weights, new CurvatureDamping());
+    }
+
     private static ImportanceScores Scores(CurvatureDamping damping)
     {
         using DisposeScope scope = NewDisposeScope();
         using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
         using CalibrationMoments moments = new(SmallModels.Vit);
         moments.Add(model, SmallModels.Images(SmallModels.Vit, 16));
-        using CurvatureEstimator estimator = new(model, DistillationPairs.OnePair);
+        using CurvatureEstimator estimator = new(model);
         int side = SmallModels.Vit.ImageSize;
-        estimator.Add(SmallModels.Images(SmallModels.Vit, 8).reshape(4, 2, 3, side, side));
+        estimator.Add(SmallModels.Images(SmallModels.Vit, 8).reshape(4, 2, 3, side, side), DistillationPairs.OnePair);
         return estimator.Scores(moments, model.Weights, damping);
     }
 }

@@ -87,6 +87,29 @@ public sealed class ElasticBuildTests : IDisposable
         StringComparison.Ordinal);
 
     [Fact]
+    public void The_first_share_of_the_neurons_goes_by_the_features_and_heads_by_the_loss()
+    {
+        BuildOptions loss = BuildSite.Options with { Criterion = ScoreCriterion.Curvature, Evaluations = 0 };
+        ImportanceScores byLoss = _site.Build(loss).Scores.Local;
+        ImportanceScores byFeatures = _site.Build(loss with { FeatureShare = 1 }).Scores.Local, both = _site.Build(loss with { FeatureShare = 0.3 }).Scores.Local;
+        Assert.Equal("0.3", ElasticScores.Load(_site.Out).Provenance["feature_share"]);
+        int first = (int)(0.3 * byLoss.Depth * byLoss.NeuronsPerBlock);
+        Assert.Equal(Removed(byFeatures).Take(first), Removed(both).Take(first));
+        Assert.NotEqual(Removed(byLoss).Take(first), Removed(both).Take(first));
+        Assert.Equal(Removed(byLoss).Except(Removed(both).Take(first)), Removed(both).Skip(first));
+        Assert.Equal(byLoss.Heads(0).ToArray(), both.Heads(0).ToArray());
+    }
+
+    [Theory]
+    [InlineData(-0.1)]
+    [InlineData(1.1)]
+    [InlineData(double.NaN)]
+    public void A_feature_share_out_of_range_is_refused(double share) => Assert.Contains(
+        "feature share: expected 0..1, found",
+        Assert.Throws<ArgumentException>(() => (BuildSite.Options with { FeatureShare = share }).Validated()).Message,
+        StringComparison.Ordinal);
+
+    [Fact]
     public void A_negative_number_of_views_is_refused() => Assert.Contains(
         "calibration views: expected 0 or more, found -1",
         Assert.Throws<ArgumentException>(() => (BuildSite.Options with { CalibrationViews = -1 }).Validated()).Message,
@@ -195,4 +218,11 @@ public sealed class ElasticBuildTests : IDisposable
         Peak(100);
         Assert.Equal(Peak(100), Peak(1000));
     }
+
+    /// <summary>Block and index of all neurons as they are removed.</summary>
+    private static (int Block, int Index)[] Removed(ImportanceScores scores) =>
+    [
+        .. Enumerable.Range(0, scores.Depth).SelectMany(block => Enumerable.Range(0, scores.NeuronsPerBlock).Select(index => (Block: block, Index: index)))
+            .OrderBy(neuron => scores.Neurons(neuron.Block)[neuron.Index]).ThenByDescending(neuron => neuron.Block).ThenByDescending(neuron => neuron.Index),
+    ];
 }

@@ -1,0 +1,54 @@
+using SnapViT.Importance;
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Tests.Importance;
+
+[LeakCheck]
+public sealed class FeatureProbesTests
+{
+    private const double Step = 1e-2;
+
+    // A bias reaches every token alike, so the derivative along it is the sum of the gradients at all of them.
+    [Theory]
+    [InlineData(0, "proj")]
+    [InlineData(0, "fc2")]
+    [InlineData(2, "fc2")]
+    public void The_gradient_is_the_derivative_of_the_normalised_features_along_the_probe(int block, string layer)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
+        Tensor images = SmallModels.Images(SmallModels.Vit, 2);
+        Tensor probes = images.flatten(1).narrow(1, 0, SmallModels.Vit.FeatureWidth).clone();
+        Tensor direction = images.flatten().narrow(0, 100, SmallModels.Vit.Width).clone();
+        double expected = (Projected(model, images, probes, block, layer, direction * Step) - Projected(model, images, probes, block, layer, direction * -Step)) / (2 * Step);
+        Assert.Equal(1, Gradient(model, images, probes, block, layer).dot(direction).item<float>() / expected, 1e-2);
+        Assert.True(Math.Abs(expected) > 1e-3, "a derivative of nothing would show nothing");
+    }
+
+    private static Tensor Gradient(VisionTransformer model, Tensor images, Tensor probes, int block, string layer)
+    {
+        using OutputTap tap = new();
+        FeatureProbes.Backward(model, images, probes, tap);
+        Tensor? found = null;
+        tap.Visit((at, linear, gradient) =>
+        {
+            if (at == block && linear == (layer == "proj" ? BlockLinear.Proj : BlockLinear.Fc2))
+            {
+                found = gradient.sum([0, 1]);
+            }
+        });
+        return found!;
+    }
+
+    private static double Projected(VisionTransformer model, Tensor images, Tensor probes, int block, string layer, Tensor change)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        string bias = layer == "proj" ? $"blocks.{block}.attn.proj.bias" : $"blocks.{block}.mlp.fc2.bias";
+        using VisionTransformer moved = new(model.Weights.Map(model.Widths, (name, tensor) => name == bias ? tensor + change : tensor.alias()));
+        Tensor features = moved.Pool(moved.Tokens(images));
+        return ((features / features.norm(1, keepdim: true)) * probes).sum().item<float>();
+    }
+}
