@@ -64,6 +64,17 @@ public sealed class ImportanceScores
         return new ImportanceScores(neurons, heads);
     }
 
+    /// <summary>Other scores for the neurons; those of the heads stay.</summary>
+    /// <param name="neurons">Scores of the neurons, [L, H].</param>
+    /// <exception cref="ArgumentException">They are of other counts, or a score is NaN, infinite or negative; the message names it.</exception>
+    public ImportanceScores WithNeurons(double[,] neurons)
+    {
+        ArgumentNullException.ThrowIfNull(neurons);
+        return (neurons.GetLength(0), neurons.GetLength(1)) == (Depth, NeuronsPerBlock)
+            ? new ImportanceScores(Rows(neurons, "neuron"), _heads)
+            : throw new ArgumentException($"scores: expected neurons [{Depth}, {NeuronsPerBlock}], found [{neurons.GetLength(0)}, {neurons.GetLength(1)}]", nameof(neurons));
+    }
+
     /// <summary>
     /// Every block's scores divided by the block's mean, neurons and heads apart, so that no block ranks low for the unit of its scores (Pham, 2026). A
     /// block of zeros stays one.

@@ -32,7 +32,7 @@ public static class LightCuts
         int count = (int)(share * byDeep.Length);
         HashSet<(int, int)> first = [.. byLight.Take(count).Select(neuron => (neuron.Block, neuron.Index))];
         IEnumerable<Neuron> order = byLight.Take(count).Concat(byDeep.Where(neuron => !first.Contains((neuron.Block, neuron.Index))));
-        return count == 0 ? deep : new ImportanceScores(Ranked(deep, order, byDeep), Heads(deep));
+        return count == 0 ? deep : deep.WithNeurons(Ranked(deep, order, byDeep));
     }
 
     /// <summary>All neurons as they are removed: the lowest score first, equal ones from the last block and index on.</summary>
@@ -54,20 +54,6 @@ public static class LightCuts
         }
 
         return scores;
-    }
-
-    private static double[,] Heads(ImportanceScores scores)
-    {
-        double[,] heads = new double[scores.Depth, scores.HeadsPerBlock];
-        for (int block = 0; block < scores.Depth; block++)
-        {
-            for (int head = 0; head < scores.HeadsPerBlock; head++)
-            {
-                heads[block, head] = scores.Heads(block)[head];
-            }
-        }
-
-        return heads;
     }
 
     private readonly record struct Neuron(int Block, int Index, double Score);

@@ -71,6 +71,18 @@ public sealed class ImportanceScoresTests
     }
 
     [Fact]
+    public void Neurons_can_be_given_other_scores_and_heads_keep_theirs()
+    {
+        ImportanceScores scores = new(new double[,] { { 1, 2 }, { 3, 4 } }, new double[,] { { 5 }, { 6 } });
+        ImportanceScores other = scores.WithNeurons(new double[,] { { 4, 3 }, { 2, 1 } });
+        Assert.Equal([4, 3], other.Neurons(0).ToArray());
+        Assert.Equal([6], other.Heads(1).ToArray());
+        Assert.Equal([1, 2], scores.Neurons(0).ToArray());
+        Assert.Contains("expected neurons [2, 2], found [2, 3]", Assert.Throws<ArgumentException>(() => scores.WithNeurons(new double[2, 3])).Message, StringComparison.Ordinal);
+        Assert.Contains("neuron 1", Assert.Throws<ArgumentException>(() => scores.WithNeurons(new double[,] { { 1, -1 }, { 1, 1 } })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Factors_of_another_architecture_are_refused()
     {
         ImportanceScores scores = new(new double[2, 4], new double[2, 3]);

@@ -65,6 +65,7 @@ public sealed class CurvatureEstimatorTests
         using CurvatureEstimator estimator = new(model);
         Tensor images = SmallModels.Images(SmallModels.Vit, 2);
         Assert.StartsWith("probes: expected", Refused(images, ones(2, 5)), StringComparison.Ordinal);
+        Assert.StartsWith("probes: expected", Refused(images.narrow(0, 0, 0), ones(0, SmallModels.Vit.FeatureWidth)), StringComparison.Ordinal);
         Assert.StartsWith("images: expected finite features", Refused(images * float.NaN, ones(2, SmallModels.Vit.FeatureWidth)), StringComparison.Ordinal);
         Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, new CurvatureDamping()));
 
