@@ -76,7 +76,7 @@ internal sealed class LocalScoring(
         using CurvatureEstimator loss = new(model);
         Read(Crops(), (images, _) => loss.Add(images, Pairs), () => MeanLoss(loss.LossSum, loss.Images), cancellation);
         ImportanceScores scores = loss.Scores(moments, source.Model.Weights, options.CurvatureDamping);
-        return options.FeatureShare > 0 ? LightCuts.First(scores, CurvatureOfFeatures(model, moments, cancellation), options.FeatureShare) : scores;
+        return options.FeatureShare > 0 ? MergedRanking.Of(scores, CurvatureOfFeatures(model, moments, cancellation), options.FeatureShare) : scores;
     }
 
     private ImportanceScores CurvatureOfFeatures(VisionTransformer model, CalibrationMoments moments, CancellationToken cancellation)

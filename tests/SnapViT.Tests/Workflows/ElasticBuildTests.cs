@@ -20,9 +20,10 @@ public sealed class ElasticBuildTests : IDisposable
     [InlineData(ScoreCriterion.Ssl, CropProtocol.Reference)]
     [InlineData(ScoreCriterion.Fisher, CropProtocol.Reference)]
     [InlineData(ScoreCriterion.Ssl, CropProtocol.Independent)]
+    [InlineData(ScoreCriterion.Curvature, CropProtocol.Reference)]
     public void The_same_command_gives_the_same_bytes(ScoreCriterion criterion, CropProtocol crops)
     {
-        BuildOptions options = BuildSite.Options with { Criterion = criterion, Crops = crops };
+        BuildOptions options = BuildSite.Options with { Criterion = criterion, Crops = crops, FeatureShare = 0.3 };
         _site.Build(options);
         byte[] first = File.ReadAllBytes(_site.Out);
         _site.Build(options);

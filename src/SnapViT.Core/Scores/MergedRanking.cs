@@ -1,10 +1,10 @@
 namespace SnapViT.Core.Scores;
 
 /// <summary>
-/// One ranking from two: what is removed first goes by scores that are right for small cuts, the rest by scores that are right for large ones. Every
-/// sub-network is still a prefix of one order.
+/// One ranking of neurons from two: those removed first by scores that suit small cuts, the rest by scores that suit large ones. Every sub-network is
+/// still a prefix of one order.
 /// </summary>
-public static class LightCuts
+public static class MergedRanking
 {
     /// <summary>
     /// The neurons in the merged order with the scores of <paramref name="deep"/>: the n-th to go has its n-th smallest, so that scores keep their unit
@@ -14,18 +14,18 @@ public static class LightCuts
     /// <param name="light">Scores for small cuts; only their order matters.</param>
     /// <param name="share">Share of all neurons that go by <paramref name="light"/>, 0..1; 0 leaves the scores as they are.</param>
     /// <exception cref="ArgumentException">The scores are of two architectures, or the share is out of range.</exception>
-    public static ImportanceScores First(ImportanceScores deep, ImportanceScores light, double share)
+    public static ImportanceScores Of(ImportanceScores deep, ImportanceScores light, double share)
     {
         ArgumentNullException.ThrowIfNull(deep);
         ArgumentNullException.ThrowIfNull(light);
         if ((deep.Depth, deep.NeuronsPerBlock, deep.HeadsPerBlock) != (light.Depth, light.NeuronsPerBlock, light.HeadsPerBlock))
         {
-            throw new ArgumentException("light cuts: expected two rankings of one architecture", nameof(light));
+            throw new ArgumentException("merged ranking: expected two rankings of one architecture", nameof(light));
         }
 
         if (!(share >= 0 && share <= 1))
         {
-            throw new ArgumentException(FormattableString.Invariant($"light cuts: expected a share in 0..1, found {share}"), nameof(share));
+            throw new ArgumentException(FormattableString.Invariant($"merged ranking: expected a share in 0..1, found {share}"), nameof(share));
         }
 
         Neuron[] byLight = Ascending(light), byDeep = Ascending(deep);

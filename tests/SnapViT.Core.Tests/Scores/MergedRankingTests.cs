@@ -3,7 +3,7 @@ using SnapViT.Core.Scores;
 
 namespace SnapViT.Core.Tests.Scores;
 
-public sealed class LightCutsTests
+public sealed class MergedRankingTests
 {
     private static readonly double[,] Heads = { { 2, 1 }, { 4, 3 } };
 
@@ -15,7 +15,7 @@ public sealed class LightCutsTests
     [Fact]
     public void The_first_share_goes_by_the_light_scores_and_the_rest_by_the_deep_ones()
     {
-        ImportanceScores merged = LightCuts.First(Deep, Light, 0.375);
+        ImportanceScores merged = MergedRanking.Of(Deep, Light, 0.375);
         Assert.Equal([4, 5, 6, 7], merged.Neurons(0).ToArray());
         Assert.Equal([8, 3, 2, 1], merged.Neurons(1).ToArray());
     }
@@ -23,24 +23,24 @@ public sealed class LightCutsTests
     [Fact]
     public void Heads_stay_as_the_deep_scores_say()
     {
-        ImportanceScores merged = LightCuts.First(Deep, Light, 0.5);
+        ImportanceScores merged = MergedRanking.Of(Deep, Light, 0.5);
         Assert.Equal([2, 1], merged.Heads(0).ToArray());
         Assert.Equal([4, 3], merged.Heads(1).ToArray());
     }
 
     [Fact]
-    public void A_share_of_nothing_leaves_the_scores_as_they_are() => Assert.Same(Deep, LightCuts.First(Deep, Light, 0));
+    public void A_share_of_nothing_leaves_the_scores_as_they_are() => Assert.Same(Deep, MergedRanking.Of(Deep, Light, 0));
 
     [Theory]
     [InlineData(-0.1)]
     [InlineData(1.1)]
     [InlineData(double.NaN)]
     public void A_share_out_of_range_is_refused(double share) =>
-        Assert.Contains("expected a share in 0..1", Assert.Throws<ArgumentException>(() => LightCuts.First(Deep, Light, share)).Message, StringComparison.Ordinal);
+        Assert.Contains("expected a share in 0..1", Assert.Throws<ArgumentException>(() => MergedRanking.Of(Deep, Light, share)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Rankings_of_two_architectures_are_refused() =>
-        Assert.Throws<ArgumentException>(() => LightCuts.First(Deep, new ImportanceScores(new double[2, 5], new double[2, 2]), 0.5));
+        Assert.Throws<ArgumentException>(() => MergedRanking.Of(Deep, new ImportanceScores(new double[2, 5], new double[2, 2]), 0.5));
 
     // Zeros, equal scores and denormals are what scores of dead neurons look like.
     [Fact]
@@ -51,7 +51,7 @@ public sealed class LightCutsTests
             (deep, light, count) =>
             {
                 (int, int)[] byDeep = Removed(deep), byLight = Removed(light);
-                ImportanceScores merged = LightCuts.First(new(deep, new double[3, 2]), new(light, new double[3, 2]), (count + 0.5) / 60.5);
+                ImportanceScores merged = MergedRanking.Of(new(deep, new double[3, 2]), new(light, new double[3, 2]), (count + 0.5) / 60.5);
                 double[,] scores = Square(merged);
                 int first = (int)((count + 0.5) / 60.5 * 60);
                 Assert.Equal(byLight.Take(first).Concat(byDeep.Except(byLight.Take(first))), Removed(scores));
