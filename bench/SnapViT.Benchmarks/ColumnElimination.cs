@@ -30,11 +30,11 @@ internal static class ColumnElimination
             model.Block(image, block, products).Dispose();
         }
 
-        Tensor proj = Eliminate(model.Weights[$"blocks.{block}.attn.proj.weight"], products.Proj!, (long)kept.Heads * model.Architecture.HeadWidth);
+        Tensor proj = Eliminate(model.Weights[$"blocks.{block}.attn.proj.weight"], products.Proj!, (long)kept.Heads * model.Architecture.HeadDim);
         Tensor fc2 = Eliminate(model.Weights[$"blocks.{block}.mlp.fc2.weight"], products.Fc2!, kept.Neurons);
         foreach (Tensor image in inputs)
         {
-            model.Block(image, block, tap: null).Dispose();
+            model.Block(image, block, hook: null).Dispose();
         }
 
         return (proj.MoveToOuterDisposeScope(), fc2.MoveToOuterDisposeScope());
@@ -62,7 +62,7 @@ internal static class ColumnElimination
     }
 
     /// <summary>Running products of the inputs of both layers, as the reference updates them image by image.</summary>
-    private sealed class Products : IForwardTap, IDisposable
+    private sealed class Products : IForwardHook, IDisposable
     {
         public long Images { get; set; }
 

@@ -88,7 +88,7 @@ internal sealed class CorrectionBenchmark : IBenchmark
 
     /// <summary>Scores of a model whose structures lie in importance order, equal in all blocks.</summary>
     private static ImportanceScores InOrder(ViTArchitecture architecture) =>
-        new(Falling(architecture.Depth, architecture.Hidden), Falling(architecture.Depth, architecture.Heads));
+        new(Falling(architecture.Depth, architecture.MlpDim), Falling(architecture.Depth, architecture.Heads));
 
     private static double[,] Falling(int blocks, int structures)
     {

@@ -21,7 +21,7 @@ internal sealed class EmbeddingBenchmark : IBenchmark
     {
         using VisionTransformer model = RandomModel.Create(architecture, precision, device);
         using Tensor images = RandomModel.Images(architecture, device, Images);
-        using Gemm gemm = new(Images * architecture.Tokens, architecture.Width, architecture.Hidden, precision, device);
+        using Gemm gemm = new(Images * architecture.Tokens, architecture.EmbedDim, architecture.MlpDim, precision, device);
         double[] seconds = Measure.Best(gemm.Run, () => model.Embed(images));
         double gemmRate = gemm.Flops / seconds[0];
         double rate = Images * (double)CostModel.Flops(architecture, architecture.FullWidths) / seconds[1];

@@ -40,7 +40,7 @@ internal sealed class LatencyBenchmark : IBenchmark
         PlanOptions how = new() { Latency = measurement.Table(Create) };
         double[] shares = [.. Shares(how.Latency, architecture, elastic.Planner.Floors)];
         SubnetPlan[] plans = [.. shares.Select(share => elastic.Planner.Plan(Budget.Latency(share), how))];
-        (LatencyTable table, double[] measured) = measurement.TableBeside(Create, [.. plans.Select(plan => (Func<VisionTransformer>)(() => Create(plan.Widths)))]);
+        (LatencyTable table, double[] measured) = measurement.TableWith(Create, [.. plans.Select(plan => (Func<VisionTransformer>)(() => Create(plan.Widths)))]);
         return plans.Select((plan, index) =>
         {
             double predicted = table.Predict(plan.Widths);
@@ -59,7 +59,7 @@ internal sealed class LatencyBenchmark : IBenchmark
     /// <summary>The budgets as shares of the whole model's time.</summary>
     private static IEnumerable<double> Shares(LatencyTable table, ViTArchitecture architecture, KeepFloors floors)
     {
-        SubnetWidths smallest = SubnetWidths.Uniform(architecture.Depth, new BlockWidths(floors.Heads(architecture.Heads), floors.Neurons(architecture.Hidden)));
+        SubnetWidths smallest = SubnetWidths.Uniform(architecture.Depth, new BlockWidths(floors.Heads(architecture.Heads), floors.Neurons(architecture.MlpDim)));
         double least = table.Predict(smallest) / (double)table.Predict(architecture.FullWidths);
         return Positions.Select(position => least + (position * (1 - least)));
     }

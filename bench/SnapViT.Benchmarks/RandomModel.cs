@@ -35,7 +35,7 @@ internal static class RandomModel
     public static ImportanceScores Scores(ViTArchitecture architecture)
     {
         SeededRandom random = new(5);
-        return new ImportanceScores(Uniform(random, architecture.Depth, architecture.Hidden), Uniform(random, architecture.Depth, architecture.Heads));
+        return new ImportanceScores(Uniform(random, architecture.Depth, architecture.MlpDim), Uniform(random, architecture.Depth, architecture.Heads));
     }
 
     /// <summary>The same numbers on every device.</summary>
@@ -48,7 +48,7 @@ internal static class RandomModel
 
     private static ViTArchitecture Architecture(int width, int depth) => new ViTArchitecture
     {
-        Depth = depth, Width = width, Heads = width / 64, HeadWidth = 64, Hidden = 4 * width, PatchSize = 16, ImageSize = 224,
+        Depth = depth, EmbedDim = width, Heads = width / 64, HeadDim = 64, MlpDim = 4 * width, PatchSize = 16, ImageSize = 224,
     }.Validated();
 
     private static Tensor Weight(ParameterShape parameter, long[] shape, ulong seed)

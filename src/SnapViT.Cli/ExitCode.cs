@@ -1,7 +1,4 @@
-using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Planning;
-using SnapViT.Data;
-using SnapViT.Tensors;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Cli;
 
@@ -40,7 +37,7 @@ internal static class ExitCode
     private static int Of(Exception exception) => exception switch
     {
         OperationCanceledException => Interrupted,
-        CheckpointFormatException or BudgetException or ImageFolderException or ImageFormatException or TorchUnavailableException => WrongInput,
+        SnapViTException => WrongInput,
         IOException or UnauthorizedAccessException or FormatException => WrongInput,
 
         // The library's own checks of what it was given; a null is a fault of this program.

@@ -20,7 +20,7 @@ internal static class SnapVitCommand
             ConvertCommand.Create(), TrainDemoCommand.Create(),
         };
         GlobalOptions.AddTo(root);
-        Verb.TeachIn(root);
+        Verb.AddExamples(root);
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {

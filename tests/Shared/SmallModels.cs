@@ -13,7 +13,7 @@ internal static class SmallModels
 {
     private static readonly ViTArchitecture Plain = new()
     {
-        Depth = 3, Width = 16, Heads = 4, HeadWidth = 4, Hidden = 24, PatchSize = 4, ImageSize = 16, Classes = 3,
+        Depth = 3, EmbedDim = 16, Heads = 4, HeadDim = 4, MlpDim = 24, PatchSize = 4, ImageSize = 16, Classes = 3,
     };
 
     private static readonly ViTArchitecture DinoV3 = Plain with
@@ -30,7 +30,7 @@ internal static class SmallModels
         ["dinov2"] = Plain with { Classes = 0, RegisterTokens = 2, Position = PositionEmbedding.ClassAndPatches, HasLayerScale = true },
         ["dinov3"] = DinoV3,
         ["dinov3 swiglu"] = DinoV3 with { Mlp = MlpKind.SwiGlu },
-        ["clip"] = Plain with { Classes = 0, HasPreNorm = true, HasPatchBias = false, Activation = Activation.QuickGelu, ProjectionWidth = 6 },
+        ["clip"] = Plain with { Classes = 0, HasPreNorm = true, HasPatchBias = false, Activation = Activation.QuickGelu, ProjectionDim = 6 },
     };
 
     public static TheoryData<string> Families => [.. ByFamily.Keys];
@@ -42,7 +42,7 @@ internal static class SmallModels
 
     /// <summary>Widths that differ from block to block, one of them without heads and one without neurons.</summary>
     public static SubnetWidths Uneven(ViTArchitecture architecture) =>
-        new([new BlockWidths(architecture.Heads, 5), new BlockWidths(0, architecture.Hidden), new BlockWidths(1, 0)]);
+        new([new BlockWidths(architecture.Heads, 5), new BlockWidths(0, architecture.MlpDim), new BlockWidths(1, 0)]);
 
     public static VisionTransformer Create(ViTArchitecture architecture, SubnetWidths? widths = null, ulong seed = 1)
     {
@@ -56,7 +56,7 @@ internal static class SmallModels
     public static ImportanceScores Scores(ViTArchitecture architecture, ulong seed = 2)
     {
         SeededRandom random = new(seed);
-        return new ImportanceScores(Uniform(random, architecture.Depth, architecture.Hidden), Uniform(random, architecture.Depth, architecture.Heads));
+        return new ImportanceScores(Uniform(random, architecture.Depth, architecture.MlpDim), Uniform(random, architecture.Depth, architecture.Heads));
     }
 
     /// <summary>Normalised images, float32 [count, 3, S, S].</summary>

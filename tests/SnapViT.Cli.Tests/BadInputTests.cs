@@ -92,18 +92,18 @@ public sealed class BadInputTests : IDisposable
         Refused($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Out} {option}", fault);
 
     [Theory]
-    [InlineData("--mlp 1.0 --heads 1.0", "neurons: a ratio of 1 removes 72, but the floors of the blocks leave only 69 to remove")]
-    [InlineData("--mlp 0.98 --heads 0", "neurons: a ratio of 0.98 removes 70, but the floors of the blocks leave only 69 to remove")]
-    [InlineData("--mlp 1.2 --heads 0", "ratios: expected two shares in 0..1, found 1.2 and 0")]
-    [InlineData("--mlp NaN --heads 0", "ratios: expected two shares in 0..1, found NaN and 0")]
+    [InlineData("--ratios 1.0:1.0", "neurons: a ratio of 1 removes 72, but the floors of the blocks leave only 69 to remove")]
+    [InlineData("--ratios 0.98:0", "neurons: a ratio of 0.98 removes 70, but the floors of the blocks leave only 69 to remove")]
+    [InlineData("--ratios 1.2:0", "ratios: expected two shares in 0..1, found 1.2 and 0")]
+    [InlineData("--ratios NaN:0", "budget 'NaN:0': expected two removed ratios such as 0.45:0.3")]
     [InlineData("--flops 0.01", "the floors of the blocks allow no fewer than")]
     [InlineData("--flops 0", "FLOPs: expected a share kept above 0 and up to 1 (1 is the whole model), found 0")]
     [InlineData("--flops 1.5", "FLOPs: expected a share kept above 0 and up to 1 (1 is the whole model), found 1.5")]
     [InlineData("--params 22", "parameters: expected a share kept above 0 and up to 1 (1 is the whole model), found 22; absolute figures take a suffix such as M or G")]
     [InlineData("--params 10", "found 10")]
     [InlineData("--params small", "budget 'small': expected a share kept such as 0.6")]
-    [InlineData("", "budget: expected one of --flops, --params, --size, --latency, --ratios and '--mlp R --heads R', found 0")]
-    [InlineData("--flops 0.5 --params 0.5", "budget: expected one of --flops, --params, --size, --latency, --ratios and '--mlp R --heads R', found 2")]
+    [InlineData("", "budget: expected one of --flops, --params, --size, --latency and --ratios, found 0")]
+    [InlineData("--flops 0.5 --params 0.5", "budget: expected one of --flops, --params, --size, --latency and --ratios, found 2")]
     [InlineData("--size 1KB", "size: at most 1000 bytes asked for, but the floors of the blocks allow no fewer than ")]
     [InlineData("--size 2", "size: expected a share kept above 0 and up to 1 (1 is the whole model), found 2; absolute figures take a suffix such as MB")]
     [InlineData("--size 40M", "expected a share kept such as 0.6, or a size such as 40MB or 38MiB")]
@@ -151,7 +151,7 @@ public sealed class BadInputTests : IDisposable
     public async Task Second_moments_of_fewer_tokens_than_neurons_need_damping()
     {
         await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} --samples 1 --calibration-views 0 {Workspace.Fixed}");
-        string line = $"cut {_work.ModelPath} {_work.Scores} --mlp 0.5 --heads 0 --out {_work.Out}";
+        string line = $"cut {_work.ModelPath} {_work.Scores} --ratios 0.5:0 --out {_work.Out}";
         await Refused($"{line} --damping mean:0", ".mlp.fc2: correction: the second moments are singular: use more calibration images or damping above 0");
         Assert.Equal(0, (await CommandRun.Of($"{line} --damping max:0.1")).Code);
     }

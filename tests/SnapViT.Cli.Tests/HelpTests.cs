@@ -22,8 +22,8 @@ public sealed class HelpTests
 
     [Theory]
     [InlineData("build", "--images --out --samples --evaluations --criterion --crops --batch --neuron-floor --head-floor --preprocess --num-heads")]
-    [InlineData("cut", "SCORES --flops --params --size --latency --ratios --mlp --heads --allocation --align --latency-batch --latency-table --out")]
-    [InlineData("plan", "SCORES --flops --params --size --latency --ratios --mlp --heads --allocation --align --latency-batch --latency-table")]
+    [InlineData("cut", "SCORES --flops --params --size --latency --ratios --allocation --align --latency-batch --latency-table --out")]
+    [InlineData("plan", "SCORES --flops --params --size --latency --ratios --allocation --align --latency-batch --latency-table")]
     [InlineData("export", "--budgets --allocation --align --latency-batch --latency-table")]
     [InlineData("eval", "--scores --budgets --allocation --align --latency-batch --latency-table --train --test --labels --batch")]
     [InlineData("inspect", "FILE --num-heads")]

@@ -56,7 +56,7 @@ public sealed class MainPathTests : IAsyncLifetime
         {
             string[] names = [.. row.EnumerateObject().Select(property => property.Name)];
             Assert.Equal(["mlp", "heads", "parameters", "flops", "top1", "knn", "images_per_second"], names);
-            Assert.InRange(row.GetProperty("mlp").GetDouble(), ratios.Mlp - (1.0 / (a.Depth * a.Hidden)), ratios.Mlp);
+            Assert.InRange(row.GetProperty("mlp").GetDouble(), ratios.Mlp - (1.0 / (a.Depth * a.MlpDim)), ratios.Mlp);
             Assert.InRange(row.GetProperty("heads").GetDouble(), ratios.Heads - (1.0 / (a.Depth * a.Heads)), ratios.Heads);
             Assert.InRange(row.GetProperty("top1").GetDouble(), 0, 1);
             Assert.InRange(row.GetProperty("knn").GetDouble(), 0, 1);
@@ -91,7 +91,7 @@ public sealed class MainPathTests : IAsyncLifetime
     [Fact]
     public async Task A_cut_model_is_a_model_for_every_verb_and_measures_as_it_did_within_the_elastic_one()
     {
-        JsonElement cut = await CommandRun.Json($"cut {_work.ModelPath} {_work.Scores} --mlp 0.5 --heads 0.25 --out {_work.Out}");
+        JsonElement cut = await CommandRun.Json($"cut {_work.ModelPath} {_work.Scores} --ratios 0.5:0.25 --out {_work.Out}");
         JsonElement elastic = await CommandRun.Json(
             $"eval {_work.ModelPath} --scores {_work.Scores} --budgets 0.5:0.25 --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
         JsonElement alone = await CommandRun.Json($"eval {_work.Out} --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
@@ -112,7 +112,7 @@ public sealed class MainPathTests : IAsyncLifetime
     [Theory]
     [InlineData("--flops 1.0", 1.0)]
     [InlineData("--params 1.0", 1.0)]
-    [InlineData("--mlp 0 --heads 0", 1.0)]
+    [InlineData("--ratios 0:0", 1.0)]
     [InlineData("--params 0.7", 0.7)]
     [InlineData("--params 5K", 0.69)]
     public async Task A_cut_keeps_at_most_what_was_asked_for_and_hardly_less(string budget, double share)

@@ -27,7 +27,7 @@ public sealed class PlanCommandTests : IDisposable
     [InlineData("--size 28KiB --allocation joint")]
     [InlineData("--ratios 0.45:0.3")]
     [InlineData("--ratios 0.45:0.3 --align 8")]
-    [InlineData("--mlp 0.5 --heads 0.25")]
+    [InlineData("--ratios 0.5:0.25")]
     public async Task Planned_figures_are_those_of_the_written_file(string budget)
     {
         JsonElement plan = await CommandRun.Json($"plan {Files} {budget}");

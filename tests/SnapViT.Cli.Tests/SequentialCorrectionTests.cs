@@ -17,7 +17,7 @@ public sealed class SequentialCorrectionTests : IDisposable
     [Fact]
     public async Task A_cut_model_measures_as_it_does_within_the_elastic_one()
     {
-        await CommandRun.Json($"cut {_work.ModelPath} {_work.Scores} --mlp 0.5 --heads 0.25 --out {_work.Out} {Sequential} {Workspace.Fixed}");
+        await CommandRun.Json($"cut {_work.ModelPath} {_work.Scores} --ratios 0.5:0.25 --out {_work.Out} {Sequential} {Workspace.Fixed}");
         JsonElement elastic = await CommandRun.Json(
             $"eval {_work.ModelPath} --scores {_work.Scores} --budgets 0.5:0.25 --test {_work.Photos} --train {_work.Photos} {Sequential} {Workspace.Fixed}");
         JsonElement alone = await CommandRun.Json($"eval {_work.Out} --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");

@@ -15,7 +15,7 @@ internal static class GoldenFamily
     {
         ViTArchitecture plain = new()
         {
-            Depth = 4, Width = 48, Heads = 6, HeadWidth = 8, Hidden = 192, PatchSize = 8, ImageSize = 32, Classes = 10,
+            Depth = 4, EmbedDim = 48, Heads = 6, HeadDim = 8, MlpDim = 192, PatchSize = 8, ImageSize = 32, Classes = 10,
         };
         ViTArchitecture dinov3 = plain with
         {
@@ -23,7 +23,7 @@ internal static class GoldenFamily
         };
         ViTArchitecture architecture = family switch
         {
-            "timm_vit" => plain with { Heads = 4, HeadWidth = 12 },
+            "timm_vit" => plain with { Heads = 4, HeadDim = 12 },
             "deit_distilled" => plain with { HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
             "deit3" => plain with { Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
             "siglip2" => plain with { Classes = 0, HasClassToken = false, Position = PositionEmbedding.PatchesOnly, Pooling = Pooling.Attention },

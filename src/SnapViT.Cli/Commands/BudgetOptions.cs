@@ -11,12 +11,10 @@ internal sealed class BudgetOptions
     private readonly Option<string?> _size = new("--size") { Description = "Bytes of the float32 model file of --out at most, header and all: a share such as 0.5, or 40MB (10^6) or 38MiB (2^20)." };
     private readonly Option<string?> _latency = new("--latency") { Description = "Time of a forward pass on this machine at most: 12ms, 800us, or a share such as 0.5 (see --latency-batch)." };
     private readonly Option<string?> _ratios = new("--ratios") { Description = "Shares of all neurons and of all heads to remove, such as 0.45:0.3." };
-    private readonly Option<double?> _mlp = new("--mlp") { Description = "The first of the two ratios, alone; goes with --heads." };
-    private readonly Option<double?> _heads = new("--heads") { Description = "The second of the two ratios, alone; goes with --mlp." };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _flops, _parameters, _size, _latency, _ratios, _mlp, _heads })
+        foreach (Option option in new Option[] { _flops, _parameters, _size, _latency, _ratios })
         {
             command.Options.Add(option);
         }
@@ -32,15 +30,9 @@ internal sealed class BudgetOptions
         Add(_size, Budget.ParseFileSize);
         Add(_latency, Budget.ParseLatency);
         Add(_ratios, Budget.ParseRatios);
-        double? mlp = parsed.GetValue(_mlp), heads = parsed.GetValue(_heads);
-        if ((mlp ?? heads) is not null)
-        {
-            given.Add(() => Budget.Ratios(mlp ?? 0, heads ?? 0));
-        }
-
         return given.Count == 1
             ? given[0]()
-            : throw new BudgetException($"budget: expected one of --flops, --params, --size, --latency, --ratios and '--mlp R --heads R', found {given.Count}");
+            : throw new BudgetException($"budget: expected one of --flops, --params, --size, --latency and --ratios, found {given.Count}");
 
         void Add(Option<string?> option, Func<string, Budget> parse)
         {

@@ -2,7 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Dialects;
+using SnapViT.Core.Formats;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;
 using Spectre.Console;
@@ -13,7 +13,7 @@ namespace SnapViT.Cli.Commands;
 internal static class ConvertCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Option<string?> To = new("--to") { Description = $"Names to write a model with: {string.Join(", ", DialectTable.All.Select(dialect => dialect.Name))}." };
+    private static readonly Option<string?> To = new("--to") { Description = $"Names to write a model with: {string.Join(", ", StateDictFormats.All.Select(format => format.Name))}." };
     private static readonly Option<string?> Scores = new("--scores") { Description = "Convert this scores file of the model instead: one of the reference to this program's format, one made here to the reference's." };
     private static readonly Option<string?> ModelType = new("--model-type") { Description = $"For scores made here: the reference's name of the model, one of {string.Join(", ", ReferenceModels.Names)}." };
     private static readonly Option<string> Out = new("--out") { Description = "The file to write: .pt, .pth or .bin for PyTorch's format, else safetensors.", Required = true };
@@ -45,17 +45,17 @@ internal static class ConvertCommand
         string written = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
         {
             (string scores, null) => ConvertScores(parsed, scores, description.Architecture, path),
-            (null, string dialect) => ConvertModel(archive, description, DialectTable.Named(dialect), path),
-            _ => throw new ArgumentException("convert: expected one of --to DIALECT and --scores FILE"),
+            (null, string format) => ConvertModel(archive, description, StateDictFormats.Named(format), path),
+            _ => throw new ArgumentException("convert: expected one of --to FORMAT and --scores FILE"),
         };
         Report.Write(parsed, new Report(new { Out = path, Written = written }, console => console.WriteLine($"{path}: {written}")));
         return 0;
     }
 
-    private static string ConvertModel(CanonicalArchive archive, ModelDescription description, Dialect dialect, string path)
+    private static string ConvertModel(CanonicalArchive archive, ModelDescription description, StateDictFormat format, string path)
     {
-        DialectConversion.Write(archive, description.Architecture, description.Widths, dialect, path);
-        return $"the model of {archive.Dialect.Name} with the names of {dialect.Name}";
+        StateDictConversion.Write(archive, description.Architecture, description.Widths, format, path);
+        return $"the model of {archive.StateDictFormat.Name} with the names of {format.Name}";
     }
 
     private static string ConvertScores(ParseResult parsed, string scores, ViTArchitecture architecture, string path)

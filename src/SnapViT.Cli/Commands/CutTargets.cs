@@ -120,7 +120,7 @@ internal sealed class CutTargets
         }
 
         IReadOnlyList<ImageFile> photos = ImageFolder.Scan(folder).Sample(MostPhotos, parsed.GetValue(GlobalOptions.Seed));
-        using VisionTransformer twin = OnnxTwin.Of(subnet.Model, _onnxOptions.Read(parsed).Precision);
+        using VisionTransformer twin = DequantizedModel.Of(subnet.Model, _onnxOptions.Read(parsed).Precision);
         ImageBatches batches = ImageBatches.ForEvaluation(photos, preprocessing, PhotosPerBatch);
         return ProgressDisplay.Run(parsed, progress => ModelAgreement.Measure(subnet.Model, twin, batches, progress, cancellation));
     }

@@ -30,7 +30,7 @@ internal static class GlobalOptions
     /// <summary>Makes torch ready and applies threads; the device and precision asked for.</summary>
     public static (Device Device, ScalarType Precision) ReadyTorch(ParseResult parsed)
     {
-        ThreadWaiting.Sleep();
+        OpenMpWaiting.UsePassive();
         TorchRuntime.EnsureLoaded();
         int threads = parsed.GetValue(Threads);
         if (threads < 0)

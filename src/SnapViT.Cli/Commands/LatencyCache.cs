@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 
 namespace SnapViT.Cli.Commands;
@@ -8,6 +9,7 @@ namespace SnapViT.Cli.Commands;
 internal static class LatencyCache
 {
     private const int NameLength = 16;
+    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = new StoredNames() };
 
     /// <summary>The file for those conditions in XDG_CACHE_HOME/snapvit, else ~/.cache/snapvit.</summary>
     public static string Path(LatencyConditions conditions) => Path(conditions, Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
@@ -16,7 +18,7 @@ internal static class LatencyCache
     public static string Path(LatencyConditions conditions, Func<string, string?> variable, string home)
     {
         string cache = variable("XDG_CACHE_HOME") is { Length: > 0 } folder ? folder : System.IO.Path.Combine(home, ".cache");
-        string key = Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(conditions)))[..NameLength];
+        string key = Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(conditions, Json)))[..NameLength];
         return System.IO.Path.Combine(cache, "snapvit", $"latency-{key}.json");
     }
 }

@@ -49,7 +49,7 @@ internal static class TrainDemoCommand
         {
             Architecture = architecture,
             Heads = [.. Enumerable.Repeat(architecture.Heads, architecture.Depth)],
-            Neurons = [.. Enumerable.Repeat(architecture.Hidden, architecture.Depth)],
+            Neurons = [.. Enumerable.Repeat(architecture.MlpDim, architecture.Depth)],
             Preprocessing = DemoModel.Preprocessing,
             Provenance = new SortedDictionary<string, string>
             {

@@ -4,23 +4,23 @@ using System.CommandLine.Invocation;
 
 namespace SnapViT.Cli.Commands;
 
-/// <summary>A verb of the command: one line for the list of verbs, and a lesson with examples for its own help.</summary>
+/// <summary>A verb of the command: one line for the list of verbs, and a examples with examples for its own help.</summary>
 internal sealed class Verb : Command
 {
-    public Verb(string name, string description, string lesson)
-        : base(name, description) => Lesson = lesson;
+    public Verb(string name, string description, string examples)
+        : base(name, description) => Examples = examples;
 
     /// <summary>What the verb's own help says after the options.</summary>
-    public string Lesson { get; }
+    public string Examples { get; }
 
-    /// <summary>Makes the help of every verb end with its lesson.</summary>
-    public static void TeachIn(RootCommand root)
+    /// <summary>Makes the help of every verb end with its examples.</summary>
+    public static void AddExamples(RootCommand root)
     {
         HelpOption help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new HelpWithLesson((HelpAction)help.Action!);
+        help.Action = new HelpWithExamples((HelpAction)help.Action!);
     }
 
-    private sealed class HelpWithLesson(HelpAction plain) : SynchronousCommandLineAction
+    private sealed class HelpWithExamples(HelpAction plain) : SynchronousCommandLineAction
     {
         /// <summary>Who asks for help is not told what else is missing.</summary>
         public override bool ClearsParseErrors => true;
@@ -30,7 +30,7 @@ internal sealed class Verb : Command
             int code = plain.Invoke(parseResult);
             if (parseResult.CommandResult.Command is Verb verb)
             {
-                parseResult.InvocationConfiguration.Output.WriteLine(verb.Lesson);
+                parseResult.InvocationConfiguration.Output.WriteLine(verb.Examples);
             }
 
             return code;

@@ -13,10 +13,10 @@ internal static class DemoModel
     public static ViTArchitecture Architecture { get; } = new ViTArchitecture
     {
         Depth = 6,
-        Width = 96,
+        EmbedDim = 96,
         Heads = 4,
-        HeadWidth = 24,
-        Hidden = 384,
+        HeadDim = 24,
+        MlpDim = 384,
         PatchSize = 8,
         ImageSize = ShapeTextureImages.Side,
         Classes = ShapeTextureImages.Classes,

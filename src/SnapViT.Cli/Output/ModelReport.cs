@@ -22,27 +22,27 @@ internal static class ModelReport
                 Flops = flops,
                 Blocks = description.Widths,
                 Preprocessing = description.Preprocessing?.Describe(),
-                description.Beside,
+                description.UnusedTensors,
                 description.Provenance,
             },
             console =>
             {
-                console.WriteLine($"{path}: Vision Transformer, {a.Depth} blocks of width {a.Width}, {a.Heads} heads of {a.HeadWidth}, {a.Hidden} neurons, image {a.ImageSize}, patch {a.PatchSize}, {a.Classes} classes");
+                console.WriteLine($"{path}: Vision Transformer, {a.Depth} blocks of width {a.EmbedDim}, {a.Heads} heads of {a.HeadDim}, {a.MlpDim} neurons, image {a.ImageSize}, patch {a.PatchSize}, {a.Classes} classes");
                 console.WriteLine($"{Figures.Count(parameters)} parameters, {Figures.Count(flops)} FLOPs per image; preprocessing: {description.Preprocessing?.Describe() ?? "not in the file"}");
                 foreach ((string fact, string source) in description.Sources)
                 {
                     console.WriteLine($"{fact}: from {source}");
                 }
 
-                if (description.Beside.Count > 0)
+                if (description.UnusedTensors.Count > 0)
                 {
-                    console.WriteLine($"beside the model: {description.Beside.Count} tensors, such as {description.Beside[0]}");
+                    console.WriteLine($"unused tensors: {description.UnusedTensors.Count}, such as {description.UnusedTensors[0]}");
                 }
 
                 Table table = Report.Table("block", "heads", "neurons");
                 for (int block = 0; block < a.Depth; block++)
                 {
-                    table.AddRow($"{block}", $"{description.Widths[block].Heads} of {a.Heads}", $"{description.Widths[block].Neurons} of {a.Hidden}");
+                    table.AddRow($"{block}", $"{description.Widths[block].Heads} of {a.Heads}", $"{description.Widths[block].Neurons} of {a.MlpDim}");
                 }
 
                 console.Write(table);

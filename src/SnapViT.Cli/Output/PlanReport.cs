@@ -57,7 +57,7 @@ internal static class PlanReport
         Table table = Report.Table("block", "heads", "neurons");
         for (int block = 0; block < plan.Widths.Count; block++)
         {
-            table.AddRow($"{block}", $"{plan.Widths[block].Heads} of {plan.Architecture.Heads}", $"{plan.Widths[block].Neurons} of {plan.Architecture.Hidden}");
+            table.AddRow($"{block}", $"{plan.Widths[block].Heads} of {plan.Architecture.Heads}", $"{plan.Widths[block].Neurons} of {plan.Architecture.MlpDim}");
         }
 
         return table;

@@ -27,7 +27,7 @@ public static class ParameterTable
         [
             .. Embedding(architecture),
             .. widths.SelectMany((block, index) => Block(architecture, block, $"blocks.{index}.")),
-            .. Norm("norm", architecture.Width),
+            .. Norm("norm", architecture.EmbedDim),
             .. Head(architecture),
         ];
     }
@@ -45,10 +45,10 @@ public static class ParameterTable
 
         for (int block = 0; block < widths.Count; block++)
         {
-            if (widths[block].Heads > architecture.Heads || widths[block].Neurons > architecture.Hidden)
+            if (widths[block].Heads > architecture.Heads || widths[block].Neurons > architecture.MlpDim)
             {
                 throw new ArgumentException(
-                    $"block {block}: expected at most {architecture.Heads} heads and {architecture.Hidden} neurons, "
+                    $"block {block}: expected at most {architecture.Heads} heads and {architecture.MlpDim} neurons, "
                     + $"found {widths[block].Heads} and {widths[block].Neurons}",
                     nameof(widths));
             }
@@ -59,34 +59,34 @@ public static class ParameterTable
     {
         if (a.HasClassToken)
         {
-            yield return new("cls_token", [1, 1, a.Width]);
+            yield return new("cls_token", [1, 1, a.EmbedDim]);
         }
 
         if (a.HasDistillationToken)
         {
-            yield return new("dist_token", [1, 1, a.Width]);
+            yield return new("dist_token", [1, 1, a.EmbedDim]);
         }
 
         if (a.RegisterTokens > 0)
         {
-            yield return new("reg_token", [1, a.RegisterTokens, a.Width]);
+            yield return new("reg_token", [1, a.RegisterTokens, a.EmbedDim]);
         }
 
         if (a.Position != PositionEmbedding.Rotary)
         {
-            yield return new("pos_embed", [1, PositionTokens(a), a.Width]);
+            yield return new("pos_embed", [1, PositionTokens(a), a.EmbedDim]);
         }
 
-        yield return new("patch_embed.proj.weight", [a.Width, a.Channels, a.PatchSize, a.PatchSize]);
+        yield return new("patch_embed.proj.weight", [a.EmbedDim, a.Channels, a.PatchSize, a.PatchSize]);
         if (a.HasPatchBias)
         {
-            yield return new("patch_embed.proj.bias", [a.Width]);
+            yield return new("patch_embed.proj.bias", [a.EmbedDim]);
         }
 
         if (a.HasPreNorm)
         {
-            yield return new("norm_pre.weight", [a.Width]);
-            yield return new("norm_pre.bias", [a.Width]);
+            yield return new("norm_pre.weight", [a.EmbedDim]);
+            yield return new("norm_pre.bias", [a.EmbedDim]);
         }
     }
 
@@ -99,12 +99,12 @@ public static class ParameterTable
 
     private static IEnumerable<ParameterShape> Block(ViTArchitecture a, BlockWidths widths, string prefix) =>
     [
-        .. Norm(prefix + "norm1", a.Width),
-        .. Linear(prefix + "attn.qkv", 3L * widths.Heads * a.HeadWidth, a.Width, a.HasQkvBias),
-        .. Linear(prefix + "attn.proj", a.Width, (long)widths.Heads * a.HeadWidth),
+        .. Norm(prefix + "norm1", a.EmbedDim),
+        .. Linear(prefix + "attn.qkv", 3L * widths.Heads * a.HeadDim, a.EmbedDim, a.HasQkvBias),
+        .. Linear(prefix + "attn.proj", a.EmbedDim, (long)widths.Heads * a.HeadDim),
         .. LayerScale(a, prefix + "ls1"),
-        .. Norm(prefix + "norm2", a.Width),
-        .. Mlp(a.Mlp, a.Width, widths.Neurons, prefix + "mlp."),
+        .. Norm(prefix + "norm2", a.EmbedDim),
+        .. Mlp(a.Mlp, a.EmbedDim, widths.Neurons, prefix + "mlp."),
         .. LayerScale(a, prefix + "ls2"),
     ];
 
@@ -123,12 +123,12 @@ public static class ParameterTable
         {
             IEnumerable<ParameterShape> pool =
             [
-                new("attn_pool.latent", [1, 1, a.Width]),
-                .. Linear("attn_pool.q", a.Width, a.Width),
-                .. Linear("attn_pool.kv", 2L * a.Width, a.Width),
-                .. Linear("attn_pool.proj", a.Width, a.Width),
-                .. Norm("attn_pool.norm", a.Width),
-                .. Mlp(MlpKind.Standard, a.Width, a.Hidden, "attn_pool.mlp."),
+                new("attn_pool.latent", [1, 1, a.EmbedDim]),
+                .. Linear("attn_pool.q", a.EmbedDim, a.EmbedDim),
+                .. Linear("attn_pool.kv", 2L * a.EmbedDim, a.EmbedDim),
+                .. Linear("attn_pool.proj", a.EmbedDim, a.EmbedDim),
+                .. Norm("attn_pool.norm", a.EmbedDim),
+                .. Mlp(MlpKind.Standard, a.EmbedDim, a.MlpDim, "attn_pool.mlp."),
             ];
             foreach (ParameterShape parameter in pool)
             {
@@ -136,20 +136,20 @@ public static class ParameterTable
             }
         }
 
-        if (a.ProjectionWidth > 0)
+        if (a.ProjectionDim > 0)
         {
-            yield return new("projection.weight", [a.ProjectionWidth, a.Width]);
+            yield return new("projection.weight", [a.ProjectionDim, a.EmbedDim]);
         }
 
         string[] classifiers = a.Classes == 0 ? [] : a.HasDistillationToken ? ["head", "head_dist"] : ["head"];
-        foreach (ParameterShape parameter in classifiers.SelectMany(name => Linear(name, a.Classes, a.Width)))
+        foreach (ParameterShape parameter in classifiers.SelectMany(name => Linear(name, a.Classes, a.EmbedDim)))
         {
             yield return parameter;
         }
     }
 
     private static IEnumerable<ParameterShape> LayerScale(ViTArchitecture a, string name) =>
-        a.HasLayerScale ? [new(name + ".gamma", [a.Width])] : [];
+        a.HasLayerScale ? [new(name + ".gamma", [a.EmbedDim])] : [];
 
     private static IEnumerable<ParameterShape> Norm(string name, long width) =>
         [new(name + ".weight", [width]), new(name + ".bias", [width])];

@@ -16,16 +16,16 @@ public sealed record ViTArchitecture
     public required int Depth { get; init; }
 
     /// <summary>Embedding width, D: the length of every token.</summary>
-    public required int Width { get; init; }
+    public required int EmbedDim { get; init; }
 
     /// <summary>Attention heads per block of the unpruned model, A.</summary>
     public required int Heads { get; init; }
 
     /// <summary>Width of one head, d. In most models D / A.</summary>
-    public required int HeadWidth { get; init; }
+    public required int HeadDim { get; init; }
 
     /// <summary>Hidden neurons per MLP of the unpruned model, H.</summary>
-    public required int Hidden { get; init; }
+    public required int MlpDim { get; init; }
 
     /// <summary>Side of a square patch in pixels.</summary>
     public required int PatchSize { get; init; }
@@ -76,10 +76,10 @@ public sealed record ViTArchitecture
     public bool HasQkvBias { get; init; } = true;
 
     /// <summary>Width of a final linear projection of the pooled feature (CLIP); 0 when there is none.</summary>
-    public int ProjectionWidth { get; init; }
+    public int ProjectionDim { get; init; }
 
     /// <summary>Length of one pooled feature vector: the projection's width, or D.</summary>
-    public int FeatureWidth => ProjectionWidth > 0 ? ProjectionWidth : Width;
+    public int FeatureDim => ProjectionDim > 0 ? ProjectionDim : EmbedDim;
 
     /// <summary>Base of the rotary periods; used with <see cref="PositionEmbedding.Rotary"/> only.</summary>
     public double RotaryBase { get; init; } = 100;
@@ -97,7 +97,7 @@ public sealed record ViTArchitecture
     public int Tokens => PrefixTokens + Patches;
 
     /// <summary>Widths of the unpruned model: every block with all heads and neurons.</summary>
-    public SubnetWidths FullWidths => SubnetWidths.Uniform(Depth, new BlockWidths(Heads, Hidden));
+    public SubnetWidths FullWidths => SubnetWidths.Uniform(Depth, new BlockWidths(Heads, MlpDim));
 
     /// <summary>Checks the facts against each other.</summary>
     /// <returns>This architecture.</returns>
@@ -107,8 +107,8 @@ public sealed record ViTArchitecture
         List<string> faults = [];
         foreach ((string name, int value) in new[]
         {
-            (nameof(Depth), Depth), (nameof(Width), Width), (nameof(Heads), Heads), (nameof(HeadWidth), HeadWidth),
-            (nameof(Hidden), Hidden), (nameof(PatchSize), PatchSize), (nameof(ImageSize), ImageSize), (nameof(Channels), Channels),
+            (nameof(Depth), Depth), (nameof(EmbedDim), EmbedDim), (nameof(Heads), Heads), (nameof(HeadDim), HeadDim),
+            (nameof(MlpDim), MlpDim), (nameof(PatchSize), PatchSize), (nameof(ImageSize), ImageSize), (nameof(Channels), Channels),
         })
         {
             Require(value > 0, $"{name} must be positive, found {value}");
@@ -116,13 +116,13 @@ public sealed record ViTArchitecture
 
         Require(Classes >= 0, $"{nameof(Classes)} must not be negative, found {Classes}");
         Require(RegisterTokens >= 0, $"{nameof(RegisterTokens)} must not be negative, found {RegisterTokens}");
-        Require(ProjectionWidth >= 0, $"{nameof(ProjectionWidth)} must not be negative, found {ProjectionWidth}");
+        Require(ProjectionDim >= 0, $"{nameof(ProjectionDim)} must not be negative, found {ProjectionDim}");
         Require(PatchSize <= 0 || ImageSize % PatchSize == 0, $"image size {ImageSize} is no multiple of the patch size {PatchSize}");
         Require(PatchSize <= 0 || ImageSize <= (long)MaxGrid * PatchSize, $"image size {ImageSize} is more than {MaxGrid} patches of {PatchSize}");
         Require(LayerNormEpsilon > 0, $"{nameof(LayerNormEpsilon)} must be positive, found {LayerNormEpsilon}");
         Require(HasClassToken || Pooling is Pooling.Attention or Pooling.AveragePatches, $"pooling {Pooling} needs a class token");
         Require(HasDistillationToken == (Pooling is Pooling.ClassAndDistillation), "a distillation token goes with ClassAndDistillation pooling");
-        Require(Position != PositionEmbedding.Rotary || HeadWidth % 4 == 0, $"rotary positions need a head width divisible by 4, found {HeadWidth}");
+        Require(Position != PositionEmbedding.Rotary || HeadDim % 4 == 0, $"rotary positions need a head width divisible by 4, found {HeadDim}");
         return faults.Count == 0 ? this : throw new ArgumentException($"impossible architecture: {string.Join("; ", faults)}");
 
         void Require(bool holds, string fault)

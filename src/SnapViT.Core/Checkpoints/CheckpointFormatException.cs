@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Text;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>A checkpoint file is not what its format says it must be. The message is one line: which file, which tensor, what was expected, what was found.</summary>
-public sealed class CheckpointFormatException : Exception
+public sealed class CheckpointFormatException : SnapViTException
 {
     private const int LongestQuote = 80;
     private const int LongestFault = 1500;
@@ -15,7 +16,7 @@ public sealed class CheckpointFormatException : Exception
     /// <param name="tensor">The tensor concerned, when there is one.</param>
     /// <param name="innerException">The cause, when there is one.</param>
     public CheckpointFormatException(string path, string fault, string? tensor = null, Exception? innerException = null)
-        : base(tensor is null ? $"{path}: {OneLine(fault, LongestFault)}" : $"{path}: tensor {Quote(tensor)}: {OneLine(fault, LongestFault)}", innerException)
+        : base(ErrorKind.File, tensor is null ? $"{path}: {OneLine(fault, LongestFault)}" : $"{path}: tensor {Quote(tensor)}: {OneLine(fault, LongestFault)}", innerException)
     {
         Path = path;
         Tensor = tensor;

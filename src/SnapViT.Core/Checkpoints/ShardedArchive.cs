@@ -50,7 +50,7 @@ internal sealed class ShardedArchive : ITensorArchive
     public static ShardedArchive Open(string path) => new(path, ReadIndex(path));
 
     /// <summary>The files of an index, in the order of their names.</summary>
-    public static IReadOnlyList<string> Files(string path) => [.. Names(ReadIndex(path)).Select(shard => Beside(path, shard))];
+    public static IReadOnlyList<string> Files(string path) => [.. Names(ReadIndex(path)).Select(shard => NextTo(path, shard))];
 
     public void Read(string name, Span<byte> destination)
     {
@@ -68,11 +68,11 @@ internal sealed class ShardedArchive : ITensorArchive
 
     private static IEnumerable<string> Names(Dictionary<string, string> shardOf) => shardOf.Values.Distinct().Order(StringComparer.Ordinal);
 
-    private static string Beside(string path, string shard) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", shard);
+    private static string NextTo(string path, string shard) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", shard);
 
     private static ITensorArchive OpenShard(string path, string shard)
     {
-        string file = Beside(path, shard);
+        string file = NextTo(path, shard);
         return File.Exists(file)
             ? CheckpointArchive.IsTorch(file) ? TorchArchiveReader.Open(file) : SafetensorsReader.Open(file)
             : throw new CheckpointFormatException(path, $"expected the file {CheckpointFormatException.Quote(shard)} beside the index, found none");

@@ -31,9 +31,9 @@ internal static class AlignedOrder
 
     /// <summary>Heads that make up a step: one, where a head is at least as wide as the alignment.</summary>
     public static int Heads(ViTArchitecture architecture, int align) =>
-        architecture.HeadWidth >= align ? 1 : align / (int)BigInteger.GreatestCommonDivisor(align, architecture.HeadWidth);
+        architecture.HeadDim >= align ? 1 : align / (int)BigInteger.GreatestCommonDivisor(align, architecture.HeadDim);
 
-    private static int Width(ViTArchitecture architecture, bool ofHeads) => ofHeads ? architecture.Heads : architecture.Hidden;
+    private static int Width(ViTArchitecture architecture, bool ofHeads) => ofHeads ? architecture.Heads : architecture.MlpDim;
 
     private static int HeadsOrNeurons(ViTArchitecture architecture, int align, bool ofHeads) => ofHeads ? Heads(architecture, align) : align;
 

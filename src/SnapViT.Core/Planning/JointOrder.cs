@@ -22,7 +22,7 @@ internal static class JointOrder
         {
             int[] places = [.. branch];
             bool ofHeads = merged[places[0]].Step.OfHeads;
-            int width = ofHeads ? architecture.Heads : architecture.Hidden;
+            int width = ofHeads ? architecture.Heads : architecture.MlpDim;
             double[] saved = [.. places.Select((_, removed) => ofHeads ? cost.Head(width - removed) : cost.Neuron(width - removed))];
 
             // Relative to the largest, so that no sum overflows.
@@ -58,7 +58,7 @@ internal static class JointOrder
             heads += scores.Heads(block).ToArray().Sum(score => score / largest);
         }
 
-        double neuronCost = Enumerable.Range(1, architecture.Hidden).Sum(cost.Neuron), headCost = Enumerable.Range(1, architecture.Heads).Sum(cost.Head);
+        double neuronCost = Enumerable.Range(1, architecture.MlpDim).Sum(cost.Neuron), headCost = Enumerable.Range(1, architecture.Heads).Sum(cost.Head);
         double scale = neurons / neuronCost / (heads / headCost);
         return double.IsFinite(scale) && scale > 0 ? scale : 1;
     }

@@ -26,9 +26,9 @@ public sealed record LatencyTable
             throw new ArgumentException($"latency table: expected a fixed time of 0 or more, found {fixedNanoseconds}");
         }
 
-        if ((attention.Largest, mlp.Largest) != (a.Heads, a.Hidden))
+        if ((attention.Largest, mlp.Largest) != (a.Heads, a.MlpDim))
         {
-            throw new ArgumentException($"latency table: expected curves up to {a.Heads} heads and {a.Hidden} neurons, found {attention.Largest} and {mlp.Largest}");
+            throw new ArgumentException($"latency table: expected curves up to {a.Heads} heads and {a.MlpDim} neurons, found {attention.Largest} and {mlp.Largest}");
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 
 namespace SnapViT.Core.Planning;
@@ -14,7 +15,7 @@ public static class LatencyTableFile
 
     private static readonly JsonSerializerOptions Json = new()
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        PropertyNamingPolicy = new StoredNames(JsonNamingPolicy.SnakeCaseLower),
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         RespectRequiredConstructorParameters = true,
         IgnoreReadOnlyProperties = true,

@@ -17,7 +17,7 @@ internal sealed class RemovalPools
 
     public RemovalPools(ViTArchitecture architecture, ImportanceScores scores, ImportanceOrder order, KeepFloors floors)
     {
-        (_allNeurons, _allHeads) = ((long)architecture.Depth * architecture.Hidden, (long)architecture.Depth * architecture.Heads);
+        (_allNeurons, _allHeads) = ((long)architecture.Depth * architecture.MlpDim, (long)architecture.Depth * architecture.Heads);
         (Neurons, NeuronScores) = Lowest(scores.Depth, floors.Neurons(scores.NeuronsPerBlock), ofHeads: false, order.Neurons, scores.Neurons);
         (Heads, HeadScores) = Lowest(scores.Depth, floors.Heads(scores.HeadsPerBlock), ofHeads: true, order.Heads, scores.Heads);
     }

@@ -33,6 +33,6 @@ public sealed record SubnetPlan
 
     /// <summary>The shares of neurons and heads that are in fact removed.</summary>
     public PruningRatios Removed => new(
-        1 - (Widths.TotalNeurons / ((double)Architecture.Depth * Architecture.Hidden)),
+        1 - (Widths.TotalNeurons / ((double)Architecture.Depth * Architecture.MlpDim)),
         1 - (Widths.TotalHeads / ((double)Architecture.Depth * Architecture.Heads)));
 }

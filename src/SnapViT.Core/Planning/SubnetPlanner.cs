@@ -26,10 +26,10 @@ public sealed class SubnetPlanner
         ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(floors);
-        if ((scores.Depth, scores.NeuronsPerBlock, scores.HeadsPerBlock) != (architecture.Depth, architecture.Hidden, architecture.Heads))
+        if ((scores.Depth, scores.NeuronsPerBlock, scores.HeadsPerBlock) != (architecture.Depth, architecture.MlpDim, architecture.Heads))
         {
             throw new ArgumentException(
-                $"scores: expected {architecture.Depth} blocks of {architecture.Hidden} neurons and {architecture.Heads} heads, "
+                $"scores: expected {architecture.Depth} blocks of {architecture.MlpDim} neurons and {architecture.Heads} heads, "
                 + $"found {scores.Depth} of {scores.NeuronsPerBlock} and {scores.HeadsPerBlock}",
                 nameof(scores));
         }
@@ -120,7 +120,7 @@ public sealed class SubnetPlanner
     private SubnetPlan ByRatios(PruningRatios ratios, int align)
     {
         // The integer product first, as the reference's elastic path does: 40 * 6144 * 0.35 is 86016, but 6144 * 0.35 * 40 is not.
-        int neurons = (int)((long)_architecture.Depth * _architecture.Hidden * ratios.Mlp);
+        int neurons = (int)((long)_architecture.Depth * _architecture.MlpDim * ratios.Mlp);
         int heads = (int)((long)_architecture.Depth * _architecture.Heads * ratios.Heads);
         SubnetWidths lessNeurons = AtLeast("neurons", ratios.Mlp, neurons, _pools.Neurons, align, _architecture.FullWidths);
         return new SubnetPlan(_architecture, AtLeast("heads", ratios.Heads, heads, _pools.Heads, align, lessNeurons));

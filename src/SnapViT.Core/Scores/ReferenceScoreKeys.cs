@@ -14,13 +14,13 @@ internal static class ReferenceScoreKeys
     public const string Hidden = "hidden_dim";
     public const string Width = "embed_dim";
     public const string HeadCount = "num_heads";
-    public const string HeadWidth = "head_dim";
+    public const string HeadDim = "head_dim";
     public const string NeuronFloor = "min_hidden_dim_keep_ratio";
     public const string HeadFloor = "min_head_keep_ratio";
     public const string Metadata = "metadata";
     public const string MlpClass = "MLPArchitecture";
 
-    public static IReadOnlyList<string> All { get; } = [Neurons, Heads, ModelType, Mlp, Depth, Hidden, Width, HeadCount, HeadWidth, NeuronFloor, HeadFloor, Metadata];
+    public static IReadOnlyList<string> All { get; } = [Neurons, Heads, ModelType, Mlp, Depth, Hidden, Width, HeadCount, HeadDim, NeuronFloor, HeadFloor, Metadata];
 
     public static string NameOf(MlpKind mlp) => mlp == MlpKind.SwiGlu ? "swiglu" : "standard";
 
@@ -32,7 +32,7 @@ internal static class ReferenceScoreKeys
             [ModelType] = scores.ModelType,
             [Mlp] = NameOf(scores.Mlp),
             [Width] = Text(scores.Width),
-            [HeadWidth] = Text(scores.HeadWidth),
+            [HeadDim] = Text(scores.HeadDim),
         };
         foreach ((string key, object? value) in scores.Metadata)
         {

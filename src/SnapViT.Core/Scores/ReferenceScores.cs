@@ -26,7 +26,7 @@ public sealed record ReferenceScores
     public required int Width { get; init; }
 
     /// <summary>Width of one head, d.</summary>
-    public required int HeadWidth { get; init; }
+    public required int HeadDim { get; init; }
 
     /// <summary>What the run was: null, bool, long, double, string, lists and dictionaries of them.</summary>
     public IReadOnlyDictionary<string, object?> Metadata { get; init; } = new Dictionary<string, object?>();
@@ -64,7 +64,7 @@ public sealed record ReferenceScores
             [ReferenceScoreKeys.Hidden] = Scores.NeuronsPerBlock,
             [ReferenceScoreKeys.Width] = Width,
             [ReferenceScoreKeys.HeadCount] = Scores.HeadsPerBlock,
-            [ReferenceScoreKeys.HeadWidth] = HeadWidth,
+            [ReferenceScoreKeys.HeadDim] = HeadDim,
             [ReferenceScoreKeys.NeuronFloor] = Floors.NeuronFraction,
             [ReferenceScoreKeys.HeadFloor] = Floors.HeadFraction,
             [ReferenceScoreKeys.Metadata] = Metadata,
@@ -93,8 +93,8 @@ public sealed record ReferenceScores
             Floors = scores.Floors,
             ModelType = modelType,
             Mlp = architecture.Mlp,
-            Width = architecture.Width,
-            HeadWidth = architecture.HeadWidth,
+            Width = architecture.EmbedDim,
+            HeadDim = architecture.HeadDim,
             Metadata = scores.Provenance.OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary(pair => pair.Key, object? (pair) => pair.Value),
         };
     }

@@ -35,7 +35,7 @@ internal sealed class ReferenceScoresReader
                 ModelType = ModelType(),
                 Mlp = Mlp(),
                 Width = Size(ReferenceScoreKeys.Width),
-                HeadWidth = Size(ReferenceScoreKeys.HeadWidth),
+                HeadDim = Size(ReferenceScoreKeys.HeadDim),
                 Metadata = Take<IReadOnlyDictionary<string, object?>>(ReferenceScoreKeys.Metadata),
             };
             RequireSize(ReferenceScoreKeys.Depth, scores.Scores.Depth);

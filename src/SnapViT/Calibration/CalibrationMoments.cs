@@ -36,7 +36,7 @@ public sealed class CalibrationMoments : IDisposable
         _prefix = keys.Where(key => architecture.PrefixTokens > 0 && valid.InFit(architecture, key.Block) != valid.First).ToDictionary(key => key, Empty);
 
         SecondMoments Empty((int Block, BlockLinear Layer) key) =>
-            new(key.Layer == BlockLinear.Proj ? (long)architecture.Heads * architecture.HeadWidth : architecture.Hidden, device);
+            new(key.Layer == BlockLinear.Proj ? (long)architecture.Heads * architecture.HeadDim : architecture.MlpDim, device);
     }
 
     /// <summary>Moments that were computed before, weighted for the fit; takes ownership.</summary>
@@ -123,7 +123,7 @@ public sealed class CalibrationMoments : IDisposable
         return tensor(weights, device: device);
     }
 
-    private sealed class Tap(CalibrationMoments moments, Tensor weights) : IForwardTap
+    private sealed class Tap(CalibrationMoments moments, Tensor weights) : IForwardHook
     {
         public void Observe(int block, BlockLinear layer, Tensor input, Tensor output)
         {
@@ -137,7 +137,7 @@ public sealed class CalibrationMoments : IDisposable
             {
                 using DisposeScope scope = NewDisposeScope();
                 long tokens = moments.Architecture.PrefixTokens;
-                prefix.Add(input.narrow(1, 0, tokens), weights.narrow(0, 0, tokens).Over(moments._weights.First));
+                prefix.Add(input.narrow(1, 0, tokens), weights.narrow(0, 0, tokens).Div(moments._weights.First));
             }
         }
     }

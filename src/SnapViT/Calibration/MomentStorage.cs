@@ -28,8 +28,8 @@ public static class MomentStorage
     {
         ArgumentNullException.ThrowIfNull(stored);
         ArgumentNullException.ThrowIfNull(architecture);
-        Require(stored.Proj, architecture.Depth, architecture.Heads * architecture.HeadWidth, "proj");
-        Require(stored.Fc2, architecture.Depth, architecture.Hidden, "fc2");
+        Require(stored.Proj, architecture.Depth, architecture.Heads * architecture.HeadDim, "proj");
+        Require(stored.Fc2, architecture.Depth, architecture.MlpDim, "fc2");
         return new CalibrationMoments(
             architecture, stored.Images, [.. stored.Proj.Select(Load)], [.. stored.Fc2.Select(Load)]);
     }

@@ -59,18 +59,18 @@ public sealed class SecondMoments : IDisposable
         Tensor scaled = weights is null ? x : x * weights.sqrt().unsqueeze(1);
         AddProducts(scaled.reshape(-1, Width));
         Tensor everyToken = weights?.to(ScalarType.Float64) ?? ones([x.shape[1]], ScalarType.Float64, x.device);
-        _sum.Accumulate(x.sum([0], type: ScalarType.Float64).t().mv(everyToken).to(_sum.device));
+        _sum.AddInPlace(x.sum([0], type: ScalarType.Float64).t().mv(everyToken).to(_sum.device));
         Weight += x.shape[0] * everyToken.sum().item<double>();
     }
 
     /// <summary>Weighted mean of the inputs, float64 [n]; the caller disposes it.</summary>
-    public Tensor Mean() => _sum.Over(RequiredWeight());
+    public Tensor Mean() => _sum.Div(RequiredWeight());
 
     /// <summary>Weighted mean of <c>x x^T</c>, not centred, float64 [n, n]; the caller disposes it.</summary>
     public Tensor Products()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor lower = _products.Over(RequiredWeight()).tril();
+        Tensor lower = _products.Div(RequiredWeight()).tril();
         return lower.Plus(lower.tril(-1).t()).MoveToOuterDisposeScope();
     }
 
@@ -109,7 +109,7 @@ public sealed class SecondMoments : IDisposable
             using DisposeScope scope = NewDisposeScope();
             long columns = Math.Min(Strip, Width - start), left = start + columns;
             Tensor products = rows.narrow(1, start, columns).t().mm(rows.narrow(1, 0, left)).to(_products.device);
-            _products.narrow(0, start, columns).narrow(1, 0, left).Accumulate(products);
+            _products.narrow(0, start, columns).narrow(1, 0, left).AddInPlace(products);
         }
     }
 

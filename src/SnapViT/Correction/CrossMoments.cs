@@ -32,8 +32,8 @@ internal sealed class CrossMoments : IDisposable
         Tensor constant = ones([outputs.shape[0], outputs.shape[1], 1], ScalarType.Float32, outputs.device);
         Tensor x = cat([inputs.to(ScalarType.Float32), constant], 2);
         Tensor weighted = (x * weights.unsqueeze(1)).reshape(tokens, -1);
-        _inputs.Accumulate(weighted.t().mm(x.reshape(tokens, -1)).to(_inputs.device));
-        _outputs.Accumulate(outputs.to(ScalarType.Float32).reshape(tokens, -1).t().mm(weighted).to(_outputs.device));
+        _inputs.AddInPlace(weighted.t().mm(x.reshape(tokens, -1)).to(_inputs.device));
+        _outputs.AddInPlace(outputs.to(ScalarType.Float32).reshape(tokens, -1).t().mm(weighted).to(_outputs.device));
         _weight += outputs.shape[0] * (double)weights.sum().item<float>();
     }
 
@@ -45,7 +45,7 @@ internal sealed class CrossMoments : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         long k = near.shape[1];
-        Tensor all = _inputs.Over(_weight), wanted = _outputs.Over(_weight);
+        Tensor all = _inputs.Div(_weight), wanted = _outputs.Div(_weight);
         Tensor mean = all.narrow(0, k, 1).narrow(1, 0, k).reshape(k), wantedMean = wanted.select(1, k);
         Tensor weight = near;
         if (k > 0)

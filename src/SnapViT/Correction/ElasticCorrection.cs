@@ -88,10 +88,10 @@ public sealed class ElasticCorrection : IDisposable
         ViTArchitecture a = _original.Architecture;
         if (kept.Heads < a.Heads)
         {
-            Correct(block, BlockLinear.Proj, (long)kept.Heads * a.HeadWidth, corrected);
+            Correct(block, BlockLinear.Proj, (long)kept.Heads * a.HeadDim, corrected);
         }
 
-        if (kept.Neurons < a.Hidden)
+        if (kept.Neurons < a.MlpDim)
         {
             Correct(block, BlockLinear.Fc2, kept.Neurons, corrected);
         }
@@ -134,7 +134,7 @@ public sealed class ElasticCorrection : IDisposable
             return [.. _order.Neurons(block).ToArray().Select(neuron => (long)neuron)];
         }
 
-        long width = _original.Architecture.HeadWidth;
+        long width = _original.Architecture.HeadDim;
         return [.. _order.Heads(block).ToArray().SelectMany(head => Enumerable.Range(0, (int)width).Select(column => (head * width) + column))];
     }
 

@@ -77,12 +77,12 @@ internal sealed class TokenStreams : IDisposable
         for (int batch = 0; batch < stream.Count; batch++)
         {
             Tensor before = stream[batch];
-            stream[batch] = model.Block(before, block, tap: null).DetachFromDisposeScope();
+            stream[batch] = model.Block(before, block, hook: null).DetachFromDisposeScope();
             before.Dispose();
         }
     }
 
-    private sealed class Capture(BlockLinear layer) : IForwardTap, IDisposable
+    private sealed class Capture(BlockLinear layer) : IForwardHook, IDisposable
     {
         public Tensor? Input { get; private set; }
 

@@ -60,10 +60,10 @@ internal static class FilterTaps
             int end = int.Min(int.CreateTruncating(centre + support + half), axis.Inputs);
             T[] taps = new T[end - start];
             T sum = T.Zero;
-            for (int tap = 0; tap < taps.Length; tap++)
+            for (int hook = 0; hook < taps.Length; hook++)
             {
-                taps[tap] = Filter((T.CreateChecked(start + tap) - centre + half) * (T.One / widening), interpolation);
-                sum += taps[tap];
+                taps[hook] = Filter((T.CreateChecked(start + hook) - centre + half) * (T.One / widening), interpolation);
+                sum += taps[hook];
             }
 
             starts[i] = start;

@@ -1,13 +1,14 @@
+using SnapViT.Core.Errors;
 using SkiaSharp;
 
 namespace SnapViT.Data;
 
 /// <summary>A file that is no image, or a damaged one. The message is one line that names it.</summary>
-public sealed class ImageFormatException : Exception
+public sealed class ImageFormatException : SnapViTException
 {
     /// <summary>States what is wrong with which file.</summary>
     public ImageFormatException(string path, string fault)
-        : base($"{path}: {fault}")
+        : base(ErrorKind.Images, $"{path}: {fault}")
     {
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Randomness;
 
 namespace SnapViT.Data;
@@ -12,11 +13,11 @@ namespace SnapViT.Data;
 public sealed record ImageFile(string Path, string Name, int? Label);
 
 /// <summary>A folder that cannot serve as a set of images. The message is one line that names it.</summary>
-public sealed class ImageFolderException : Exception
+public sealed class ImageFolderException : SnapViTException
 {
     /// <summary>States what is wrong with which folder.</summary>
     public ImageFolderException(string path, string fault)
-        : base($"{path}: {fault}")
+        : base(ErrorKind.Images, $"{path}: {fault}")
     {
     }
 }

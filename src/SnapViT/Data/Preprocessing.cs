@@ -13,7 +13,7 @@ public enum ResizeMode
 }
 
 /// <summary>How an image becomes a model's input: facts that belong to a model and are stored with it; compared by value.</summary>
-public sealed partial record Preprocessing
+public sealed record Preprocessing
 {
     /// <summary>Side of the model's input in pixels, S.</summary>
     public required int Side { get; init; }
@@ -77,4 +77,125 @@ public sealed partial record Preprocessing
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Side, ResizeTo, Mode, Interpolation, ResizeInFloat, Mean[0], Std[0]);
+
+    private const int Channels = 3;
+
+    /// <summary>Resizes, crops and normalises one image.</summary>
+    /// <param name="image">The decoded image.</param>
+    /// <returns>Values [3, S, S].</returns>
+    /// <exception cref="ArgumentException">A fact of this preprocessing is impossible.</exception>
+    public float[] Apply(RgbImage image)
+    {
+        (ResizedAxis columns, ResizedAxis rows) = Window(image);
+        float[] values = new float[Channels * Side * Side];
+        if (ResizeInFloat)
+        {
+            Normalise(Resampler.ResizeFloat(image, columns, rows, Interpolation), values);
+        }
+        else
+        {
+            Normalise(Resampler.Resize(image, columns, rows, Interpolation), values);
+        }
+
+        return values;
+    }
+
+    /// <summary>Normalises pixels that already have the input size.</summary>
+    /// <param name="image">An image of S x S pixels.</param>
+    /// <param name="values">Receives [3, S, S].</param>
+    internal void Normalise(RgbImage image, Span<float> values)
+    {
+        Span<float> ofByte = stackalloc float[byte.MaxValue + 1];
+        for (int channel = 0; channel < Channels; channel++)
+        {
+            for (int value = 0; value < ofByte.Length; value++)
+            {
+                ofByte[value] = Normalised(value, channel);
+            }
+
+            for (int target = channel * Side * Side, source = channel; source < image.Pixels.Length; target++, source += Channels)
+            {
+                values[target] = ofByte[image.Pixels[source]];
+            }
+        }
+    }
+
+    /// <summary>What remains after resize and centre crop: S pixels of both axes.</summary>
+    internal (ResizedAxis Columns, ResizedAxis Rows) Window(RgbImage image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        Validated();
+        long shortSide = Math.Min(image.Width, image.Height);
+        return (Axis(image.Width), Axis(image.Height));
+
+        ResizedAxis Axis(int length)
+        {
+            long resized = Mode == ResizeMode.Squash ? Side : (long)ResizeTo * length / shortSide;
+            return new ResizedAxis(length, resized, (long)Math.Round((resized - Side) / 2.0, MidpointRounding.ToEven), Side);
+        }
+    }
+
+    private void Normalise(float[] pixels, Span<float> values)
+    {
+        for (int channel = 0; channel < Channels; channel++)
+        {
+            for (int target = channel * Side * Side, source = channel; source < pixels.Length; target++, source += Channels)
+            {
+                values[target] = Normalised(pixels[source], channel);
+            }
+        }
+    }
+
+    private float Normalised(float value, int channel) => ((value / 255f) - Mean[channel]) / Std[channel];
+
+    private static readonly float[] ImageNetMean = [0.485f, 0.456f, 0.406f];
+    private static readonly float[] ImageNetStd = [0.229f, 0.224f, 0.225f];
+    private static readonly float[] ClipMean = [0.48145466f, 0.4578275f, 0.40821073f];
+    private static readonly float[] ClipStd = [0.26862954f, 0.26130258f, 0.27577711f];
+    private static readonly float[] Half = [0.5f, 0.5f, 0.5f];
+
+    private static readonly (string Name, Func<int, Preprocessing> For)[] Published =
+    [
+        ("reference", side => ForCrop(side, 0.875)),
+        ("dino", side => ForCrop(side, 0.9)),
+        ("deit", side => ForCrop(side, 0.9)),
+        ("deit3", side => ForCrop(side, 1)),
+        ("augreg", side => ForCrop(side, 0.9) with { Mean = Half, Std = Half }),
+        ("siglip", side => ForCrop(side, 1) with { Mode = ResizeMode.Squash, Mean = Half, Std = Half }),
+        ("clip", side => ForCrop(side, 1) with { Mean = ClipMean, Std = ClipStd }),
+        ("dinov3", side => ForCrop(side, 1) with { Mode = ResizeMode.Squash, Interpolation = Interpolation.Bilinear, ResizeInFloat = true }),
+    ];
+
+    /// <summary>Resize 256, centre 224, bicubic, ImageNet mean and std: what the reference does for every timm model.</summary>
+    public static Preprocessing Reference { get; } = ForCrop(224, 0.875);
+
+    /// <summary>Names of the published settings that <see cref="Named"/> knows.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. Published.Select(row => row.Name)];
+
+    /// <summary>The settings by name; sides follow the model's input size.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="side">Side of the model's input in pixels.</param>
+    /// <exception cref="ArgumentException">There is no such name, or the side is not positive.</exception>
+    public static Preprocessing Named(string name, int side)
+    {
+        Func<int, Preprocessing>? settings = Published.FirstOrDefault(row => row.Name == name).For;
+        return settings is null
+            ? throw new ArgumentException($"preprocessing: expected one of {string.Join(", ", Names)}, found '{name}'", nameof(name))
+            : settings(side);
+    }
+
+    /// <summary>Bicubic resize of the short side and centre crop with ImageNet normalisation.</summary>
+    /// <param name="side">Side of the input in pixels.</param>
+    /// <param name="cropRatio">Share of the resized short side that the crop keeps, above 0 and up to 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
+    public static Preprocessing ForCrop(int side, double cropRatio)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(side);
+        if (cropRatio is not (> 0 and <= 1))
+        {
+            throw new ArgumentOutOfRangeException(nameof(cropRatio), $"expected a crop ratio above 0 and up to 1, found {cropRatio}");
+        }
+
+        return new Preprocessing { Side = side, ResizeTo = (int)Math.Floor(side / cropRatio) };
+    }
 }

@@ -7,7 +7,7 @@ namespace SnapViT.Data;
 /// Antialiased resampling, byte for byte as PIL does it: a horizontal then a vertical pass, filter weights in 22-bit fixed point, every pass
 /// rounded to 8 bits. The float form computes as torch does for float images, in float32 and without rounding.
 /// </summary>
-public static partial class Resampler
+public static class Resampler
 {
     private const int Half = 1 << (FilterTaps.FractionBits - 1);
 
@@ -64,10 +64,10 @@ public static partial class Resampler
     private static Vector128<int> WeightedSum(ReadOnlySpan<byte> pixels, int[] weights)
     {
         Vector128<int> sum = Vector128.Create(Half);
-        for (int tap = 0; tap < weights.Length; tap++)
+        for (int hook = 0; hook < weights.Length; hook++)
         {
-            Vector128<byte> pixel = Vector128.CreateScalarUnsafe(MemoryMarshal.Read<uint>(pixels[(tap * 3)..])).AsByte();
-            sum += Vector128.WidenLower(Vector128.WidenLower(pixel)).AsInt32() * weights[tap];
+            Vector128<byte> pixel = Vector128.CreateScalarUnsafe(MemoryMarshal.Read<uint>(pixels[(hook * 3)..])).AsByte();
+            sum += Vector128.WidenLower(Vector128.WidenLower(pixel)).AsInt32() * weights[hook];
         }
 
         return sum;
@@ -81,9 +81,9 @@ public static partial class Resampler
         for (int y = 0; y < rows.Count; y++)
         {
             Array.Fill(sums, Half);
-            for (int tap = 0; tap < rows.Weights[y].Length; tap++)
+            for (int hook = 0; hook < rows.Weights[y].Length; hook++)
             {
-                AddWeighted(sums, pixels.AsSpan((rows.Starts[y] - rows.First + tap) * stride, stride), rows.Weights[y][tap]);
+                AddWeighted(sums, pixels.AsSpan((rows.Starts[y] - rows.First + hook) * stride, stride), rows.Weights[y][hook]);
             }
 
             for (int i = 0; i < stride; i++)
@@ -116,4 +116,69 @@ public static partial class Resampler
     }
 
     private static byte Clip(int sum) => (byte)Math.Clamp(sum >> FilterTaps.FractionBits, 0, 255);
+
+    /// <summary>Resizes to floats in 0..255 without rounding.</summary>
+    /// <param name="image">The image.</param>
+    /// <param name="width">New width, at least 1.</param>
+    /// <param name="height">New height, at least 1.</param>
+    /// <param name="interpolation">Filter.</param>
+    /// <returns>Values [height, width, 3].</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
+    public static float[] ResizeFloat(RgbImage image, int width, int height, Interpolation interpolation)
+    {
+        (ResizedAxis columns, ResizedAxis rows) = WholeImage(image, width, height);
+        return ResizeFloat(image, columns, rows, interpolation);
+    }
+
+    /// <summary>Makes the wanted part of a resized image.</summary>
+    internal static float[] ResizeFloat(RgbImage image, ResizedAxis columns, ResizedAxis rows, Interpolation interpolation)
+    {
+        FilterTaps<float> across = FilterTaps.For<float>(columns, interpolation);
+        FilterTaps<float> down = FilterTaps.For<float>(rows, interpolation);
+        return Vertical(Horizontal(image, across, down.First, down.Span), across.Count * 3, down);
+    }
+
+    /// <summary>The resampled columns of some rows, [rows, columns, 3].</summary>
+    private static float[] Horizontal(RgbImage image, FilterTaps<float> columns, int firstRow, int rows)
+    {
+        float[] result = new float[rows * columns.Count * 3];
+        int target = 0;
+        for (int y = firstRow; y < firstRow + rows; y++)
+        {
+            for (int x = 0; x < columns.Count; x++, target += 3)
+            {
+                float[] weights = columns.Weights[x];
+                ReadOnlySpan<byte> source = image.Pixels.AsSpan(((y * image.Width) + columns.Starts[x]) * 3, weights.Length * 3);
+                for (int hook = 0; hook < weights.Length; hook++)
+                {
+                    result[target] += source[hook * 3] * weights[hook];
+                    result[target + 1] += source[(hook * 3) + 1] * weights[hook];
+                    result[target + 2] += source[(hook * 3) + 2] * weights[hook];
+                }
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>The resampled rows; the pixels begin with the first row that the taps use.</summary>
+    private static float[] Vertical(float[] pixels, int stride, FilterTaps<float> rows)
+    {
+        float[] result = new float[rows.Count * stride];
+        for (int y = 0; y < rows.Count; y++)
+        {
+            Span<float> target = result.AsSpan(y * stride, stride);
+            for (int hook = 0; hook < rows.Weights[y].Length; hook++)
+            {
+                float weight = rows.Weights[y][hook];
+                ReadOnlySpan<float> source = pixels.AsSpan((rows.Starts[y] - rows.First + hook) * stride, stride);
+                for (int i = 0; i < stride; i++)
+                {
+                    target[i] += source[i] * weight;
+                }
+            }
+        }
+
+        return result;
+    }
 }

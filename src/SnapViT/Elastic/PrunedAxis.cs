@@ -26,7 +26,7 @@ internal readonly record struct PrunedAxis(int Block, bool OfHeads, int Dimensio
         return parts[2] switch
         {
             "attn.qkv.weight" or "attn.qkv.bias" => new PrunedAxis(block, OfHeads: true, Dimension: 0, Unit: 1),
-            "attn.proj.weight" => new PrunedAxis(block, OfHeads: true, Dimension: 1, Unit: architecture.HeadWidth),
+            "attn.proj.weight" => new PrunedAxis(block, OfHeads: true, Dimension: 1, Unit: architecture.HeadDim),
             string rest when NeuronRows.Contains(rest) => new PrunedAxis(block, OfHeads: false, Dimension: 0, Unit: 1),
             string rest when NeuronColumns.Contains(rest) => new PrunedAxis(block, OfHeads: false, Dimension: 1, Unit: 1),
             _ => null,

@@ -85,7 +85,7 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
     /// <param name="cancellation">Stops between two models.</param>
     /// <returns>The table.</returns>
     public LatencyTable Table(Func<SubnetWidths, VisionTransformer> create, Action<int, int>? progress = null, CancellationToken cancellation = default) =>
-        TableBeside(create, [], progress, cancellation).Table;
+        TableWith(create, [], progress, cancellation).Table;
 
     /// <summary>Measures a table and other models in the same rounds, so that both see the same machine.</summary>
     /// <param name="create">Makes a model of given widths with weights of its own, in the precision and on the device of the conditions.</param>
@@ -93,14 +93,14 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
     /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
     /// <param name="cancellation">Stops between two models.</param>
     /// <returns>The table, and nanoseconds of a pass of each of the others.</returns>
-    public (LatencyTable Table, double[] Others) TableBeside(
+    public (LatencyTable Table, double[] Others) TableWith(
         Func<SubnetWidths, VisionTransformer> create, IReadOnlyList<Func<VisionTransformer>> others, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(create);
         ArgumentNullException.ThrowIfNull(others);
         ViTArchitecture a = conditions.Architecture;
-        int[] heads = Grid(a.Heads, MostHeadPoints), neurons = Grid(a.Hidden, NeuronPoints);
-        BlockWidths[] widths = [.. heads.Select(count => new BlockWidths(count, a.Hidden)), .. neurons.Select(count => new BlockWidths(a.Heads, count))];
+        int[] heads = Grid(a.Heads, MostHeadPoints), neurons = Grid(a.MlpDim, NeuronPoints);
+        BlockWidths[] widths = [.. heads.Select(count => new BlockWidths(count, a.MlpDim)), .. neurons.Select(count => new BlockWidths(a.Heads, count))];
         double[] times = Times(
             [.. widths.Select(block => (Func<VisionTransformer>)(() => create(SubnetWidths.Uniform(a.Depth, block)))), .. others], progress, cancellation);
         double[] byHeads = times[..heads.Length], byNeurons = times[heads.Length..widths.Length];
@@ -108,7 +108,7 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
 
         // Both series end at the whole model.
         double whole = Math.Min(byHeads[^1], byNeurons[^1]);
-        LatencyTable table = new(conditions, Math.Max(0, whole - (a.Depth * (attention.At(a.Heads) + mlp.At(a.Hidden)))), attention, mlp);
+        LatencyTable table = new(conditions, Math.Max(0, whole - (a.Depth * (attention.At(a.Heads) + mlp.At(a.MlpDim)))), attention, mlp);
         return (table, times[widths.Length..]);
     }
 

@@ -30,7 +30,7 @@ public static class ModelCard
         Line(card, $"| parameters | {CostModel.Parameters(a, widths)} | {CostModel.Parameters(a, a.FullWidths)} |");
         Line(card, $"| FLOPs per image | {CostModel.Flops(a, widths)} | {CostModel.Flops(a, a.FullWidths)} |");
         Line(card, $"| heads | {widths.TotalHeads} | {a.Depth * a.Heads} |");
-        Line(card, $"| neurons | {widths.TotalNeurons} | {a.Depth * a.Hidden} |");
+        Line(card, $"| neurons | {widths.TotalNeurons} | {a.Depth * a.MlpDim} |");
         Line(card, $"");
         Line(card, $"Input: {a.ImageSize} x {a.ImageSize} pixels; {config.Preprocessing?.Describe() ?? "preprocessing unknown"}.");
         Line(card, $"Accuracy is not measured when a model is cut: `snapvit eval model.safetensors --test DIR` does.");

@@ -1,6 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Dialects;
+using SnapViT.Core.Formats;
 using SnapViT.Loading;
 using SnapViT.Models;
 using TorchSharp;
@@ -21,8 +21,8 @@ public static class TorchStateDict
         ArgumentNullException.ThrowIfNull(model);
         RequireTimm(model.Architecture);
         using DisposeScope scope = NewDisposeScope();
-        Dialect dialect = DialectTable.Named(model.Architecture.Mlp == MlpKind.SwiGlu ? "timm-packed" : "timm");
-        TorchArchiveWriter.WriteStateDict(path, DialectWriter.ToDialect(dialect, model.Architecture, CheckpointTensors.Of(model)));
+        StateDictFormat format = StateDictFormats.Named(model.Architecture.Mlp == MlpKind.SwiGlu ? "timm-packed" : "timm");
+        TorchArchiveWriter.WriteStateDict(path, StateDictWriter.ToFormat(format, model.Architecture, CheckpointTensors.Of(model)));
     }
 
     /// <summary>Checks that timm's <c>VisionTransformer</c> has such models.</summary>
@@ -33,7 +33,7 @@ public static class TorchStateDict
         string? other = architecture switch
         {
             { Position: PositionEmbedding.Rotary } => "rotary positions (DINOv3)",
-            { ProjectionWidth: > 0 } => "a projection (CLIP)",
+            { ProjectionDim: > 0 } => "a projection (CLIP)",
             _ => null,
         };
         if (other is not null)

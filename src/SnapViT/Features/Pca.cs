@@ -96,7 +96,7 @@ public sealed class Pca : IDisposable
     {
         long added = batch.shape[0];
         Tensor batchMean = batch.mean([0]);
-        Tensor total = mean.Times(seen).Plus(batchMean.Times(added)).Over(seen + added);
+        Tensor total = mean.Times(seen).Plus(batchMean.Times(added)).Div(seen + added);
         Tensor correction = mean.Minus(batchMean).unsqueeze(0).Times(Math.Sqrt((double)seen * added / (seen + added)));
         Tensor centred = batch.Minus(batchMean);
         Tensor stacked = seen == 0 ? centred : cat([scaled, centred, correction], 0);

@@ -45,7 +45,7 @@ public sealed class HubClient : IDisposable
         HubCache cache = new(_options.CacheFolder, name);
         if (_options.Offline)
         {
-            return cache.Find(name.Revision) ?? throw new HubException(HubFault.Offline, $"{name}: expected it in the cache {_options.CacheFolder} since the hub is set offline (HF_HUB_OFFLINE), found no complete copy");
+            return cache.Find(name.Revision) ?? throw new HubException(HubErrorKind.Offline, $"{name}: expected it in the cache {_options.CacheFolder} since the hub is set offline (HF_HUB_OFFLINE), found no complete copy");
         }
 
         return (HubModelName.IsCommit(name.Revision) ? cache.FindComplete(name.Revision) : null)
@@ -59,14 +59,14 @@ public sealed class HubClient : IDisposable
         {
             listing = await _retries.RunAsync(() => _connection.ListAsync(name, cancellation), cancellation).ConfigureAwait(false);
         }
-        catch (HubException exception) when (exception.Fault is not (HubFault.RevisionNotFound or HubFault.Untrusted) && cache.Find(name.Revision) is not null)
+        catch (HubException exception) when (exception.Fault is not (HubErrorKind.RevisionNotFound or HubErrorKind.Untrusted) && cache.Find(name.Revision) is not null)
         {
             progress?.Report(new WorkProgress($"fetching {name}", 1, 1, $"the copy in the cache is used: {exception.Message}"));
             return cache.Find(name.Revision)!;
         }
 
         string weights = ModelFiles.Weights(listing.Files)
-            ?? throw new HubException(HubFault.FileNotFound, $"{name}: expected {ModelFiles.Forms}, found none of them");
+            ?? throw new HubException(HubErrorKind.FileNotFound, $"{name}: expected {ModelFiles.Forms}, found none of them");
 
         // Descriptions first and the branch's pointer last: where weights are, the rest is, and an interrupted update leaves the old copy usable.
         foreach (string description in ModelFiles.Descriptions.Except(listing.Files))

@@ -42,7 +42,7 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         }
         catch (FormatException exception)
         {
-            throw new HubException(HubFault.Malformed, $"{request}: expected a hub's description of a model from {options.Endpoint.Host}, found {exception.Message}", exception);
+            throw new HubException(HubErrorKind.Malformed, $"{request}: expected a hub's description of a model from {options.Endpoint.Host}, found {exception.Message}", exception);
         }
     }
 
@@ -50,10 +50,10 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
     public async Task<HubFile> DescribeAsync(HubRequest request, CancellationToken cancellation)
     {
         using HttpResponseMessage answer = await SendAsync(HttpMethod.Head, request, 0, cancellation).ConfigureAwait(false);
-        string commit = HubAnswer.Header(answer, "X-Repo-Commit") ?? request.Commit!;
+        string commit = HubResponse.Header(answer, "X-Repo-Commit") ?? request.Commit!;
         return commit == request.Commit && HubFile.Of(answer) is HubFile file
             ? file
-            : throw new HubException(HubFault.Malformed, $"{request}: expected the commit {request.Commit}, an ETag and a size from {options.Endpoint.Host}, found an answer without");
+            : throw new HubException(HubErrorKind.Malformed, $"{request}: expected the commit {request.Commit}, an ETag and a size from {options.Endpoint.Host}, found an answer without");
     }
 
     /// <summary>A file's content from a byte on; the answer may be the whole content all the same (status 200).</summary>
@@ -70,15 +70,15 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         }
         catch (OperationCanceledException exception) when (!cancellation.IsCancellationRequested)
         {
-            throw new HubException(HubFault.Unreachable, $"{request}: no answer for {options.StallTimeout.TotalSeconds:0.#} s", exception);
+            throw new HubException(HubErrorKind.Unreachable, $"{request}: no answer for {options.StallTimeout.TotalSeconds:0.#} s", exception);
         }
         catch (HttpRequestException exception) when (exception.InnerException is AuthenticationException)
         {
-            throw new HubException(HubFault.Untrusted, $"{request}: the certificate of the server is not accepted: {exception.InnerException.Message}", exception);
+            throw new HubException(HubErrorKind.Untrusted, $"{request}: the certificate of the server is not accepted: {exception.InnerException.Message}", exception);
         }
-        catch (Exception exception) when (exception is HttpRequestException or IOException and not HubException)
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
         {
-            throw new HubException(HubFault.Unreachable, $"{request}: the connection failed: {exception.Message}", exception);
+            throw new HubException(HubErrorKind.Unreachable, $"{request}: the connection failed: {exception.Message}", exception);
         }
     }
 
@@ -88,21 +88,21 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         for (int redirects = 0; redirects <= MostRedirects; redirects++)
         {
             HttpResponseMessage answer = await SendOnceAsync(method, address, request, from, cancellation).ConfigureAwait(false);
-            Uri? target = HubAnswer.Target(answer, address);
+            Uri? target = HubResponse.Target(answer, address);
 
             // A description is complete where the hub points at a content store; the store itself knows nothing of commits.
-            if (answer.IsSuccessStatusCode || (target is not null && method == HttpMethod.Head && HubAnswer.Header(answer, "X-Linked-ETag") is not null))
+            if (answer.IsSuccessStatusCode || (target is not null && method == HttpMethod.Head && HubResponse.Header(answer, "X-Linked-ETag") is not null))
             {
                 return answer;
             }
 
             using (answer)
             {
-                address = Allowed(target, address, request) ?? throw HubAnswer.Failure(answer, request, address.Host, IsHub(address), IsHub(address) && options.Token is not null, options.Time);
+                address = Allowed(target, address, request) ?? throw HubResponse.Failure(answer, request, address.Host, IsHub(address), IsHub(address) && options.Token is not null, options.Time);
             }
         }
 
-        throw new HubException(HubFault.Untrusted, $"{request}: expected at most {MostRedirects} redirects, found more");
+        throw new HubException(HubErrorKind.Untrusted, $"{request}: expected at most {MostRedirects} redirects, found more");
     }
 
     private Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, HubRequest request, long from, CancellationToken cancellation) =>
@@ -124,6 +124,6 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         null => null,
         { Scheme: "https" } => target,
         { Scheme: "http" } when from.Scheme == "http" => target,
-        _ => throw new HubException(HubFault.Untrusted, $"{request}: {from.Host} redirects to {target.Scheme}://{target.Host}, expected https"),
+        _ => throw new HubException(HubErrorKind.Untrusted, $"{request}: {from.Host} redirects to {target.Scheme}://{target.Host}, expected https"),
     };
 }

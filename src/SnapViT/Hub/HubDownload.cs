@@ -57,7 +57,7 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
             }
 
             stream.SetLength(0);
-            return continued ? false : throw new HubException(HubFault.Damaged, $"{request}: expected sha256 {file.Sha256}, found {found}");
+            return continued ? false : throw new HubException(HubErrorKind.Damaged, $"{request}: expected sha256 {file.Sha256}, found {found}");
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
             await CopyAsync(request, file, stream, answer, cancellation).ConfigureAwait(false);
             return stream.Length;
         }
-        catch (HubException exception) when (exception.Fault == HubFault.Unreachable && stream.Length > start)
+        catch (HubException exception) when (exception.Fault == HubErrorKind.Unreachable && stream.Length > start)
         {
             throw new HubException(exception.Fault, exception.Message, exception) { AfterProgress = true, RetryAfter = exception.RetryAfter };
         }
@@ -85,7 +85,7 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
             long? from = answer.Content.Headers.ContentRange?.From, of = answer.Content.Headers.ContentRange?.Length;
             if (from != stream.Length || (of is not null && of != file.Size))
             {
-                throw new HubException(HubFault.Malformed, $"{request}: expected bytes from {stream.Length} of {file.Size}, found from {from} of {of}");
+                throw new HubException(HubErrorKind.Malformed, $"{request}: expected bytes from {stream.Length} of {file.Size}, found from {from} of {of}");
             }
         }
         else
@@ -107,7 +107,7 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
             if (stream.Length + read > file.Size)
             {
                 stream.SetLength(0);
-                throw new HubException(HubFault.Damaged, $"{request}: expected {file.Size} bytes, found more");
+                throw new HubException(HubErrorKind.Damaged, $"{request}: expected {file.Size} bytes, found more");
             }
 
             await stream.WriteAsync(buffer.AsMemory(0, read), cancellation).ConfigureAwait(false);
@@ -120,7 +120,7 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
 
         if (stream.Length < file.Size)
         {
-            throw new HubException(HubFault.Unreachable, $"{request}: expected {file.Size} bytes, found the end after {stream.Length}");
+            throw new HubException(HubErrorKind.Unreachable, $"{request}: expected {file.Size} bytes, found the end after {stream.Length}");
         }
     }
 

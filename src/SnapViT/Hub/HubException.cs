@@ -1,17 +1,19 @@
+using SnapViT.Core.Errors;
+
 namespace SnapViT.Hub;
 
 /// <summary>A model could not be fetched. The message is one line: which model, what was expected, what was found; never a token, never a signed address.</summary>
-public sealed class HubException : IOException
+public sealed class HubException : SnapViTException
 {
     /// <summary>States one fault.</summary>
     /// <param name="fault">Why.</param>
     /// <param name="message">One line for the user.</param>
     /// <param name="innerException">The cause, when there is one.</param>
-    public HubException(HubFault fault, string message, Exception? innerException = null)
-        : base(message, innerException) => Fault = fault;
+    public HubException(HubErrorKind fault, string message, Exception? innerException = null)
+        : base(ErrorKind.Hub, message, innerException) => Fault = fault;
 
     /// <summary>Why, for a program.</summary>
-    public HubFault Fault { get; }
+    public HubErrorKind Fault { get; }
 
     /// <summary>How long the hub asked to wait.</summary>
     internal TimeSpan RetryAfter { get; init; }
@@ -20,5 +22,5 @@ public sealed class HubException : IOException
     internal bool AfterProgress { get; init; }
 
     /// <summary>Whether the same request may succeed a little later.</summary>
-    internal bool MayPass => Fault is HubFault.Unreachable or HubFault.RateLimited;
+    internal bool MayPass => Fault is HubErrorKind.Unreachable or HubErrorKind.RateLimited;
 }

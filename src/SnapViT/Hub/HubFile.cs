@@ -13,8 +13,8 @@ internal sealed partial record HubFile(string ETag, long Size)
     /// <summary>Reads the headers of an answer; null where one is missing or would not do as a file name.</summary>
     public static HubFile? Of(HttpResponseMessage answer)
     {
-        string etag = (HubAnswer.Header(answer, "X-Linked-ETag") ?? HubAnswer.Header(answer, "ETag") ?? "").Replace("W/", "", StringComparison.Ordinal).Trim('"');
-        long? size = long.TryParse(HubAnswer.Header(answer, "X-Linked-Size"), out long linked) ? linked : answer.IsSuccessStatusCode ? answer.Content.Headers.ContentLength : null;
+        string etag = (HubResponse.Header(answer, "X-Linked-ETag") ?? HubResponse.Header(answer, "ETag") ?? "").Replace("W/", "", StringComparison.Ordinal).Trim('"');
+        long? size = long.TryParse(HubResponse.Header(answer, "X-Linked-Size"), out long linked) ? linked : answer.IsSuccessStatusCode ? answer.Content.Headers.ContentLength : null;
         return ETagPattern().IsMatch(etag) && size >= 0 ? new HubFile(etag, size.Value) : null;
     }
 

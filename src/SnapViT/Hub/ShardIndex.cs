@@ -22,7 +22,7 @@ internal static partial class ShardIndex
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw new HubException(HubFault.Malformed, $"{path}: expected an index of shards with a weight_map, found {(exception is FormatException ? exception.Message : "other content")}", exception);
+            throw new HubException(HubErrorKind.Malformed, $"{path}: expected an index of shards with a weight_map, found {(exception is FormatException ? exception.Message : "other content")}", exception);
         }
     }
 

@@ -8,14 +8,14 @@ namespace SnapViT.Importance;
 /// <summary>One backward pass of the cross-entropy of the model's own classifier.</summary>
 internal static class ClassificationLoss
 {
-    /// <summary>Runs the model over labelled images; afterwards the tap's tensors have their gradients.</summary>
+    /// <summary>Runs the model over labelled images; afterwards the hook's tensors have their gradients.</summary>
     /// <param name="model">The unpruned model, with a classifier.</param>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <param name="labels">Classes, int64 [B].</param>
-    /// <param name="tap">Asks for gradients at what it keeps.</param>
+    /// <param name="hook">Asks for gradients at what it keeps.</param>
     /// <returns>The loss summed over images.</returns>
     /// <exception cref="ArgumentException">No image, labels of another number, or a loss that is not finite.</exception>
-    public static double Backward(VisionTransformer model, Tensor images, Tensor labels, IForwardTap tap)
+    public static double Backward(VisionTransformer model, Tensor images, Tensor labels, IForwardHook hook)
     {
         if (images.shape[0] == 0 || labels.shape.Length != 1 || labels.shape[0] != images.shape[0])
         {
@@ -24,7 +24,7 @@ internal static class ClassificationLoss
 
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = enable_grad();
-        Tensor logits = model.Classify(model.Tokens(images, tap));
+        Tensor logits = model.Classify(model.Tokens(images, hook));
         Tensor loss = F.cross_entropy(logits, labels, reduction: nn.Reduction.Sum);
         double sum = loss.item<float>();
         if (!double.IsFinite(sum))

@@ -39,9 +39,9 @@ public sealed class CurvatureEstimator : IDisposable
     {
         ArgumentNullException.ThrowIfNull(crops);
         ArgumentNullException.ThrowIfNull(pairs);
-        using OutputTap tap = new();
-        LossSum += SelfDistillation.Backward(_model, pairs, crops, tap);
-        Accumulate(tap, crops.shape[0]);
+        using OutputHook hook = new();
+        LossSum += SelfDistillation.Backward(_model, pairs, crops, hook);
+        Accumulate(hook, crops.shape[0]);
     }
 
     /// <summary>Adds the gradients of one random projection of the L2-normalised features of each image of a batch.</summary>
@@ -52,9 +52,9 @@ public sealed class CurvatureEstimator : IDisposable
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(probes);
-        using OutputTap tap = new();
-        FeatureProbes.Backward(_model, images, probes, tap);
-        Accumulate(tap, images.shape[0]);
+        using OutputHook hook = new();
+        FeatureProbes.Backward(_model, images, probes, hook);
+        Accumulate(hook, images.shape[0]);
     }
 
     /// <summary>The scores: [L, H] for neurons, [L, A] for heads.</summary>
@@ -74,12 +74,12 @@ public sealed class CurvatureEstimator : IDisposable
         }
 
         ViTArchitecture a = _model.Architecture;
-        double[,] neurons = new double[a.Depth, a.Hidden];
+        double[,] neurons = new double[a.Depth, a.MlpDim];
         double[,] heads = new double[a.Depth, a.Heads];
         for (int block = 0; block < a.Depth; block++)
         {
             Copy(Costs(block, BlockLinear.Fc2, moments, weights, damping.Neurons, 1), neurons, block);
-            Copy(Costs(block, BlockLinear.Proj, moments, weights, damping.Heads, a.HeadWidth), heads, block);
+            Copy(Costs(block, BlockLinear.Proj, moments, weights, damping.Heads, a.HeadDim), heads, block);
         }
 
         return new ImportanceScores(neurons, heads);
@@ -88,11 +88,11 @@ public sealed class CurvatureEstimator : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _gradients.Dispose();
 
-    private void Accumulate(OutputTap tap, long images)
+    private void Accumulate(OutputHook hook, long images)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
-        tap.Visit(_gradients.Add);
+        hook.Visit(_gradients.Add);
         Images += images;
     }
 

@@ -11,17 +11,17 @@ namespace SnapViT.Importance;
 /// </summary>
 internal static class FeatureProbes
 {
-    /// <summary>Runs the model over images; afterwards the tap's tensors have their gradients.</summary>
+    /// <summary>Runs the model over images; afterwards the hook's tensors have their gradients.</summary>
     /// <param name="model">The unpruned model.</param>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <param name="probes">One direction per image, float32 [B, feature width].</param>
-    /// <param name="tap">Asks for gradients at what it keeps.</param>
+    /// <param name="hook">Asks for gradients at what it keeps.</param>
     /// <exception cref="ArgumentException">No image, probes of another shape, or features that are not finite.</exception>
-    public static void Backward(VisionTransformer model, Tensor images, Tensor probes, IForwardTap tap)
+    public static void Backward(VisionTransformer model, Tensor images, Tensor probes, IForwardHook hook)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = enable_grad();
-        Tensor features = F.normalize(model.Pool(model.Tokens(images, tap)), dim: -1);
+        Tensor features = F.normalize(model.Pool(model.Tokens(images, hook)), dim: -1);
         if (features.shape[0] == 0 || !probes.shape.SequenceEqual(features.shape))
         {
             throw new ArgumentException($"probes: expected one of each of at least one image, [{string.Join(", ", features.shape)}], found [{string.Join(", ", probes.shape)}]", nameof(probes));

@@ -20,11 +20,11 @@ internal sealed class OutputGradientMoments : IDisposable
         // Gradients of 1e-20 squared vanish in float32: they are scaled to 1 first, and back in double.
         double largest = gradient.abs().max().to(ScalarType.Float32).item<float>();
         double scale = largest > 0 ? largest : 1;
-        Tensor rows = gradient.to(ScalarType.Float32).reshape(-1, gradient.shape[^1]).Over(scale);
+        Tensor rows = gradient.to(ScalarType.Float32).reshape(-1, gradient.shape[^1]).Div(scale);
         Tensor products = rows.t().mm(rows).to(ScalarType.Float64).Times(scale * scale);
         if (_sums.TryGetValue((block, layer), out Tensor? sum))
         {
-            sum.Accumulate(products);
+            sum.AddInPlace(products);
         }
         else
         {
@@ -33,7 +33,7 @@ internal sealed class OutputGradientMoments : IDisposable
     }
 
     /// <summary>Gamma summed over tokens, a mean over images: float64 [D, D]; the caller disposes it.</summary>
-    public Tensor Mean(int block, BlockLinear layer, long images) => _sums[(block, layer)].Over(images);
+    public Tensor Mean(int block, BlockLinear layer, long images) => _sums[(block, layer)].Div(images);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -23,10 +23,10 @@ internal sealed class PerSampleFisher : IGradientScore
         // Squares of gradients of 1e-20 would vanish in float32: scale every image's row to 1 first, and back in double.
         Tensor scale = LargestOrOne(d);
         Tensor norms = SquaredNorms(x, d / scale) * scale.squeeze(1).to(ScalarType.Float64).square();
-        Tensor batch = norms.sum([0]).Over(x.shape[2]);
+        Tensor batch = norms.sum([0]).Div(x.shape[2]);
         if (_sums.TryGetValue((block, layer), out Tensor? sum))
         {
-            sum.Accumulate(batch);
+            sum.AddInPlace(batch);
         }
         else
         {
@@ -38,7 +38,7 @@ internal sealed class PerSampleFisher : IGradientScore
     public double[] Rows(int block, BlockLinear layer, long images)
     {
         using DisposeScope scope = NewDisposeScope();
-        return _sums[(block, layer)].Over(images).cpu().data<double>().ToArray();
+        return _sums[(block, layer)].Div(images).cpu().data<double>().ToArray();
     }
 
     /// <inheritdoc/>

@@ -9,7 +9,7 @@ internal static class RandomScores
 {
     /// <summary>Scores of a model; the same seed gives the same scores.</summary>
     public static ImportanceScores Of(ViTArchitecture architecture, ulong seed) => new(
-        Uniform(SeededRandom.ForPurpose(seed, "random scores of neurons"), architecture.Depth, architecture.Hidden),
+        Uniform(SeededRandom.ForPurpose(seed, "random scores of neurons"), architecture.Depth, architecture.MlpDim),
         Uniform(SeededRandom.ForPurpose(seed, "random scores of heads"), architecture.Depth, architecture.Heads));
 
     private static double[,] Uniform(SeededRandom random, int blocks, int structures)

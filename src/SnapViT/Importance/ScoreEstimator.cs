@@ -63,7 +63,7 @@ public sealed class ScoreEstimator : IDisposable
     {
         ArgumentNullException.ThrowIfNull(crops);
         Require(ScoreSource.Crops);
-        Accumulate(crops, tap => SelfDistillation.Backward(_model, _pairs, crops, tap));
+        Accumulate(crops, hook => SelfDistillation.Backward(_model, _pairs, crops, hook));
     }
 
     /// <summary>Adds a batch of images by the cross-entropy of the model's classifier.</summary>
@@ -76,7 +76,7 @@ public sealed class ScoreEstimator : IDisposable
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(labels);
         Require(ScoreSource.LabelledImages);
-        Accumulate(images, tap => ClassificationLoss.Backward(_model, images, labels, tap));
+        Accumulate(images, hook => ClassificationLoss.Backward(_model, images, labels, hook));
     }
 
     /// <summary>The scores of all images added: [L, H] for neurons, [L, A] for heads, without global factors.</summary>
@@ -89,15 +89,15 @@ public sealed class ScoreEstimator : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _score.Dispose();
 
-    private void Accumulate(Tensor batch, Func<GradientTap, double> backward)
+    private void Accumulate(Tensor batch, Func<GradientHook, double> backward)
     {
         using DisposeScope scope = NewDisposeScope();
-        using GradientTap tap = new() { HeadWidth = _model.Architecture.HeadWidth };
-        LossSum += backward(tap);
+        using GradientHook hook = new() { HeadDim = _model.Architecture.HeadDim };
+        LossSum += backward(hook);
         long images = batch.shape[0];
         using (no_grad())
         {
-            tap.Visit(images, _score.Add);
+            hook.Visit(images, _score.Add);
         }
 
         Images += images;

@@ -17,7 +17,7 @@ internal static class ScoredRows
     {
         using DisposeScope scope = NewDisposeScope();
         BlockWeights all = weights.Blocks[block];
-        Tensor rows = layer == BlockLinear.Fc1 ? all.Fc1.Weight.alias() : all.Qkv.Weight.select(1, 2).reshape(-1, weights.Architecture.Width);
+        Tensor rows = layer == BlockLinear.Fc1 ? all.Fc1.Weight.alias() : all.Qkv.Weight.select(1, 2).reshape(-1, weights.Architecture.EmbedDim);
         return rows.MoveToOuterDisposeScope();
     }
 
@@ -27,19 +27,19 @@ internal static class ScoredRows
     public static ImportanceScores Scores(ViTArchitecture architecture, Func<int, BlockLinear, double[]> rows)
     {
         ViTArchitecture a = architecture;
-        double[,] neurons = new double[a.Depth, a.Hidden];
+        double[,] neurons = new double[a.Depth, a.MlpDim];
         double[,] heads = new double[a.Depth, a.Heads];
         for (int block = 0; block < a.Depth; block++)
         {
             double[] ofNeurons = rows(block, BlockLinear.Fc1), ofValues = rows(block, BlockLinear.Qkv);
-            for (int neuron = 0; neuron < a.Hidden; neuron++)
+            for (int neuron = 0; neuron < a.MlpDim; neuron++)
             {
                 neurons[block, neuron] = ofNeurons[neuron];
             }
 
             for (int head = 0; head < a.Heads; head++)
             {
-                heads[block, head] = ofValues.AsSpan(head * a.HeadWidth, a.HeadWidth).ToArray().Average();
+                heads[block, head] = ofValues.AsSpan(head * a.HeadDim, a.HeadDim).ToArray().Average();
             }
         }
 

@@ -7,14 +7,14 @@ namespace SnapViT.Importance;
 /// <summary>One backward pass of the self-supervised loss: the frozen model as teacher, the same model as student.</summary>
 internal static class SelfDistillation
 {
-    /// <summary>Runs teacher and student over a batch of crops; afterwards the tap's tensors have their gradients.</summary>
+    /// <summary>Runs teacher and student over a batch of crops; afterwards the hook's tensors have their gradients.</summary>
     /// <param name="model">The unpruned model.</param>
     /// <param name="pairs">Which views are compared.</param>
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S].</param>
-    /// <param name="tap">Asks for gradients at what it keeps.</param>
+    /// <param name="hook">Asks for gradients at what it keeps.</param>
     /// <returns>The loss summed over images.</returns>
     /// <exception cref="ArgumentException">No image, another number of views than the pairs name, or a loss that is not finite.</exception>
-    public static double Backward(VisionTransformer model, DistillationPairs pairs, Tensor crops, IForwardTap tap)
+    public static double Backward(VisionTransformer model, DistillationPairs pairs, Tensor crops, IForwardHook hook)
     {
         if (crops.shape.Length != 5 || crops.shape[0] == 0 || crops.shape[1] != pairs.Views)
         {
@@ -23,8 +23,8 @@ internal static class SelfDistillation
 
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = enable_grad();
-        Tensor teacher = Features(model, crops, 0, pairs.TeacherViews, tap: null);
-        Tensor student = Features(model, crops, pairs.FirstStudentView, pairs.StudentViews, tap);
+        Tensor teacher = Features(model, crops, 0, pairs.TeacherViews, hook: null);
+        Tensor student = Features(model, crops, pairs.FirstStudentView, pairs.StudentViews, hook);
         Tensor loss = SelfDistillationLoss.PerImage(teacher, student, pairs).sum();
         double sum = loss.item<float>();
         if (!double.IsFinite(sum))
@@ -36,13 +36,13 @@ internal static class SelfDistillation
         return sum;
     }
 
-    /// <summary>Pooled features [B, views, D] of some views; with a tap they can be differentiated down to the first layer it keeps.</summary>
-    private static Tensor Features(VisionTransformer model, Tensor crops, int firstView, int views, IForwardTap? tap)
+    /// <summary>Pooled features [B, views, D] of some views; with a hook they can be differentiated down to the first layer it keeps.</summary>
+    private static Tensor Features(VisionTransformer model, Tensor crops, int firstView, int views, IForwardHook? hook)
     {
         using DisposeScope scope = NewDisposeScope();
-        using IDisposable mode = set_grad_enabled(tap is not null);
+        using IDisposable mode = set_grad_enabled(hook is not null);
         Tensor images = crops.narrow(1, firstView, views).reshape([crops.shape[0] * views, .. crops.shape.AsSpan(2)]);
-        Tensor pooled = model.Pool(model.Tokens(images, tap));
+        Tensor pooled = model.Pool(model.Tokens(images, hook));
         return pooled.view(crops.shape[0], views, pooled.shape[1]).MoveToOuterDisposeScope();
     }
 }

@@ -28,7 +28,7 @@ internal sealed class SensitivityMagnitude(ViTWeights weights, int batchSize = S
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor w = ScoredRows.Weights(weights, block, layer).to(ScalarType.Float64);
-        Tensor gradient = _gradients.Sum(block, layer).to(w.device).Over(batchSize);
+        Tensor gradient = _gradients.Sum(block, layer).to(w.device).Div(batchSize);
         Tensor sensitivity = (gradient * w).abs().Plus(w.square().Times(MagnitudeShare));
         Tensor scored = layer == BlockLinear.Qkv ? sensitivity.square() : sensitivity;
         return scored.mean([1]).cpu().data<double>().ToArray();

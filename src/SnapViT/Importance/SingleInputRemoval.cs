@@ -89,15 +89,15 @@ internal sealed class SingleInputRemoval : IDisposable
         Tensor column = _weights.select(1, index).Minus(columns.t().mv(ofIndex));
         Tensor overlaps = _weights.t().mv(column).Minus(shares.t().mv(columns.mv(column)));
         double pivot = _diagonal[index];
-        Tensor share = row.Over(pivot);
+        Tensor share = row.Div(pivot);
         Update(Values(share), Values(overlaps), pivot, _norms[index]);
         _rows.select(0, _pending).copy_(row);
         _shares.select(0, _pending).copy_(share);
         _columns.select(0, _pending).copy_(column);
         if (++_pending == FoldAfter)
         {
-            _inverse.Deduct(_shares.t().mm(_rows));
-            _weights.Deduct(_columns.t().mm(_shares));
+            _inverse.SubInPlace(_shares.t().mm(_rows));
+            _weights.SubInPlace(_columns.t().mm(_shares));
             _pending = 0;
         }
     }

@@ -23,7 +23,7 @@ internal sealed class SquaredMeanGradient : IGradientScore
         Tensor gradient = delta.reshape(-1, delta.shape[^1]).t().mm(input.reshape(-1, input.shape[^1]));
         if (_sums.TryGetValue((block, layer), out Tensor? sum))
         {
-            sum.Accumulate(gradient);
+            sum.AddInPlace(gradient);
         }
         else
         {
@@ -35,7 +35,7 @@ internal sealed class SquaredMeanGradient : IGradientScore
     public double[] Rows(int block, BlockLinear layer, long images)
     {
         using DisposeScope scope = NewDisposeScope();
-        return Sum(block, layer).Over(images).square().mean([1]).cpu().data<double>().ToArray();
+        return Sum(block, layer).Div(images).square().mean([1]).cpu().data<double>().ToArray();
     }
 
     /// <inheritdoc/>

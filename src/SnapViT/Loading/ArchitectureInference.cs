@@ -1,14 +1,15 @@
+using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Dialects;
+using SnapViT.Core.Formats;
 
 namespace SnapViT.Loading;
 
 /// <summary>
-/// The architecture of a published checkpoint: names and shapes of its tensors, then the config beside it, then the tables of dialects and known
+/// The architecture of a published checkpoint: names and shapes of its tensors, then the config beside it, then the tables of formats and known
 /// models (by a published name, else by the sizes), then what the user says. A doubt is an error that says what to pass, never a guess.
 /// </summary>
-internal sealed partial class ArchitectureInference
+internal sealed class ArchitectureInference
 {
     private const int RotaryImageSize = 224;
 
@@ -38,17 +39,17 @@ internal sealed partial class ArchitectureInference
 
     private ModelDescription Describe()
     {
-        _sources.Add(("names", $"dialect {_archive.Dialect.Name}{(_archive.Prefix.Length > 0 ? $", prefix {_archive.Prefix}" : "")}"));
+        _sources.Add(("names", $"format {_archive.StateDictFormat.Name}{(_archive.Prefix.Length > 0 ? $", prefix {_archive.Prefix}" : "")}"));
         _sources.Add(("depth, widths, tokens, MLP, classes", "names and shapes of the tensors"));
         (int hidden, int heads) = HiddenAndHeads();
         (PositionEmbedding position, int imageSize) = PositionAndSize();
         ViTArchitecture architecture = new()
         {
             Depth = _shapes.Depth,
-            Width = _shapes.Width,
+            EmbedDim = _shapes.Width,
             Heads = heads,
-            HeadWidth = _shapes.Width / heads,
-            Hidden = hidden,
+            HeadDim = _shapes.Width / heads,
+            MlpDim = hidden,
             PatchSize = _shapes.PatchSize,
             ImageSize = imageSize,
             Channels = _shapes.Channels,
@@ -65,11 +66,11 @@ internal sealed partial class ArchitectureInference
             HasPreNorm = _shapes.Has("norm_pre.weight"),
             HasPatchBias = _shapes.Has("patch_embed.proj.bias"),
             HasQkvBias = _shapes.Has("blocks.0.attn.qkv.bias"),
-            ProjectionWidth = _shapes.ProjectionWidth,
+            ProjectionDim = _shapes.ProjectionDim,
             RotaryBase = _config.RotaryBase ?? 100,
         };
         Validated(architecture);
-        return new ModelDescription(architecture, Widths(architecture), _sources) { Preprocessing = Preprocessing(architecture), Beside = _archive.Beside };
+        return new ModelDescription(architecture, Widths(architecture), _sources) { Preprocessing = Preprocessing(architecture), UnusedTensors = _archive.UnusedTensors };
     }
 
     private (PositionEmbedding Position, int ImageSize) PositionAndSize()
@@ -80,7 +81,7 @@ internal sealed partial class ArchitectureInference
             return (kind, Sourced("image size", grid * _shapes.PatchSize, "number of positions"));
         }
 
-        return (PositionEmbedding.Rotary, _config.ImageSize is int size ? Sourced("image size", size, _config.Source) : Sourced("image size", RotaryImageSize, "table of dialects (rotary positions fit any)"));
+        return (PositionEmbedding.Rotary, _config.ImageSize is int size ? Sourced("image size", size, _config.Source) : Sourced("image size", RotaryImageSize, "table of formats (rotary positions fit any)"));
     }
 
     private void Validated(ViTArchitecture architecture)
@@ -111,4 +112,131 @@ internal sealed partial class ArchitectureInference
         _sources.Add(($"{fact} {ModelHints.Text(value)}", source));
         return value;
     }
+
+    private const double EpsilonOfDinoV3AndClip = 1e-5;
+
+    private Activation Activation()
+    {
+        if (_shapes.Mlp == MlpKind.SwiGlu)
+        {
+            return Core.Architecture.Activation.GeluErf;
+        }
+
+        if (_config.Activation is string name)
+        {
+            Activation known = PublishedConfig.ActivationOf(name)
+                ?? throw new CheckpointFormatException(_archive.Path, $"{_config.Source}: expected an activation gelu, gelu_pytorch_tanh or quick_gelu, found '{name}'");
+            return Sourced("activation", ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, known, _config.Source), _config.Source);
+        }
+
+        if (_published is not null)
+        {
+            string source = TableOf(_published.Name);
+            return Sourced("activation", ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, _published.Activation, source), source);
+        }
+
+        return _hints.Activation is Activation passed ? Sourced("activation", passed, "--activation")
+            : KnownActivation() is Activation table ? Sourced("activation", table, $"table of formats ({_archive.StateDictFormat.Name})")
+            : throw new CheckpointFormatException(
+                _archive.Path, "models of this kind differ in their activation and no config.json beside the file says it; pass --activation gelu-erf, gelu-tanh or quick-gelu");
+    }
+
+    /// <summary>CLIP differs by publisher (OpenAI: quick GELU); SigLIP in timm by size, and only two sizes are certain: B and gopt.</summary>
+    private Activation? KnownActivation()
+    {
+        bool fromTimm = _archive.StateDictFormat.Rules.Any(rule => rule.File[0] == "attn_pool.latent");
+        return _shapes.Has("norm_pre.weight") ? null
+            : fromTimm && _shapes.Has("attn_pool.latent") ? (_shapes.Width, _shapes.Depth) switch
+            {
+                (768, 12) => Core.Architecture.Activation.GeluErf,
+                (1536, 40) => Core.Architecture.Activation.GeluTanh,
+                _ => null,
+            }
+            : _archive.StateDictFormat.Activation;
+    }
+
+    private Pooling PoolingKind() =>
+        _shapes.Has("attn_pool.latent") ? Pooling.Attention
+        : _config.AveragesPatches || !_shapes.Has("cls_token") ? Pooling.AveragePatches
+        : _shapes.Has("dist_token") ? Pooling.ClassAndDistillation
+        : Pooling.ClassToken;
+
+    private double Epsilon(PositionEmbedding position) => _config.LayerNormEpsilon is double configured
+        ? Sourced("LayerNorm epsilon", configured, _config.Source)
+        : Sourced(
+            "LayerNorm epsilon",
+            position == PositionEmbedding.Rotary || _shapes.Has("norm_pre.weight") ? EpsilonOfDinoV3AndClip : _archive.StateDictFormat.LayerNormEpsilon,
+            $"table of formats ({_archive.StateDictFormat.Name})");
+
+    /// <summary>
+    /// What the config says; else what the published name says; else the published settings of those families that have one setting for all of
+    /// their models. A setting for another size keeps its share of the image.
+    /// </summary>
+    private Data.Preprocessing? Preprocessing(ViTArchitecture a)
+    {
+        string? family = a.Position == PositionEmbedding.Rotary ? "dinov3"
+            : a.Pooling == Pooling.Attention ? "siglip"
+            : a.HasPreNorm ? "clip"
+            : a.Pooling == Pooling.ClassAndDistillation ? "deit"
+            : a is { Position: PositionEmbedding.PatchesOnly, HasClassToken: true, HasLayerScale: true, RegisterTokens: 0 } ? "deit3"
+            : null;
+        return _config.Preprocessing is not null ? Sourced("preprocessing", ModelDescription.AtSide(_config.Preprocessing, a.ImageSize), _config.PreprocessingSource)
+            : _published?.Preprocessing is string named ? Sourced("preprocessing", Data.Preprocessing.Named(named, a.ImageSize), TableOf(_published.Name))
+            : family is not null ? Sourced("preprocessing", Data.Preprocessing.Named(family, a.ImageSize), "table of known models")
+            : null;
+    }
+
+    private (int Hidden, int Heads) HiddenAndHeads()
+    {
+        int largest = _shapes.PoolNeurons ?? _shapes.Neurons.Max();
+        (string Name, int Hidden, int Heads)? known = KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp) is (string, int, int) row
+            && (row.Item2 == largest || (_shapes.IsPruned && row.Item2 > largest)) ? row : null;
+        int hidden = _shapes.IsPruned ? known?.Hidden ?? largest : largest;
+        if (_shapes.IsPruned)
+        {
+            string source = hidden == _shapes.PoolNeurons ? "shapes of the attention pool, which is never cut"
+                : known is (string name, _, _) ? TableOf(name)
+                : "its widest block";
+            _sources.Add((string.Create(CultureInfo.InvariantCulture, $"neurons of the unpruned model {hidden}"), source));
+        }
+
+        return (hidden, Heads(known));
+    }
+
+    private int Heads((string Name, int Hidden, int Heads)? known)
+    {
+        if (_config.Heads is int configured)
+        {
+            return Sourced("heads", RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, configured, _config.Source), _config.Source), _config.Source);
+        }
+
+        if (_published is not null)
+        {
+            string source = TableOf(_published.Name);
+            return Sourced("heads", ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, _published.Heads, source), source);
+        }
+
+        return _hints.Heads is int passed ? Sourced("heads", RequireHeads(passed, "--num-heads"), "--num-heads")
+            : known is (string name, _, int heads) ? Sourced("heads", heads, TableOf(name))
+            : throw new CheckpointFormatException(
+                _archive.Path,
+                $"width {_shapes.Width}, {_shapes.Depth} blocks and {_shapes.Neurons.Max()} neurons fit no known model; pass --num-heads, the attention heads per block");
+    }
+
+    private int RequireHeads(int heads, string source) => heads > 0 && _shapes.Width % heads == 0
+        ? heads
+        : throw new CheckpointFormatException(_archive.Path, $"{source}: expected heads that divide the width {_shapes.Width}, found {heads}");
+
+    private SubnetWidths Widths(ViTArchitecture a) => new(Enumerable.Range(0, a.Depth).Select(block => new BlockWidths(BlockHeads(a, block), BlockNeurons(a, block))));
+
+    private int BlockHeads(ViTArchitecture a, int block) => _shapes.AttentionWidths[block] is int columns && columns % a.HeadDim == 0 && columns <= a.EmbedDim
+        ? columns / a.HeadDim
+        : throw new CheckpointFormatException(
+            _archive.Path,
+            $"expected a multiple of the head width {a.HeadDim} up to {a.EmbedDim}, found {_shapes.AttentionWidths[block]} columns",
+            _archive.NameInFile($"blocks.{block}.attn.proj.weight"));
+
+    private int BlockNeurons(ViTArchitecture a, int block) => _shapes.Neurons[block] <= a.MlpDim
+        ? _shapes.Neurons[block]
+        : throw new CheckpointFormatException(_archive.Path, $"block {block}: expected at most {a.MlpDim} neurons, found {_shapes.Neurons[block]}");
 }

@@ -1,6 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Dialects;
+using SnapViT.Core.Formats;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using static TorchSharp.torch;
@@ -28,7 +28,7 @@ internal static class CheckpointWeights
                 if (QkvLayout.Concerns(parameter.Name))
                 {
                     using Tensor rows = values;
-                    values = QkvLayout.ToModel(rows, architecture.HeadWidth).DetachFromDisposeScope();
+                    values = QkvLayout.ToModel(rows, architecture.HeadDim).DetachFromDisposeScope();
                 }
                 else if (parameter.Name == "pos_embed" && inFile.Grid != architecture.Grid)
                 {

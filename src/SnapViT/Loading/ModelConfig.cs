@@ -14,6 +14,7 @@ public sealed record ModelConfig
     private static readonly JsonSerializerOptions Json = new()
     {
         WriteIndented = false,
+        PropertyNamingPolicy = new StoredNames(),
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         Converters = { new JsonStringEnumConverter() },
         IgnoreReadOnlyProperties = true,

@@ -17,7 +17,7 @@ public sealed record ModelDescription(ViTArchitecture Architecture, SubnetWidths
     public int ImageSizeInFile { get; init; } = Architecture.ImageSize;
 
     /// <summary>Tensors of the file that are none of the model's, such as a text tower.</summary>
-    public IReadOnlyList<string> Beside { get; init; } = [];
+    public IReadOnlyList<string> UnusedTensors { get; init; } = [];
 
     /// <summary>What the file says about its origin; empty for a published checkpoint.</summary>
     public IReadOnlyDictionary<string, string> Provenance { get; init; } = new Dictionary<string, string>();

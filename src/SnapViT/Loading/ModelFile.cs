@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Dialects;
+using SnapViT.Core.Formats;
 using SnapViT.Core.Planning;
 using SnapViT.Models;
 using TorchSharp;
@@ -17,13 +17,13 @@ public static class ModelFile
     private const long MaxConfigLength = 4 << 20;
 
     /// <summary>Reads a model.</summary>
-    /// <param name="path">A checkpoint in any container and dialect (<see cref="CheckpointArchive"/>, <see cref="DialectTable"/>), or a model written here.</param>
+    /// <param name="path">A checkpoint in any container and format (<see cref="CheckpointArchive"/>, <see cref="StateDictFormats"/>), or a model written here.</param>
     /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
     /// <inheritdoc cref="Load(string, ModelHints)"/>
     public static LoadedModel Load(string path, int? heads = null) => Load(path, new ModelHints { Heads = heads });
 
     /// <summary>Reads a model.</summary>
-    /// <param name="path">A checkpoint in any container and dialect (<see cref="CheckpointArchive"/>, <see cref="DialectTable"/>), or a model written here.</param>
+    /// <param name="path">A checkpoint in any container and format (<see cref="CheckpointArchive"/>, <see cref="StateDictFormats"/>), or a model written here.</param>
     /// <param name="hints">What the file leaves in doubt.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="CheckpointFormatException">The file is damaged, is no such model, or a tensor is missing, unexpected or not finite.</exception>
@@ -40,7 +40,7 @@ public static class ModelFile
         };
     }
 
-    /// <summary>Opens a checkpoint of any container and sees it through its dialect.</summary>
+    /// <summary>Opens a checkpoint of any container and sees it through its format.</summary>
     /// <inheritdoc cref="Load(string, ModelHints)"/>
     public static CanonicalArchive OpenCanonical(string path)
     {
@@ -59,13 +59,13 @@ public static class ModelFile
     }
 
     /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
-    /// <param name="archive">The open file, of any dialect.</param>
+    /// <param name="archive">The open file, of any format.</param>
     /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
     /// <inheritdoc cref="Describe(ITensorArchive, ModelHints)"/>
     public static ModelDescription Describe(ITensorArchive archive, int? heads = null) => Describe(archive, new ModelHints { Heads = heads });
 
     /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
-    /// <param name="archive">The open file, of any dialect.</param>
+    /// <param name="archive">The open file, of any format.</param>
     /// <param name="hints">What the file leaves in doubt.</param>
     /// <exception cref="CheckpointFormatException">The file is no such model, a tensor is missing or unexpected, or a fact is in doubt.</exception>
     public static ModelDescription Describe(ITensorArchive archive, ModelHints hints)
@@ -74,7 +74,7 @@ public static class ModelFile
         ModelConfig? config = ReadConfig(archive);
         CanonicalArchive canonical = archive as CanonicalArchive ?? CanonicalArchive.Open(archive);
         ModelDescription inFile = config is null
-            ? ArchitectureInference.Infer(canonical, PublishedConfig.Beside(archive.Path), hints)
+            ? ArchitectureInference.Infer(canonical, PublishedConfig.NextTo(archive.Path), hints)
             : new ModelDescription(config.Architecture, config.Widths(), [("all", "the config in the file")])
             {
                 Preprocessing = config.Preprocessing,
@@ -93,7 +93,7 @@ public static class ModelFile
         ArgumentNullException.ThrowIfNull(archive);
         bool isInFile = archive.Metadata.TryGetValue(ModelConfig.MetadataKey, out string? json);
         string source = isInFile ? archive.Path : ConfigPath(archive.Path);
-        json ??= ReadBeside(source);
+        json ??= ReadConfigNextTo(source);
         try
         {
             return json is null ? null : ModelConfig.FromJson(json);
@@ -121,7 +121,7 @@ public static class ModelFile
     }
 
     /// <summary>The text of a config beside a model; null where there is none, or that of another program.</summary>
-    private static string? ReadBeside(string path) =>
+    private static string? ReadConfigNextTo(string path) =>
         new FileInfo(path) is { Exists: true, Length: <= MaxConfigLength } && File.ReadAllText(path) is string json && ModelConfig.IsOne(json) ? json : null;
 
     /// <summary>Writes a model with its own config, in timm's names and layout; atomically, the same model gives the same bytes.</summary>

@@ -39,7 +39,7 @@ internal sealed record PublishedConfig
     /// <summary>Reads the config files beside a checkpoint; a file that is no model's config is passed over.</summary>
     /// <param name="checkpoint">The file with the weights.</param>
     /// <exception cref="CheckpointFormatException">A config is damaged, or says something impossible.</exception>
-    public static PublishedConfig Beside(string checkpoint)
+    public static PublishedConfig NextTo(string checkpoint)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(checkpoint)) ?? "";
         PublishedConfig config = Read(folder, "config.json", TransformersConfig.Parse)

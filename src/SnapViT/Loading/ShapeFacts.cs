@@ -1,6 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Dialects;
+using SnapViT.Core.Formats;
 
 namespace SnapViT.Loading;
 
@@ -59,7 +59,7 @@ internal sealed class ShapeFacts
 
     public int Classes => Has("head.weight") ? Size(Shape("head.weight", 2)[0]) : 0;
 
-    public int ProjectionWidth => Has("projection.weight") ? Size(Shape("projection.weight", 2)[0]) : 0;
+    public int ProjectionDim => Has("projection.weight") ? Size(Shape("projection.weight", 2)[0]) : 0;
 
     public bool Has(string canonical) => _archive.Tensors.ContainsKey(canonical);
 

@@ -23,16 +23,16 @@ public static class QkvLayout
             return [.. parameter.Shape];
         }
 
-        long heads = parameter.Shape[0] / (3 * architecture.HeadWidth);
-        return [heads, 3, architecture.HeadWidth, .. parameter.Shape.Skip(1)];
+        long heads = parameter.Shape[0] / (3 * architecture.HeadDim);
+        return [heads, 3, architecture.HeadDim, .. parameter.Shape.Skip(1)];
     }
 
     /// <summary>Rows [3 A d, ...] of a checkpoint to a new tensor [A, 3, d, ...].</summary>
-    public static Tensor ToModel(Tensor rows, int headWidth)
+    public static Tensor ToModel(Tensor rows, int headDim)
     {
         using DisposeScope scope = NewDisposeScope();
-        long heads = rows.shape[0] / (3L * headWidth);
-        return rows.reshape([3, heads, headWidth, .. rows.shape.AsSpan(1)]).transpose(0, 1).contiguous().clone().MoveToOuterDisposeScope();
+        long heads = rows.shape[0] / (3L * headDim);
+        return rows.reshape([3, heads, headDim, .. rows.shape.AsSpan(1)]).transpose(0, 1).contiguous().clone().MoveToOuterDisposeScope();
     }
 
     /// <summary>A model's [A, 3, d, ...] to new rows [3 A d, ...] of a checkpoint.</summary>

@@ -13,7 +13,7 @@ internal static class RotaryEmbedding
     /// <summary>Cosine and sine [P, d] of angle <c>2 pi coordinate / period</c>, row coordinate's periods first, repeated for both halves.</summary>
     public static (Tensor Cos, Tensor Sin) Table(ViTArchitecture architecture, Device device)
     {
-        int grid = architecture.Grid, width = architecture.HeadWidth, quarter = width / 4;
+        int grid = architecture.Grid, width = architecture.HeadDim, quarter = width / 4;
         float[] angles = new float[architecture.Patches * width];
         for (int patch = 0; patch < architecture.Patches; patch++)
         {

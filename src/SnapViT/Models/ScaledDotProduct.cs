@@ -22,7 +22,7 @@ internal static class ScaledDotProduct
         using DisposeScope scope = NewDisposeScope();
         long[] shape = queries.shape;
         long pairs = shape[0] * shape[1], tokens = shape[2], width = shape[3];
-        Tensor q = queries.Over(Math.Sqrt(width)).reshape(pairs, tokens, width);
+        Tensor q = queries.Div(Math.Sqrt(width)).reshape(pairs, tokens, width);
         Tensor k = keys.reshape(pairs, tokens, width);
         Tensor v = values.reshape(pairs, tokens, width);
         Tensor mixing = bmm(q, k.transpose(1, 2)).softmax(-1);

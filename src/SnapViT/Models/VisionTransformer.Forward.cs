@@ -8,20 +8,20 @@ namespace SnapViT.Models;
 public sealed partial class VisionTransformer
 {
     /// <summary>
-    /// All tokens after the final norm. Follows the caller's gradient mode: gradients flow where a tap asked an output for its gradient.
+    /// All tokens after the final norm. Follows the caller's gradient mode: gradients flow where a hook asked an output for its gradient.
     /// </summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
-    /// <param name="tap">Sees every linear layer of every block; null for none.</param>
+    /// <param name="hook">Sees every linear layer of every block; null for none.</param>
     /// <returns>Tokens, float32 [B, N, D].</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
-    public Tensor Tokens(Tensor images, IForwardTap? tap = null)
+    public Tensor Tokens(Tensor images, IForwardHook? hook = null)
     {
         RequireImages(images);
         using DisposeScope scope = NewDisposeScope();
         Tensor x = EmbedTokens(images);
         for (int block = 0; block < Architecture.Depth; block++)
         {
-            Tensor next = Block(x, block, tap);
+            Tensor next = Block(x, block, hook);
             x.Dispose();
             x = next;
         }
@@ -67,7 +67,7 @@ public sealed partial class VisionTransformer
 
         Tensor byClass = LinearWeights.Find(Weights, "head").Apply(tokens.select(1, 0));
         Tensor byDistillation = LinearWeights.Find(Weights, "head_dist").Apply(tokens.select(1, 1));
-        return byClass.Plus(byDistillation).Over(2).MoveToOuterDisposeScope();
+        return byClass.Plus(byDistillation).Div(2).MoveToOuterDisposeScope();
     }
 
     internal Tensor EmbedTokens(Tensor images)
@@ -105,7 +105,7 @@ public sealed partial class VisionTransformer
             .permute(0, 2, 4, 1, 3, 5)
             .reshape(images.shape[0], grid * grid, pixels);
         LinearWeights conv = LinearWeights.Find(Weights, "patch_embed.proj");
-        LinearWeights linear = conv with { Weight = conv.Weight.reshape(Architecture.Width, pixels) };
+        LinearWeights linear = conv with { Weight = conv.Weight.reshape(Architecture.EmbedDim, pixels) };
         return linear.Apply(patches).to(ScalarType.Float32);
     }
 

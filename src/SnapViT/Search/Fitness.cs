@@ -44,7 +44,7 @@ public sealed class Fitness : IDisposable
         _batches = batches;
         _options = options.Validated();
         _correct = correct;
-        bool projects = options.PcaComponents < model.Architecture.FeatureWidth;
+        bool projects = options.PcaComponents < model.Architecture.FeatureDim;
         if (projects)
         {
             RequireImages(batches(), options.PcaComponents);

@@ -19,10 +19,10 @@ internal static class TensorArithmetic
     public static Tensor Minus(this Tensor a, Tensor b) => a.add(b, MinusOne);
 
     /// <summary>Adds b to a in place.</summary>
-    public static void Accumulate(this Tensor a, Tensor b) => a.add_(b, One);
+    public static void AddInPlace(this Tensor a, Tensor b) => a.add_(b, One);
 
     /// <summary>Subtracts b from a in place.</summary>
-    public static void Deduct(this Tensor a, Tensor b) => a.add_(b, MinusOne);
+    public static void SubInPlace(this Tensor a, Tensor b) => a.add_(b, MinusOne);
 
     /// <summary>a times a number.</summary>
     public static Tensor Times(this Tensor a, double factor)
@@ -32,7 +32,7 @@ internal static class TensorArithmetic
     }
 
     /// <summary>a divided by a number.</summary>
-    public static Tensor Over(this Tensor a, double divisor)
+    public static Tensor Div(this Tensor a, double divisor)
     {
         using Scalar scalar = divisor.ToScalar();
         return a.div(scalar);

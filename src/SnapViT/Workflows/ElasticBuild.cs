@@ -74,7 +74,7 @@ public sealed class ElasticBuild
     /// <exception cref="ImageFolderException">Too many files cannot be read.</exception>
     public BuildResult Run(string checkpointPath, CancellationToken cancellation = default)
     {
-        BuildCheckpoint checkpoint = Checkpoint(checkpointPath);
+        BuildState checkpoint = Checkpoint(checkpointPath);
         using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
         using CalibrationMoments? moments = NeedsMoments ? _passes.Run(model, cancellation) : null;
         (ImportanceScores local, IReadOnlyList<double> history) = checkpoint.TryRead() ?? (Score(model, moments, cancellation), []);
@@ -112,7 +112,7 @@ public sealed class ElasticBuild
     private void RequireRatiosWithinFloors()
     {
         ViTArchitecture a = _source.Model.Architecture;
-        ImportanceScores equal = new(new double[a.Depth, a.Hidden], new double[a.Depth, a.Heads]);
+        ImportanceScores equal = new(new double[a.Depth, a.MlpDim], new double[a.Depth, a.Heads]);
         SubnetPlanner planner = new(a, equal, _options.Fitness.Floors);
         foreach (PruningRatios ratios in _options.Fitness.Ratios)
         {
@@ -123,7 +123,7 @@ public sealed class ElasticBuild
     /// <summary>As many components need as many images; known before the scoring too.</summary>
     private void RequireEnoughImages()
     {
-        int width = _source.Model.Architecture.FeatureWidth, components = _options.Fitness.PcaComponents;
+        int width = _source.Model.Architecture.FeatureDim, components = _options.Fitness.PcaComponents;
         if (_options.Evaluations > 0 && components < width && _files.Count < components)
         {
             throw new ArgumentException(
@@ -131,10 +131,10 @@ public sealed class ElasticBuild
         }
     }
 
-    private BuildCheckpoint Checkpoint(string path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
+    private BuildState Checkpoint(string path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
 
     private SearchResult SearchFactors(
-        VisionTransformer model, CalibrationMoments? moments, ElasticScores unfinished, IReadOnlyList<double> history, BuildCheckpoint checkpoint, CancellationToken cancellation)
+        VisionTransformer model, CalibrationMoments? moments, ElasticScores unfinished, IReadOnlyList<double> history, BuildState checkpoint, CancellationToken cancellation)
     {
         ImageBatches batches = ImageBatches.ForEvaluation(_files, _preprocessing, _options.BatchSize);
         using PreparedImages prepared = PreparedImages.Load(batches, cancellation);

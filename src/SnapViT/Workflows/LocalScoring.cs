@@ -98,7 +98,7 @@ internal sealed class LocalScoring(
     /// <summary>A direction per image, [B, feature width]; each image has its own stream by name, whatever the order and the batches.</summary>
     private Tensor Probes(IReadOnlyList<ImageFile> batch)
     {
-        int width = source.Model.Architecture.FeatureWidth;
+        int width = source.Model.Architecture.FeatureDim;
         float[] values = [.. batch.SelectMany(file =>
         {
             SeededRandom random = SeededRandom.ForPurpose(options.Seed, $"probes/{file.Name}");

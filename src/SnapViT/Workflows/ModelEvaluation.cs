@@ -52,7 +52,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     {
         ViTArchitecture a = model.Architecture;
         PruningRatios removed = new(
-            1 - (model.Widths.TotalNeurons / ((double)a.Depth * a.Hidden)), 1 - (model.Widths.TotalHeads / ((double)a.Depth * a.Heads)));
+            1 - (model.Widths.TotalNeurons / ((double)a.Depth * a.MlpDim)), 1 - (model.Widths.TotalHeads / ((double)a.Depth * a.Heads)));
         return new EvaluationRow(
             removed,
             CostModel.Parameters(a, model.Widths),

@@ -57,11 +57,11 @@ public sealed class CostModelTests
     public void Every_structure_costs_the_same_wherever_it_is(string family)
     {
         ViTArchitecture a = GoldenFamily.Architecture(family);
-        Gen.Select(Gen.Int[0, a.Heads], Gen.Int[0, a.Hidden]).Array[4].Sample(
+        Gen.Select(Gen.Int[0, a.Heads], Gen.Int[0, a.MlpDim]).Array[4].Sample(
             blocks =>
             {
                 SubnetWidths widths = new(blocks.Select(block => new BlockWidths(block.Item1, block.Item2)));
-                long neurons = (4 * a.Hidden) - widths.TotalNeurons, heads = (4 * a.Heads) - widths.TotalHeads;
+                long neurons = (4 * a.MlpDim) - widths.TotalNeurons, heads = (4 * a.Heads) - widths.TotalHeads;
                 Assert.Equal(
                     CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, widths),
                     (neurons * CostModel.NeuronParameters(a)) + (heads * CostModel.HeadParameters(a)));
@@ -87,7 +87,7 @@ public sealed class CostModelTests
     [Fact]
     public void Figures_beyond_32_bits_do_not_overflow()
     {
-        ViTArchitecture giant = new() { Depth = 40, Width = 1536, Heads = 16, HeadWidth = 96, Hidden = 6144, PatchSize = 16, ImageSize = 1024 };
+        ViTArchitecture giant = new() { Depth = 40, EmbedDim = 1536, Heads = 16, HeadDim = 96, MlpDim = 6144, PatchSize = 16, ImageSize = 1024 };
         long n = (64 * 64) + 1;
         long perBlock = (4L * 1536 * 6144 * n) + (8L * 1536 * 1536 * n) + (4L * 1536 * n * n) + (3L * 16 * n * n);
         Assert.Equal((40 * perBlock) + (2L * 4096 * 256 * 3 * 1536), CostModel.Flops(giant, giant.FullWidths));
@@ -101,10 +101,10 @@ public sealed class CostModelTests
         return new ViTArchitecture
         {
             Depth = depth,
-            Width = width,
+            EmbedDim = width,
             Heads = known.Heads,
-            HeadWidth = width / known.Heads,
-            Hidden = 4 * width,
+            HeadDim = width / known.Heads,
+            MlpDim = 4 * width,
             PatchSize = name == "deit3-h" ? 14 : 16,
             ImageSize = 224,
             Classes = classes,

@@ -46,7 +46,7 @@ public sealed class ParameterTableTests
     [Fact]
     public void Facts_of_clip_and_dinov2_add_and_drop_their_tensors()
     {
-        string[] clip = Names(Small with { HasPreNorm = true, HasPatchBias = false, HasQkvBias = false, ProjectionWidth = 32, Classes = 0 });
+        string[] clip = Names(Small with { HasPreNorm = true, HasPatchBias = false, HasQkvBias = false, ProjectionDim = 32, Classes = 0 });
         Assert.Contains("norm_pre.weight", clip);
         Assert.Contains("projection.weight", clip);
         Assert.DoesNotContain("patch_embed.proj.bias", clip);

@@ -6,22 +6,22 @@ public sealed class ViTArchitectureTests
 {
     private static readonly ViTArchitecture Good = new()
     {
-        Depth = 12, Width = 192, Heads = 3, HeadWidth = 64, Hidden = 768, PatchSize = 16, ImageSize = 224, Classes = 1000,
+        Depth = 12, EmbedDim = 192, Heads = 3, HeadDim = 64, MlpDim = 768, PatchSize = 16, ImageSize = 224, Classes = 1000,
     };
 
     public static TheoryData<string, ViTArchitecture> Violations { get; } = new()
     {
         { "Depth must be positive, found 0", Good with { Depth = 0 } },
-        { "Width must be positive, found -1", Good with { Width = -1 } },
+        { "EmbedDim must be positive, found -1", Good with { EmbedDim = -1 } },
         { "Heads must be positive, found 0", Good with { Heads = 0 } },
-        { "HeadWidth must be positive, found 0", Good with { HeadWidth = 0 } },
-        { "Hidden must be positive, found 0", Good with { Hidden = 0 } },
+        { "HeadDim must be positive, found 0", Good with { HeadDim = 0 } },
+        { "MlpDim must be positive, found 0", Good with { MlpDim = 0 } },
         { "PatchSize must be positive, found 0", Good with { PatchSize = 0 } },
         { "ImageSize must be positive, found 0", Good with { ImageSize = 0 } },
         { "Channels must be positive, found 0", Good with { Channels = 0 } },
         { "Classes must not be negative, found -1", Good with { Classes = -1 } },
         { "RegisterTokens must not be negative, found -2", Good with { RegisterTokens = -2 } },
-        { "ProjectionWidth must not be negative, found -3", Good with { ProjectionWidth = -3 } },
+        { "ProjectionDim must not be negative, found -3", Good with { ProjectionDim = -3 } },
         { "image size 225 is no multiple of the patch size 16", Good with { ImageSize = 225 } },
         { "image size 16400 is more than 1024 patches of 16", Good with { ImageSize = 16400 } },
         { "LayerNormEpsilon must be positive, found 0", Good with { LayerNormEpsilon = 0 } },
@@ -29,7 +29,7 @@ public sealed class ViTArchitectureTests
         { "pooling ClassToken needs a class token", Good with { HasClassToken = false } },
         { "a distillation token goes with ClassAndDistillation pooling", Good with { HasDistillationToken = true } },
         { "a distillation token goes with ClassAndDistillation pooling", Good with { Pooling = Pooling.ClassAndDistillation } },
-        { "rotary positions need a head width divisible by 4, found 6", Good with { Position = PositionEmbedding.Rotary, HeadWidth = 6 } },
+        { "rotary positions need a head width divisible by 4, found 6", Good with { Position = PositionEmbedding.Rotary, HeadDim = 6 } },
     };
 
     [Theory]

@@ -13,5 +13,5 @@ internal static class Latencies
 
     /// <summary>1 us in all, 10 ns a head and 2 ns a neuron of each block.</summary>
     public static LatencyTable Linear(ViTArchitecture architecture) => new(
-        Conditions(architecture), 1000, new LatencyCurve([(0, 0), (architecture.Heads, 10 * architecture.Heads)]), new LatencyCurve([(0, 0), (architecture.Hidden, 2 * architecture.Hidden)]));
+        Conditions(architecture), 1000, new LatencyCurve([(0, 0), (architecture.Heads, 10 * architecture.Heads)]), new LatencyCurve([(0, 0), (architecture.MlpDim, 2 * architecture.MlpDim)]));
 }

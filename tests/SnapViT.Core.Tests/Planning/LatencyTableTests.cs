@@ -7,7 +7,7 @@ namespace SnapViT.Core.Tests.Planning;
 
 public sealed class LatencyTableTests : IDisposable
 {
-    private static readonly ViTArchitecture Small = new() { Depth = 3, Width = 16, Heads = 5, HeadWidth = 4, Hidden = 40, PatchSize = 8, ImageSize = 32, Mlp = MlpKind.SwiGlu };
+    private static readonly ViTArchitecture Small = new() { Depth = 3, EmbedDim = 16, Heads = 5, HeadDim = 4, MlpDim = 40, PatchSize = 8, ImageSize = 32, Mlp = MlpKind.SwiGlu };
 
     private readonly TemporaryFolder _folder = new();
 

@@ -7,7 +7,7 @@ namespace SnapViT.Core.Tests.Planning;
 
 public sealed class ModelFileBytesTests
 {
-    private static readonly ViTArchitecture Small = new() { Depth = 2, Width = 6, Heads = 2, HeadWidth = 3, Hidden = 12, PatchSize = 2, ImageSize = 4, Classes = 3 };
+    private static readonly ViTArchitecture Small = new() { Depth = 2, EmbedDim = 6, Heads = 2, HeadDim = 3, MlpDim = 12, PatchSize = 2, ImageSize = 4, Classes = 3 };
 
     [Theory]
     [InlineData(TensorType.Float32, null)]

@@ -78,7 +78,7 @@ public sealed class SubnetPlannerGoldenTests
 
     private static int[]? KeepCounts(double[,] scores, double ratio, double floor)
     {
-        ViTArchitecture architecture = new() { Depth = 4, Width = 40, Heads = 10, HeadWidth = 4, Hidden = 10, PatchSize = 8, ImageSize = 32 };
+        ViTArchitecture architecture = new() { Depth = 4, EmbedDim = 40, Heads = 10, HeadDim = 4, MlpDim = 10, PatchSize = 8, ImageSize = 32 };
         SubnetPlanner planner = new(architecture, new ImportanceScores(scores, scores), new KeepFloors(floor, floor));
         try
         {

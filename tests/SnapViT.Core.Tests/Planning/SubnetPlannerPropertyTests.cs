@@ -21,7 +21,7 @@ public sealed class SubnetPlannerPropertyTests
         from floors in Gen.Select(Share01, Share01)
         from attentionTimes in Time.Array[heads + 1]
         from mlpTimes in Time.Array[hidden + 1]
-        let architecture = new ViTArchitecture { Depth = depth, Width = 8, Heads = heads, HeadWidth = 4, Hidden = hidden, PatchSize = 8, ImageSize = 16, Mlp = mlp }
+        let architecture = new ViTArchitecture { Depth = depth, EmbedDim = 8, Heads = heads, HeadDim = 4, MlpDim = hidden, PatchSize = 8, ImageSize = 16, Mlp = mlp }
         select new Problem(
             architecture,
             new ImportanceScores(neurons, headScores),
@@ -47,17 +47,17 @@ public sealed class SubnetPlannerPropertyTests
         (problem, mlp, heads) =>
         {
             (ViTArchitecture a, ImportanceScores scores, KeepFloors floors, _) = problem;
-            int neuronsOff = (int)(a.Depth * a.Hidden * mlp), headsOff = (int)(a.Depth * a.Heads * heads);
-            int neuronFloor = floors.Neurons(a.Hidden), headFloor = floors.Heads(a.Heads);
+            int neuronsOff = (int)(a.Depth * a.MlpDim * mlp), headsOff = (int)(a.Depth * a.Heads * heads);
+            int neuronFloor = floors.Neurons(a.MlpDim), headFloor = floors.Heads(a.Heads);
             SubnetPlanner planner = problem.Planner();
-            if (neuronsOff > a.Depth * (a.Hidden - neuronFloor) || headsOff > a.Depth * (a.Heads - headFloor))
+            if (neuronsOff > a.Depth * (a.MlpDim - neuronFloor) || headsOff > a.Depth * (a.Heads - headFloor))
             {
                 Assert.Throws<BudgetException>(() => planner.Plan(Budget.Ratios(mlp, heads)));
                 return;
             }
 
             SubnetPlan plan = planner.Plan(Budget.Ratios(mlp, heads));
-            Assert.Equal((a.Depth * a.Hidden) - neuronsOff, plan.Widths.TotalNeurons);
+            Assert.Equal((a.Depth * a.MlpDim) - neuronsOff, plan.Widths.TotalNeurons);
             Assert.Equal((a.Depth * a.Heads) - headsOff, plan.Widths.TotalHeads);
             Assert.Equal(CostModel.Parameters(a, plan.Widths), plan.Parameters);
             Assert.Equal(CostModel.Flops(a, plan.Widths), plan.Flops);
@@ -109,7 +109,7 @@ public sealed class SubnetPlannerPropertyTests
         (problem, unit, how) =>
         {
             (ViTArchitecture a, _, KeepFloors floors, LatencyTable latency) = problem;
-            int[] neurons = [.. Enumerable.Repeat(a.Hidden, a.Depth)], heads = [.. Enumerable.Repeat(a.Heads, a.Depth)];
+            int[] neurons = [.. Enumerable.Repeat(a.MlpDim, a.Depth)], heads = [.. Enumerable.Repeat(a.Heads, a.Depth)];
             int group = AlignedOrder.Heads(a, how.Align);
             foreach (RemovalStep step in problem.Planner().RemovalsBy(unit, how with { Latency = latency }).Steps)
             {
@@ -117,7 +117,7 @@ public sealed class SubnetPlannerPropertyTests
                 Assert.Equal(0, left % (step.OfHeads ? group : how.Align));
             }
 
-            Assert.All(neurons, left => Assert.InRange(left, floors.Neurons(a.Hidden), Math.Min(a.Hidden, floors.Neurons(a.Hidden) + how.Align - 1)));
+            Assert.All(neurons, left => Assert.InRange(left, floors.Neurons(a.MlpDim), Math.Min(a.MlpDim, floors.Neurons(a.MlpDim) + how.Align - 1)));
             Assert.All(heads, left => Assert.InRange(left, floors.Heads(a.Heads), Math.Min(a.Heads, floors.Heads(a.Heads) + group - 1)));
         },
         iter: 500);
@@ -127,10 +127,10 @@ public sealed class SubnetPlannerPropertyTests
         (problem, mlp, heads, how) =>
         {
             ViTArchitecture a = problem.Architecture;
-            int neuronsOff = (int)(a.Depth * a.Hidden * mlp), headsOff = (int)(a.Depth * a.Heads * heads);
+            int neuronsOff = (int)(a.Depth * a.MlpDim * mlp), headsOff = (int)(a.Depth * a.Heads * heads);
             if (Possible(problem.Planner(), Budget.Ratios(mlp, heads), how) is SubnetWidths widths)
             {
-                Assert.InRange((a.Depth * a.Hidden) - widths.TotalNeurons, neuronsOff, neuronsOff + how.Align - 1);
+                Assert.InRange((a.Depth * a.MlpDim) - widths.TotalNeurons, neuronsOff, neuronsOff + how.Align - 1);
                 Assert.InRange((a.Depth * a.Heads) - widths.TotalHeads, headsOff, headsOff + AlignedOrder.Heads(a, how.Align) - 1);
             }
         },
@@ -173,7 +173,7 @@ public sealed class SubnetPlannerPropertyTests
             List<double> removed = [], kept = [];
             for (int block = 0; block < a.Depth; block++)
             {
-                Rate(planner.Order.Neurons(block), problem.Scores.Neurons(block), problem.Floors.Neurons(a.Hidden), widths[block].Neurons, CostModel.NeuronFlops(a));
+                Rate(planner.Order.Neurons(block), problem.Scores.Neurons(block), problem.Floors.Neurons(a.MlpDim), widths[block].Neurons, CostModel.NeuronFlops(a));
                 Rate(planner.Order.Heads(block), problem.Scores.Heads(block), problem.Floors.Heads(a.Heads), widths[block].Heads, CostModel.HeadFlops(a));
             }
 

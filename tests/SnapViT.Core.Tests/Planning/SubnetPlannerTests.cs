@@ -7,7 +7,7 @@ namespace SnapViT.Core.Tests.Planning;
 
 public sealed class SubnetPlannerTests
 {
-    private static readonly ViTArchitecture Small = new() { Depth = 3, Width = 16, Heads = 5, HeadWidth = 4, Hidden = 40, PatchSize = 8, ImageSize = 32 };
+    private static readonly ViTArchitecture Small = new() { Depth = 3, EmbedDim = 16, Heads = 5, HeadDim = 4, MlpDim = 40, PatchSize = 8, ImageSize = 32 };
 
     private static readonly KeepFloors NoFloors = new(0, 0);
 
@@ -22,7 +22,7 @@ public sealed class SubnetPlannerTests
     [InlineData(0.65, 0.5, 34_800_999, 14_340_986_136)]
     public void Vit_b_costs_what_the_paper_says(double mlp, double heads, long parameters, long flops)
     {
-        ViTArchitecture dino = new() { Depth = 12, Width = 768, Heads = 12, HeadWidth = 64, Hidden = 3072, PatchSize = 16, ImageSize = 224 };
+        ViTArchitecture dino = new() { Depth = 12, EmbedDim = 768, Heads = 12, HeadDim = 64, MlpDim = 3072, PatchSize = 16, ImageSize = 224 };
         SubnetPlan plan = new SubnetPlanner(dino, RandomScores(dino), new KeepFloors()).Plan(Budget.Ratios(mlp, heads));
         Assert.Equal((parameters, flops), (plan.Parameters, plan.Flops));
         Assert.Equal(flops, CostModel.Flops(dino, plan.Widths, FlopConvention.Reference));
@@ -34,7 +34,7 @@ public sealed class SubnetPlannerTests
     public void Counts_take_the_integer_product_first()
     {
         // 40 * 6144 * 0.35 is 86016, 6144 * 0.35 * 40 rounds to 86015 (SigLIP2 gopt).
-        ViTArchitecture giant = new() { Depth = 40, Width = 1536, Heads = 16, HeadWidth = 96, Hidden = 6144, PatchSize = 16, ImageSize = 256 };
+        ViTArchitecture giant = new() { Depth = 40, EmbedDim = 1536, Heads = 16, HeadDim = 96, MlpDim = 6144, PatchSize = 16, ImageSize = 256 };
         SubnetPlan plan = new SubnetPlanner(giant, RandomScores(giant), new KeepFloors()).Plan(Budget.Ratios(0.35, 0.2));
         Assert.Equal((40 * 6144) - 86_016, plan.Widths.TotalNeurons);
         Assert.Equal(640 - 128, plan.Widths.TotalHeads);
@@ -159,7 +159,7 @@ public sealed class SubnetPlannerTests
     [InlineData(16)]
     public void Aligned_widths_are_multiples_or_all_there_is_and_keep_the_budget(int align)
     {
-        ViTArchitecture odd = Small with { Hidden = 45 };
+        ViTArchitecture odd = Small with { MlpDim = 45 };
         SubnetPlanner planner = new(odd, RandomScores(odd), new KeepFloors(0.3, 0));
         SubnetPlan free = planner.Plan(Budget.Parameters(0.7)), aligned = planner.Plan(Budget.Parameters(0.7), new() { Align = align });
         Assert.All(aligned.Widths, block => Assert.True(block.Neurons % align == 0 || block.Neurons == 45));
@@ -170,8 +170,8 @@ public sealed class SubnetPlannerTests
         // Heads of 4 go in groups that are as wide as the alignment; the fifth is what is beyond a multiple.
         Assert.All(aligned.Widths, block => Assert.True(block.Heads * 4 % align == 0 || block.Heads == 5));
         Assert.Equal(odd.FullWidths, planner.Plan(Budget.Whole, new() { Align = align }).Widths);
-        Assert.Equal(1, AlignedOrder.Heads(odd with { HeadWidth = 88 }, 32));
-        Assert.Equal(4, AlignedOrder.Heads(odd with { HeadWidth = 24 }, 32));
+        Assert.Equal(1, AlignedOrder.Heads(odd with { HeadDim = 88 }, 32));
+        Assert.Equal(4, AlignedOrder.Heads(odd with { HeadDim = 24 }, 32));
         Assert.Contains("align: expected 1 or more, found 0", Assert.Throws<ArgumentException>(() => planner.Plan(Budget.Whole, new() { Align = 0 })).Message, StringComparison.Ordinal);
     }
 
@@ -208,7 +208,7 @@ public sealed class SubnetPlannerTests
     [Fact]
     public void One_figure_removes_heads_fifteen_points_behind_neurons()
     {
-        ViTArchitecture b = new() { Depth = 12, Width = 768, Heads = 12, HeadWidth = 64, Hidden = 3072, PatchSize = 16, ImageSize = 224 };
+        ViTArchitecture b = new() { Depth = 12, EmbedDim = 768, Heads = 12, HeadDim = 64, MlpDim = 3072, PatchSize = 16, ImageSize = 224 };
         SubnetPlanner planner = new(b, RandomScores(b), NoFloors);
         foreach (PruningRatios pair in PruningRatios.Paper)
         {
@@ -221,7 +221,7 @@ public sealed class SubnetPlannerTests
     [Fact]
     public void Scores_of_another_architecture_and_impossible_floors_are_refused()
     {
-        ArgumentException refusal = Assert.Throws<ArgumentException>(() => new SubnetPlanner(Small with { Hidden = 41 }, Constant(1), NoFloors));
+        ArgumentException refusal = Assert.Throws<ArgumentException>(() => new SubnetPlanner(Small with { MlpDim = 41 }, Constant(1), NoFloors));
         Assert.Contains("expected 3 blocks of 41 neurons and 5 heads, found 3 of 40 and 5", refusal.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new SubnetPlanner(Small, Constant(1), new KeepFloors(2)));
         Assert.Throws<ArgumentNullException>(() => new SubnetPlanner(Small, Constant(1), NoFloors).Plan(null!));
@@ -241,7 +241,7 @@ public sealed class SubnetPlannerTests
     private static ImportanceScores RandomScores(ViTArchitecture a)
     {
         SeededRandom random = new(5);
-        return new ImportanceScores(Matrix(a.Hidden), Matrix(a.Heads));
+        return new ImportanceScores(Matrix(a.MlpDim), Matrix(a.Heads));
 
         double[,] Matrix(int columns)
         {

@@ -33,7 +33,7 @@ public sealed class ReferenceScoresTests : IDisposable
         JsonElement expected = json.RootElement.GetProperty($"imagenet-1k/{model}.pt");
         JsonElement facts = expected.GetProperty("scalars");
         Assert.Equal(model, scores.ModelType);
-        Assert.Equal((facts.GetProperty("embed_dim").GetInt32(), facts.GetProperty("head_dim").GetInt32()), (scores.Width, scores.HeadWidth));
+        Assert.Equal((facts.GetProperty("embed_dim").GetInt32(), facts.GetProperty("head_dim").GetInt32()), (scores.Width, scores.HeadDim));
         SubnetPlanner planner = new(ArchitectureOf(scores), scores.Scores, scores.Floors);
         Assert.Equal(6, expected.GetProperty("keep").GetArrayLength());
         foreach (JsonElement keep in expected.GetProperty("keep").EnumerateArray())
@@ -97,7 +97,7 @@ public sealed class ReferenceScoresTests : IDisposable
             new ScoreCoefficients([2, -4, 1, 0.5, 1, 1], 2, 2),
             new KeepFloors(0.25, 0.5),
             new Dictionary<string, string> { ["seed"] = "42", ["criterion"] = "ssl" });
-        ViTArchitecture architecture = new() { Depth = 2, Width = 8, Heads = 2, HeadWidth = 4, Hidden = 3, PatchSize = 2, ImageSize = 4 };
+        ViTArchitecture architecture = new() { Depth = 2, EmbedDim = 8, Heads = 2, HeadDim = 4, MlpDim = 3, PatchSize = 2, ImageSize = 4 };
         ReferenceScores.From(made, architecture, "dino_vits16").Save(_folder.File("a"));
         ElasticScores read = ElasticScores.Load(_folder.File("a"));
         Assert.Equal([4, 0, 16], read.Scaled.Neurons(1).ToArray());
@@ -141,7 +141,7 @@ public sealed class ReferenceScoresTests : IDisposable
             ModelType = "dino_vits16",
             Mlp = MlpKind.Standard,
             Width = 1,
-            HeadWidth = 1,
+            HeadDim = 1,
         };
         Assert.Contains("fit float32", Assert.Throws<ArgumentException>(() => scores.Save(_folder.File("a"))).Message, StringComparison.Ordinal);
         Assert.Contains("found 'vit-z'", Assert.Throws<ArgumentException>(() => (scores with { ModelType = "vit-z" }).Save(_folder.File("a"))).Message, StringComparison.Ordinal);
@@ -158,7 +158,7 @@ public sealed class ReferenceScoresTests : IDisposable
             ModelType = "dino_vits16",
             Mlp = MlpKind.Standard,
             Width = 4,
-            HeadWidth = 2,
+            HeadDim = 2,
             Metadata = new Dictionary<string, object?> { ["seed"] = 42L },
         };
         scores.Save(_folder.File("whole"));
@@ -190,10 +190,10 @@ public sealed class ReferenceScoresTests : IDisposable
     private static ViTArchitecture ArchitectureOf(ReferenceScores scores) => new ViTArchitecture
     {
         Depth = scores.Scores.Depth,
-        Width = scores.Width,
+        EmbedDim = scores.Width,
         Heads = scores.Scores.HeadsPerBlock,
-        HeadWidth = scores.HeadWidth,
-        Hidden = scores.Scores.NeuronsPerBlock,
+        HeadDim = scores.HeadDim,
+        MlpDim = scores.Scores.NeuronsPerBlock,
         PatchSize = 16,
         ImageSize = 224,
         Mlp = scores.Mlp,

@@ -22,11 +22,11 @@ public sealed class ConvertCommandTests : IDisposable
     [InlineData("deit3", "--num-heads 6", "timm", "a.pth")]
     [InlineData("siglip2", "--num-heads 6 --activation gelu-erf", "transformers-siglip", "a.pt")]
     [InlineData("siglip2", "--num-heads 6 --activation gelu-erf", "open_clip-trunk", "a.safetensors")]
-    public async Task A_model_converted_and_back_has_the_same_bytes(string family, string flags, string dialect, string name)
+    public async Task A_model_converted_and_back_has_the_same_bytes(string family, string flags, string format, string name)
     {
         string golden = SharedFolder.Require("golden", family, "model.safetensors");
         await Run(0, ["convert", golden, .. flags.Split(' '), "--to", "timm", "--out", At("first.safetensors")]);
-        await Run(0, ["convert", golden, .. flags.Split(' '), "--to", dialect, "--out", At(name)]);
+        await Run(0, ["convert", golden, .. flags.Split(' '), "--to", format, "--out", At(name)]);
         await Run(0, ["convert", At(name), .. flags.Split(' '), "--to", "timm", "--out", At("again.safetensors")]);
         Assert.Equal(File.ReadAllBytes(At("first.safetensors")), File.ReadAllBytes(At("again.safetensors")));
     }
@@ -35,11 +35,11 @@ public sealed class ConvertCommandTests : IDisposable
     [Theory]
     [InlineData("transformers-vit", "a.safetensors")]
     [InlineData("timm", "a.pth")]
-    public async Task A_real_model_converted_and_back_has_the_same_bytes(string dialect, string name)
+    public async Task A_real_model_converted_and_back_has_the_same_bytes(string format, string name)
     {
         string model = SharedFolder.Require("models", "deit_tiny_patch16_224.safetensors");
         await Run(0, ["convert", model, "--to", "timm", "--out", At("first.safetensors")]);
-        await Run(0, ["convert", model, "--to", dialect, "--out", At(name)]);
+        await Run(0, ["convert", model, "--to", format, "--out", At(name)]);
         await Run(0, ["convert", At(name), "--to", "timm", "--out", At("again.safetensors")]);
         Assert.Equal(File.ReadAllBytes(At("first.safetensors")), File.ReadAllBytes(At("again.safetensors")));
     }
@@ -59,7 +59,7 @@ public sealed class ConvertCommandTests : IDisposable
     public async Task Scores_of_the_reference_are_cut_by_as_they_are()
     {
         string model = SharedFolder.Require("models", "deit_tiny_patch16_224.safetensors"), scores = SharedFolder.Require("official", "deit_tiny_reference_scores.pt");
-        await Run(0, ["cut", model, scores, "--mlp", "0.35", "--heads", "0.2", "--out", At("small.safetensors")]);
+        await Run(0, ["cut", model, scores, "--ratios", "0.35:0.2", "--out", At("small.safetensors")]);
         using JsonDocument small = JsonDocument.Parse(await Run(0, ["inspect", At("small.safetensors"), "--json"]));
         Assert.Equal(9216 - 3225, small.RootElement.GetProperty("blocks").EnumerateArray().Sum(block => block.GetProperty("neurons").GetInt32()));
         Assert.Equal(36 - 7, small.RootElement.GetProperty("blocks").EnumerateArray().Sum(block => block.GetProperty("heads").GetInt32()));
@@ -78,17 +78,17 @@ public sealed class ConvertCommandTests : IDisposable
     {
         string[] arguments = ["inspect", SharedFolder.Require("golden", "dinov3_mlp", "model.safetensors"), "--num-heads", "6", "--image-size", "32", "--json"];
         using JsonDocument found = JsonDocument.Parse(await Run(0, arguments)), counted = JsonDocument.Parse(await Run(0, [.. arguments, "--reference-flops"]));
-        Assert.Equal("dialect dinov3", found.RootElement.GetProperty("sources").GetProperty("names").GetString());
+        Assert.Equal("format dinov3", found.RootElement.GetProperty("sources").GetProperty("names").GetString());
         Assert.Equal("--num-heads", found.RootElement.GetProperty("sources").GetProperty("heads 6").GetString());
-        Assert.Equal(["mask_token", "rope_embed.periods"], found.RootElement.GetProperty("beside").EnumerateArray().Select(name => name.GetString()));
+        Assert.Equal(["mask_token", "rope_embed.periods"], found.RootElement.GetProperty("unused_tensors").EnumerateArray().Select(name => name.GetString()));
         Assert.Equal(4_297_800, counted.RootElement.GetProperty("flops").GetInt64());
         Assert.True(found.RootElement.GetProperty("flops").GetInt64() > 4_297_800);
     }
 
     [Theory]
-    [InlineData("convert: expected one of --to DIALECT and --scores FILE")]
-    [InlineData("dialect: expected one of dinov3, dinov2,", "--to", "keras")]
-    [InlineData("models of dialect open_clip have none like it", "--to", "open_clip")]
+    [InlineData("convert: expected one of --to FORMAT and --scores FILE")]
+    [InlineData("format: expected one of dinov3, dinov2,", "--to", "keras")]
+    [InlineData("models of format open_clip have none like it", "--to", "open_clip")]
     public async Task What_cannot_be_converted_is_one_line(string fault, params string[] arguments)
     {
         string golden = SharedFolder.Require("golden", "timm_vit", "model.safetensors");

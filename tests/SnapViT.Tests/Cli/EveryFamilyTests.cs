@@ -31,7 +31,7 @@ public sealed class EveryFamilyTests : IDisposable
         string[] hints = Hints(family);
         _images.PutMany(4, width: 40, height: 36);
         await Run(["build", golden, .. hints, "--images", _images.Root, "--evaluations", "1", "--preset", "reference", "--precision", "fp32", "--out", scores]);
-        await Run(["cut", golden, scores, .. hints, "--mlp", Ratios.Split(':')[0], "--heads", Ratios.Split(':')[1], "--out", cut]);
+        await Run(["cut", golden, scores, .. hints, "--ratios", Ratios, "--out", cut]);
 
         using LoadedModel model = Golden.Model(family), pruned = ModelFile.Load(cut);
         using ElasticViT elastic = ElasticViT.Create(model, SnapViT.Core.Scores.ElasticScores.Load(scores));
@@ -51,7 +51,7 @@ public sealed class EveryFamilyTests : IDisposable
         string golden = SharedFolder.Require("golden", family, "model.safetensors"), scores = SharedFolder.Require("golden", family, "importance-scores.pt"), cut = Path.Combine(_folder, "cut.safetensors");
         string[] hints = Hints(family);
         Assert.Contains("model_type: dino_vitb16", await Run(["inspect", scores]), StringComparison.Ordinal);
-        await Run(["cut", golden, scores, .. hints, "--mlp", "0.35", "--heads", "0.2", "--out", cut]);
+        await Run(["cut", golden, scores, .. hints, "--ratios", "0.35:0.2", "--out", cut]);
 
         using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", family, "prune.json")));
         JsonElement kept = json.RootElement.GetProperty("ratios").EnumerateArray().First(pair => pair.GetProperty("mlp_ratio").GetDouble() == 0.35).GetProperty("elastic");

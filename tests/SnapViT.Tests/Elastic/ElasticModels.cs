@@ -12,7 +12,7 @@ namespace SnapViT.Tests.Elastic;
 internal static class ElasticModels
 {
     /// <summary>3 blocks of 4 heads and 256 neurons: 0.6 MB of weights, of which half are <c>proj</c> and <c>fc2</c>.</summary>
-    public static ViTArchitecture Architecture { get; } = (SmallModels.Vit with { Width = 64, HeadWidth = 16, Hidden = 256 }).Validated();
+    public static ViTArchitecture Architecture { get; } = (SmallModels.Vit with { EmbedDim = 64, HeadDim = 16, MlpDim = 256 }).Validated();
 
     /// <summary>Ten budgets, the whole model among them.</summary>
     public static IReadOnlyList<PruningRatios> TenBudgets { get; } =

@@ -86,7 +86,7 @@ public sealed class ElasticViTTests : IDisposable
     public void A_block_without_floors_may_lose_all_its_heads_and_all_its_neurons()
     {
         ViTArchitecture a = SmallModels.Vit;
-        double[,] neurons = new double[a.Depth, a.Hidden], heads = new double[a.Depth, a.Heads];
+        double[,] neurons = new double[a.Depth, a.MlpDim], heads = new double[a.Depth, a.Heads];
         Fill(neurons, (block, index) => block == 1 ? 0 : 1 + index);
         Fill(heads, (block, index) => block == 2 ? 0 : 1 + index);
         using VisionTransformer original = SmallModels.Create(a);
@@ -172,7 +172,7 @@ public sealed class ElasticViTTests : IDisposable
     public void Scores_of_another_architecture_are_refused_with_both_sizes()
     {
         using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
-        ImportanceScores other = SmallModels.Scores(SmallModels.Vit with { Hidden = 20, Heads = 2, HeadWidth = 8 });
+        ImportanceScores other = SmallModels.Scores(SmallModels.Vit with { MlpDim = 20, Heads = 2, HeadDim = 8 });
         ArgumentException exception = Assert.Throws<ArgumentException>(() => new ElasticViT(model, other, None));
         Assert.Contains("expected 3 blocks of 24 neurons and 4 heads, found 3 of 20 and 2", exception.Message, StringComparison.Ordinal);
     }
@@ -241,7 +241,7 @@ public sealed class ElasticViTTests : IDisposable
         {
             foreach (int head in order.Heads(block)[widths[block].Heads..])
             {
-                Zero(copy.Weights[$"blocks.{block}.attn.proj.weight"], head * a.HeadWidth, a.HeadWidth);
+                Zero(copy.Weights[$"blocks.{block}.attn.proj.weight"], head * a.HeadDim, a.HeadDim);
             }
 
             foreach (int neuron in order.Neurons(block)[widths[block].Neurons..])

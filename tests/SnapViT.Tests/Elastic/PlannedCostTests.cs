@@ -53,7 +53,7 @@ public sealed class PlannedCostTests : IDisposable
             ProductCounter counter = new(a);
             subnet.Model.Tokens(image, counter);
             long pixels = a.Channels * a.PatchSize * a.PatchSize;
-            Assert.Equal(subnet.Plan.Flops, counter.Flops + (2L * a.Patches * pixels * a.Width));
+            Assert.Equal(subnet.Plan.Flops, counter.Flops + (2L * a.Patches * pixels * a.EmbedDim));
         });
     }
 
@@ -72,7 +72,7 @@ public sealed class PlannedCostTests : IDisposable
     }
 
     /// <summary>Adds up two per multiplication of every linear layer of the blocks, and attention's from the heads that it sees.</summary>
-    private sealed class ProductCounter(ViTArchitecture architecture) : IForwardTap
+    private sealed class ProductCounter(ViTArchitecture architecture) : IForwardHook
     {
         public long Flops { get; private set; }
 
@@ -83,7 +83,7 @@ public sealed class PlannedCostTests : IDisposable
             Flops += layers * 2 * input.numel() * output.shape[^1];
             if (layer == BlockLinear.Qkv)
             {
-                long tokens = output.shape[1], width = output.shape[^1] / 3, heads = width / architecture.HeadWidth;
+                long tokens = output.shape[1], width = output.shape[^1] / 3, heads = width / architecture.HeadDim;
                 Flops += (2 * 2 * width * tokens * tokens) + (3 * heads * tokens * tokens);
             }
         }

@@ -48,7 +48,7 @@ public sealed class LatencyMeasurementTests
     public void Other_models_are_measured_beside_a_table()
     {
         TickingClock clock = new();
-        (LatencyTable table, double[] others) = new LatencyMeasurement(Conditions, CPU, clock).TableBeside(
+        (LatencyTable table, double[] others) = new LatencyMeasurement(Conditions, CPU, clock).TableWith(
             widths => Model(widths, clock, [Milliseconds(widths)])(), [Model(Small.FullWidths, clock, [3]), Model(Small.FullWidths, clock, [4])], cancellation: TestContext.Current.CancellationToken);
         Assert.Equal([3e6, 4e6], others);
         Assert.Equal(Milliseconds(Small.FullWidths) * 1e6, table.Predict(Small.FullWidths), 1);

@@ -51,7 +51,7 @@ public sealed class ExportCommandTests : IDisposable
     public async Task Cut_writes_one_format_alone(string option, string file, params string[] beside)
     {
         Prepare("vit");
-        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--mlp", "0.5", option, In(file)));
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--ratios", "0.5:0", option, In(file)));
         Assert.Equal(["model", "scores", .. beside, file], _folder.GetFiles().Select(info => info.Name).Order(StringComparer.Ordinal).OrderByDescending(name => name is "model" or "scores"));
     }
 

@@ -70,7 +70,7 @@ public sealed class OnnxExportTests : IDisposable
         foreach (OnnxPrecision precision in Enum.GetValues<OnnxPrecision>())
         {
             OnnxExport.Save(Graph, model, Config(model), new OnnxOptions { Precision = precision });
-            using VisionTransformer twin = OnnxTwin.Of(model, precision);
+            using VisionTransformer twin = DequantizedModel.Of(model, precision);
             ShouldAgree(twin, 1e-4);
         }
     }

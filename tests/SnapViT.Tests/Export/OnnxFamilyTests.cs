@@ -133,7 +133,7 @@ public sealed class OnnxFamilyTests : IDisposable
 
     private static ViTArchitecture DeitTiny => new()
     {
-        Depth = 12, Width = 192, Heads = 3, HeadWidth = 64, Hidden = 768, PatchSize = 16, ImageSize = 224, Classes = 1000,
+        Depth = 12, EmbedDim = 192, Heads = 3, HeadDim = 64, MlpDim = 768, PatchSize = 16, ImageSize = 224, Classes = 1000,
     };
 
     private OnnxFamilyFiles Save(ElasticViT elastic, string[] budgets, OnnxOptions options)

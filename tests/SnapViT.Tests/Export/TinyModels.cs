@@ -15,14 +15,14 @@ internal static class TinyModels
 {
     private static readonly ViTArchitecture Plain = new()
     {
-        Depth = 3, Width = 24, Heads = 3, HeadWidth = 8, Hidden = 40, PatchSize = 8, ImageSize = 32, Classes = 5,
+        Depth = 3, EmbedDim = 24, Heads = 3, HeadDim = 8, MlpDim = 40, PatchSize = 8, ImageSize = 32, Classes = 5,
     };
 
     /// <summary>Family to architecture.</summary>
     public static IReadOnlyDictionary<string, ViTArchitecture> Families { get; } = new Dictionary<string, ViTArchitecture>
     {
         ["vit"] = Plain,
-        ["wide"] = Plain with { Width = 96, HeadWidth = 32, Hidden = 384, Channels = 3 },
+        ["wide"] = Plain with { EmbedDim = 96, HeadDim = 32, MlpDim = 384, Channels = 3 },
         ["no classifier, no qkv bias"] = Plain with { Classes = 0, HasQkvBias = false },
         ["distilled"] = Plain with { HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
         ["deit3"] = Plain with { Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
@@ -33,7 +33,7 @@ internal static class TinyModels
         ["dinov3 huge"] = Plain with { RegisterTokens = 4, Position = PositionEmbedding.Rotary, Mlp = MlpKind.SwiGlu, HasLayerScale = true, Classes = 0 },
         ["siglip"] = Plain with { HasClassToken = false, Pooling = Pooling.Attention, Position = PositionEmbedding.PatchesOnly, Classes = 0 },
         ["siglip giant"] = Plain with { HasClassToken = false, Pooling = Pooling.Attention, Activation = Activation.GeluTanh, Classes = 0 },
-        ["clip"] = Plain with { Activation = Activation.QuickGelu, HasPreNorm = true, HasPatchBias = false, ProjectionWidth = 12, LayerNormEpsilon = 1e-5, Classes = 0 },
+        ["clip"] = Plain with { Activation = Activation.QuickGelu, HasPreNorm = true, HasPatchBias = false, ProjectionDim = 12, LayerNormEpsilon = 1e-5, Classes = 0 },
     };
 
     /// <summary>Widths that differ per block: a block without heads, one without neurons, one with a part of both.</summary>
@@ -55,7 +55,7 @@ internal static class TinyModels
     public static ImportanceScores Scores(ViTArchitecture a)
     {
         SeededRandom random = new(5);
-        return new ImportanceScores(Uniform(random, a.Depth, a.Hidden), Uniform(random, a.Depth, a.Heads));
+        return new ImportanceScores(Uniform(random, a.Depth, a.MlpDim), Uniform(random, a.Depth, a.Heads));
     }
 
     /// <summary>What a file says about a model, without preprocessing or provenance.</summary>

@@ -23,7 +23,7 @@ public sealed class FeatureExtractorTests
         using DisposeScope scope = NewDisposeScope();
         Tensor images = SmallModels.Images(Vit, 7);
         Tensor features = FeatureExtractor.Embed(model, images.split(size), TestContext.Current.CancellationToken);
-        Assert.Equal([7, Vit.Width], features.shape);
+        Assert.Equal([7, Vit.EmbedDim], features.shape);
         Assert.Equal(ScalarType.Float32, features.dtype);
         Assert.False(features.requires_grad);
         features.ShouldBeWithinOfLargest(1e-5, model.Embed(images));

@@ -131,7 +131,7 @@ public sealed class HubClientTests : IDisposable
     {
         _hub.Files.TryRemove("model.safetensors", out _);
         _hub.Files[$"{weights}.index.json"] = System.Text.Encoding.UTF8.GetBytes($$$"""{"weight_map":{"a":"{{{shard}}}"}}""");
-        Assert.Equal(HubFault.Malformed, (await Assert.ThrowsAsync<HubException>(() => FetchAsync())).Fault);
+        Assert.Equal(HubErrorKind.Malformed, (await Assert.ThrowsAsync<HubException>(() => FetchAsync())).Fault);
     }
 
     [Fact]

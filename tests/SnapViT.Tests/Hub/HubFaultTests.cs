@@ -24,30 +24,30 @@ public sealed class HubFaultTests : IDisposable
     [Fact]
     public async Task A_missing_model_revision_or_file_of_weights_is_one_line_each()
     {
-        Assert.Equal("org/none: 127.0.0.1 has no such model, or it is private and needs a token (HF_TOKEN) that may read it (401)", await MessageAsync(HubFault.ModelNotFound, "org/none"));
-        Assert.Equal("org/model@v9: the model has no revision 'v9'", await MessageAsync(HubFault.RevisionNotFound, "org/model@v9"));
+        Assert.Equal("org/none: 127.0.0.1 has no such model, or it is private and needs a token (HF_TOKEN) that may read it (401)", await MessageAsync(HubErrorKind.ModelNotFound, "org/none"));
+        Assert.Equal("org/model@v9: the model has no revision 'v9'", await MessageAsync(HubErrorKind.RevisionNotFound, "org/model@v9"));
         _hub.Files.TryRemove("model.safetensors", out _);
         Assert.Equal(
             "org/model: expected model.safetensors, model.safetensors.index.json, open_clip_*.safetensors, pytorch_model.bin, pytorch_model.bin.index.json or open_clip_pytorch_model.bin, found none of them",
-            await MessageAsync(HubFault.FileNotFound));
+            await MessageAsync(HubErrorKind.FileNotFound));
     }
 
     [Fact]
     public async Task A_file_that_is_listed_but_missing_is_named()
     {
         _hub.Fault = asked => asked.Path.EndsWith("model.safetensors", StringComparison.Ordinal) ? FakeHub.Error(404, "EntryNotFound") : null;
-        Assert.Equal("org/model: model.safetensors: the revision has no such file", await MessageAsync(HubFault.FileNotFound));
+        Assert.Equal("org/model: model.safetensors: the revision has no such file", await MessageAsync(HubErrorKind.FileNotFound));
     }
 
     [Theory]
-    [InlineData(404, null, HubFault.ModelNotFound)]
-    [InlineData(403, "GatedRepo", HubFault.AccessDenied)]
-    [InlineData(401, "GatedRepo", HubFault.AccessDenied)]
-    [InlineData(403, null, HubFault.AccessDenied)]
-    [InlineData(418, null, HubFault.Malformed)]
-    [InlineData(500, null, HubFault.Unreachable)]
-    [InlineData(429, null, HubFault.RateLimited)]
-    public async Task Every_refusal_is_one_line_with_its_status_and_without_the_token(int status, string? code, HubFault fault)
+    [InlineData(404, null, HubErrorKind.ModelNotFound)]
+    [InlineData(403, "GatedRepo", HubErrorKind.AccessDenied)]
+    [InlineData(401, "GatedRepo", HubErrorKind.AccessDenied)]
+    [InlineData(403, null, HubErrorKind.AccessDenied)]
+    [InlineData(418, null, HubErrorKind.Malformed)]
+    [InlineData(500, null, HubErrorKind.Unreachable)]
+    [InlineData(429, null, HubErrorKind.RateLimited)]
+    public async Task Every_refusal_is_one_line_with_its_status_and_without_the_token(int status, string? code, HubErrorKind fault)
     {
         _hub.Fault = _ => FakeHub.Error(status, code);
         HubException exception = await Assert.ThrowsAsync<HubException>(() => FetchAsync(change: options => options with { Token = Token }));
@@ -80,7 +80,7 @@ public sealed class HubFaultTests : IDisposable
     public async Task A_wait_beyond_the_longest_is_not_begun()
     {
         _hub.Fault = _ => FakeHub.Error(429).With("Retry-After", "301");
-        Assert.Equal("org/model: 127.0.0.1 asks for fewer requests (429) and to wait 301 s", await MessageAsync(HubFault.RateLimited));
+        Assert.Equal("org/model: 127.0.0.1 asks for fewer requests (429) and to wait 301 s", await MessageAsync(HubErrorKind.RateLimited));
         Assert.Single(_hub.Hub.Requests);
     }
 
@@ -97,7 +97,7 @@ public sealed class HubFaultTests : IDisposable
     {
         static HubOptions Offline(HubOptions options) => options with { Offline = true };
         HubException exception = await Assert.ThrowsAsync<HubException>(() => FetchAsync(change: Offline));
-        Assert.Equal(HubFault.Offline, exception.Fault);
+        Assert.Equal(HubErrorKind.Offline, exception.Fault);
         Assert.Empty(_hub.Hub.Requests);
         string path = await FetchAsync();
         int requests = _hub.Hub.Requests.Count;
@@ -124,7 +124,7 @@ public sealed class HubFaultTests : IDisposable
     public async Task An_answer_that_no_hub_gives_is_refused(string body)
     {
         _hub.Fault = _ => new Answer(200, System.Text.Encoding.UTF8.GetBytes(body));
-        Assert.StartsWith("org/model: expected a hub's description of a model from 127.0.0.1", await MessageAsync(HubFault.Malformed), StringComparison.Ordinal);
+        Assert.StartsWith("org/model: expected a hub's description of a model from 127.0.0.1", await MessageAsync(HubErrorKind.Malformed), StringComparison.Ordinal);
         Assert.Empty(_cache.Files());
     }
 
@@ -136,11 +136,11 @@ public sealed class HubFaultTests : IDisposable
     public async Task An_ETag_that_is_no_file_name_is_refused(string etag)
     {
         _hub.Fault = asked => asked.Path.EndsWith("config.json", StringComparison.Ordinal) ? new Answer(200, "{}"u8.ToArray()).With("ETag", $"\"{etag}\"") : null;
-        await MessageAsync(HubFault.Malformed);
+        await MessageAsync(HubErrorKind.Malformed);
         Assert.Equal([$".no_exist/{FakeHub.Commit}/open_clip_config.json", $".no_exist/{FakeHub.Commit}/preprocessor_config.json"], _cache.Files());
     }
 
-    private async Task<string> MessageAsync(HubFault fault, string name = FakeHub.Repository)
+    private async Task<string> MessageAsync(HubErrorKind fault, string name = FakeHub.Repository)
     {
         HubException exception = await Assert.ThrowsAsync<HubException>(() => FetchAsync(name));
         Assert.Equal(fault, exception.Fault);

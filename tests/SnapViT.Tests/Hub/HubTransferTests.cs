@@ -45,7 +45,7 @@ public sealed class HubTransferTests : IDisposable
     {
         _hub.StoreFault = asked => new Answer(200, Weights, CutAfter: 0);
         HubException exception = await Assert.ThrowsAsync<HubException>(() => FetchAsync());
-        Assert.Equal(HubFault.Unreachable, exception.Fault);
+        Assert.Equal(HubErrorKind.Unreachable, exception.Fault);
         Assert.StartsWith("org/model: model.safetensors: ", exception.Message, StringComparison.Ordinal);
         Assert.Equal(4, _hub.Store.Requests.Count);
         Assert.False(File.Exists(_cache.Blob(Weights)));
@@ -65,7 +65,7 @@ public sealed class HubTransferTests : IDisposable
     {
         _hub.StoreFault = _ => new Answer(200, [.. Weights.Skip(1), 0]);
         HubException exception = await Assert.ThrowsAsync<HubException>(() => FetchAsync());
-        Assert.Equal(HubFault.Damaged, exception.Fault);
+        Assert.Equal(HubErrorKind.Damaged, exception.Fault);
         Assert.Contains($"expected sha256 {FakeHub.Sha256(Weights)}, found ", exception.Message, StringComparison.Ordinal);
         Assert.Single(_hub.Store.Requests);
         Assert.False(File.Exists(_cache.Blob(Weights)));
@@ -76,7 +76,7 @@ public sealed class HubTransferTests : IDisposable
     public async Task More_bytes_than_announced_are_refused()
     {
         _hub.StoreFault = _ => new Answer(200, [.. Weights, 1]);
-        Assert.Equal(HubFault.Damaged, (await Assert.ThrowsAsync<HubException>(() => FetchAsync())).Fault);
+        Assert.Equal(HubErrorKind.Damaged, (await Assert.ThrowsAsync<HubException>(() => FetchAsync())).Fault);
         Assert.False(File.Exists(_cache.Blob(Weights)));
     }
 

@@ -44,14 +44,14 @@ public sealed class HubTrustTests : IDisposable
     public async Task A_redirect_to_anything_but_the_web_is_refused()
     {
         _hub.Location = _ => "file:///etc/passwd";
-        Assert.Contains("redirects to file://, expected https", await MessageAsync(HubFault.Untrusted), StringComparison.Ordinal);
+        Assert.Contains("redirects to file://, expected https", await MessageAsync(HubErrorKind.Untrusted), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Redirects_without_end_are_refused()
     {
         _hub.Fault = asked => new Answer(302, []).With("Location", asked.Path);
-        Assert.Equal("org/model: expected at most 10 redirects, found more", await MessageAsync(HubFault.Untrusted));
+        Assert.Equal("org/model: expected at most 10 redirects, found more", await MessageAsync(HubErrorKind.Untrusted));
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class HubTrustTests : IDisposable
             .CreateSelfSigned(DateTimeOffset.UnixEpoch, new DateTimeOffset(2100, 1, 1, 0, 0, 0, TimeSpan.Zero));
         using LoopbackServer encrypted = new(_ => new Answer(200, []), X509CertificateLoader.LoadPkcs12(signed.Export(X509ContentType.Pkcs12), null));
         HubException exception = await Assert.ThrowsAsync<HubException>(() => FetchAsync(change: options => options with { Endpoint = encrypted.Address, Token = Token }));
-        Assert.Equal(HubFault.Untrusted, exception.Fault);
+        Assert.Equal(HubErrorKind.Untrusted, exception.Fault);
         Assert.Empty(encrypted.Requests);
     }
 
@@ -82,9 +82,9 @@ public sealed class HubTrustTests : IDisposable
     [InlineData("https://hub", "ftp://store")]
     [InlineData("http://hub", "file:///etc/passwd")]
     public void Encryption_once_begun_is_not_left(string from, string target) =>
-        Assert.Equal(HubFault.Untrusted, Assert.Throws<HubException>(() => HubConnection.Allowed(new Uri(target), new Uri(from), new HubRequest(TemporaryCache.Name))).Fault);
+        Assert.Equal(HubErrorKind.Untrusted, Assert.Throws<HubException>(() => HubConnection.Allowed(new Uri(target), new Uri(from), new HubRequest(TemporaryCache.Name))).Fault);
 
-    private async Task<string> MessageAsync(HubFault fault, string name = FakeHub.Repository)
+    private async Task<string> MessageAsync(HubErrorKind fault, string name = FakeHub.Repository)
     {
         HubException exception = await Assert.ThrowsAsync<HubException>(() => FetchAsync(name));
         Assert.Equal(fault, exception.Fault);

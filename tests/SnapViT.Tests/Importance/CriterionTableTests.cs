@@ -58,8 +58,8 @@ public sealed class CriterionTableTests
         }
 
         double[] scores = CriterionTable.Of(ScoreCriterion.Lamp).OfWeights(model.Weights, 0).Neurons(0).ToArray();
-        Assert.Equal(0.6 / a.Width, scores[0], 1e-12);
-        Assert.Equal(1.0 / a.Width, scores[5], 1e-12);
+        Assert.Equal(0.6 / a.EmbedDim, scores[0], 1e-12);
+        Assert.Equal(1.0 / a.EmbedDim, scores[5], 1e-12);
         Assert.Equal(2, scores.Count(score => score > 0));
     }
 

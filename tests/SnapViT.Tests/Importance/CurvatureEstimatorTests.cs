@@ -65,8 +65,8 @@ public sealed class CurvatureEstimatorTests
         using CurvatureEstimator estimator = new(model);
         Tensor images = SmallModels.Images(SmallModels.Vit, 2);
         Assert.StartsWith("probes: expected", Refused(images, ones(2, 5)), StringComparison.Ordinal);
-        Assert.StartsWith("probes: expected", Refused(images.narrow(0, 0, 0), ones(0, SmallModels.Vit.FeatureWidth)), StringComparison.Ordinal);
-        Assert.StartsWith("images: expected finite features", Refused(images * float.NaN, ones(2, SmallModels.Vit.FeatureWidth)), StringComparison.Ordinal);
+        Assert.StartsWith("probes: expected", Refused(images.narrow(0, 0, 0), ones(0, SmallModels.Vit.FeatureDim)), StringComparison.Ordinal);
+        Assert.StartsWith("images: expected finite features", Refused(images * float.NaN, ones(2, SmallModels.Vit.FeatureDim)), StringComparison.Ordinal);
         Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, new CurvatureDamping()));
 
         string Refused(Tensor bad, Tensor probes) => Assert.Throws<ArgumentException>(() => estimator.AddProbes(bad, probes)).Message;
@@ -97,7 +97,7 @@ public sealed class CurvatureEstimatorTests
         Tensor images = SmallModels.Images(SmallModels.Vit, 8);
         moments.Add(model, images);
         using CurvatureEstimator estimator = new(model);
-        estimator.AddProbes(images, images.flatten(1).narrow(1, 0, SmallModels.Vit.FeatureWidth) * length);
+        estimator.AddProbes(images, images.flatten(1).narrow(1, 0, SmallModels.Vit.FeatureDim) * length);
         return estimator.Scores(moments, model.Weights, new CurvatureDamping());
     }
 

@@ -20,8 +20,8 @@ public sealed class FeatureProbesTests
         using DisposeScope scope = NewDisposeScope();
         using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
         Tensor images = SmallModels.Images(SmallModels.Vit, 2);
-        Tensor probes = images.flatten(1).narrow(1, 0, SmallModels.Vit.FeatureWidth).clone();
-        Tensor direction = images.flatten().narrow(0, 100, SmallModels.Vit.Width).clone();
+        Tensor probes = images.flatten(1).narrow(1, 0, SmallModels.Vit.FeatureDim).clone();
+        Tensor direction = images.flatten().narrow(0, 100, SmallModels.Vit.EmbedDim).clone();
         double expected = (Projected(model, images, probes, block, layer, direction * Step) - Projected(model, images, probes, block, layer, direction * -Step)) / (2 * Step);
         Assert.Equal(1, Gradient(model, images, probes, block, layer).dot(direction).item<float>() / expected, 1e-2);
         Assert.True(Math.Abs(expected) > 1e-3, "a derivative of nothing would show nothing");
@@ -29,10 +29,10 @@ public sealed class FeatureProbesTests
 
     private static Tensor Gradient(VisionTransformer model, Tensor images, Tensor probes, int block, string layer)
     {
-        using OutputTap tap = new();
-        FeatureProbes.Backward(model, images, probes, tap);
+        using OutputHook hook = new();
+        FeatureProbes.Backward(model, images, probes, hook);
         Tensor? found = null;
-        tap.Visit((at, linear, gradient) =>
+        hook.Visit((at, linear, gradient) =>
         {
             if (at == block && linear == (layer == "proj" ? BlockLinear.Proj : BlockLinear.Fc2))
             {

@@ -132,13 +132,13 @@ public sealed class ScoreEstimatorTests
     {
         using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
         using Tensor images = SmallModels.Images(SmallModels.Vit, 2);
-        using GradientTap tap = new() { HeadWidth = SmallModels.Vit.HeadWidth };
-        Watcher watcher = new(tap);
+        using GradientHook hook = new() { HeadDim = SmallModels.Vit.HeadDim };
+        Watcher watcher = new(hook);
         using Tensor tokens = model.Tokens(images, watcher);
         Assert.True(tokens.requires_grad);
         Assert.Equal((0, BlockLinear.Qkv), watcher.Leaves.Single());
         Assert.Equal((0, BlockLinear.Qkv), watcher.WithoutGradient.Single());
-        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => tap.Visit(2, (_, _, _, _) => { }));
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => hook.Visit(2, (_, _, _, _) => { }));
         Assert.Contains("block 0: no gradient reached Qkv; run backward first", fault.Message, StringComparison.Ordinal);
     }
 
@@ -201,8 +201,8 @@ public sealed class ScoreEstimatorTests
             Math.Abs(pair.First - pair.Second) <= relative * Math.Max(pair.First, floor), $"expected {pair.First:G6}, found {pair.Second:G6}"));
     }
 
-    /// <summary>Lets a tap work and notes which of its outputs begin the graph, and which inputs lie before it.</summary>
-    private sealed class Watcher(IForwardTap tap) : IForwardTap
+    /// <summary>Lets a hook work and notes which of its outputs begin the graph, and which inputs lie before it.</summary>
+    private sealed class Watcher(IForwardHook hook) : IForwardHook
     {
         public List<(int, BlockLinear)> Leaves { get; } = [];
 
@@ -210,7 +210,7 @@ public sealed class ScoreEstimatorTests
 
         public void Observe(int block, BlockLinear layer, Tensor input, Tensor output)
         {
-            tap.Observe(block, layer, input, output);
+            hook.Observe(block, layer, input, output);
             if (output.is_leaf)
             {
                 Leaves.Add((block, layer));

@@ -18,7 +18,7 @@ internal static class SingleImageGradients
     public static ImportanceScores Fisher(VisionTransformer model, Tensor crops, DistillationPairs pairs)
     {
         ViTArchitecture a = model.Architecture;
-        double[,] neurons = new double[a.Depth, a.Hidden], heads = new double[a.Depth, a.Heads];
+        double[,] neurons = new double[a.Depth, a.MlpDim], heads = new double[a.Depth, a.Heads];
         for (long image = 0; image < crops.shape[0]; image++)
         {
             using DisposeScope scope = NewDisposeScope();

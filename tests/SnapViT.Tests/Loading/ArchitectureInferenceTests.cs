@@ -1,6 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Dialects;
+using SnapViT.Core.Formats;
 using SnapViT.Data;
 using SnapViT.Loading;
 
@@ -10,7 +10,7 @@ public sealed class ArchitectureInferenceTests : IDisposable
 {
     private static readonly ViTArchitecture Small = new()
     {
-        Depth = 2, Width = 24, Heads = 3, HeadWidth = 8, Hidden = 40, PatchSize = 4, ImageSize = 16, Classes = 5,
+        Depth = 2, EmbedDim = 24, Heads = 3, HeadDim = 8, MlpDim = 40, PatchSize = 4, ImageSize = 16, Classes = 5,
     };
 
     private readonly string _folder = Directory.CreateTempSubdirectory("snapvit-inference-").FullName;
@@ -23,9 +23,9 @@ public sealed class ArchitectureInferenceTests : IDisposable
     [InlineData("transformers-vit", """{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-5}""", 2, Activation.GeluTanh, 1e-5)]
     [InlineData("transformers-vit", """{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2}""", 12, Activation.GeluErf, 1e-12)]
     [InlineData("timm", """{"model_cfg": {"vision_cfg": {"width": 24, "layers": 2, "head_width": 4, "image_size": 16}, "quick_gelu": true}}""", 6, Activation.QuickGelu, 1e-6)]
-    public void A_config_beside_the_file_says_what_no_shape_shows(string dialect, string json, int heads, Activation activation, double epsilon)
+    public void A_config_beside_the_file_says_what_no_shape_shows(string format, string json, int heads, Activation activation, double epsilon)
     {
-        ModelDescription found = Describe(Small, dialect, json);
+        ModelDescription found = Describe(Small, format, json);
         Assert.Equal((heads, activation, epsilon), (found.Architecture.Heads, found.Architecture.Activation, found.Architecture.LayerNormEpsilon));
         Assert.Contains(found.Sources, source => source.Fact == $"heads {heads}" && source.Source.EndsWith("config.json", StringComparison.Ordinal));
     }
@@ -33,7 +33,7 @@ public sealed class ArchitectureInferenceTests : IDisposable
     [Fact]
     public void The_tower_of_a_two_tower_config_is_read_with_its_defaults()
     {
-        ViTArchitecture clip = Small with { Classes = 0, HasPreNorm = true, HasPatchBias = false, ProjectionWidth = 6, LayerNormEpsilon = 1e-5, Activation = Activation.QuickGelu };
+        ViTArchitecture clip = Small with { Classes = 0, HasPreNorm = true, HasPatchBias = false, ProjectionDim = 6, LayerNormEpsilon = 1e-5, Activation = Activation.QuickGelu };
         ModelDescription found = Describe(clip, "transformers-clip", """{"model_type": "clip", "projection_dim": 6, "vision_config": {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3}}""");
         Assert.Equal(clip, found.Architecture);
     }
@@ -109,7 +109,7 @@ public sealed class ArchitectureInferenceTests : IDisposable
     [Fact]
     public void A_doubt_is_an_error_that_says_what_to_pass()
     {
-        ViTArchitecture clip = Small with { Classes = 0, HasPreNorm = true, HasPatchBias = false, ProjectionWidth = 6 };
+        ViTArchitecture clip = Small with { Classes = 0, HasPreNorm = true, HasPatchBias = false, ProjectionDim = 6 };
         Assert.Contains("pass --num-heads", Refused(() => Describe(Small, "timm", null, ModelHints.None)), StringComparison.Ordinal);
         Assert.Contains("pass --activation", Refused(() => Describe(clip, "open_clip", null, new ModelHints { Heads = 3 })), StringComparison.Ordinal);
         Assert.Contains("expected heads that divide the width 24, found 7", Refused(() => Describe(Small, "timm", null, new ModelHints { Heads = 7 })), StringComparison.Ordinal);
@@ -159,9 +159,9 @@ public sealed class ArchitectureInferenceTests : IDisposable
         Assert.Contains("expected square patches, found shape [24, 3, 0, 0]", Refused(() => ModelFile.Describe(file, new ModelHints { Heads = 3 })), StringComparison.Ordinal);
     }
 
-    private static IEnumerable<TensorEntry> Entries(ViTArchitecture architecture, string dialect)
+    private static IEnumerable<TensorEntry> Entries(ViTArchitecture architecture, string format)
     {
-        using ShapesOnly file = ShapesOnly.Of(architecture, dialect);
+        using ShapesOnly file = ShapesOnly.Of(architecture, format);
         return file.Tensors.Values;
     }
 
@@ -172,12 +172,12 @@ public sealed class ArchitectureInferenceTests : IDisposable
         return message;
     }
 
-    private ModelDescription Describe(ViTArchitecture architecture, string dialect, string? config, ModelHints? hints = null)
+    private ModelDescription Describe(ViTArchitecture architecture, string format, string? config, ModelHints? hints = null)
     {
         string path = Path.Combine(_folder, "model.safetensors");
         IEnumerable<TensorToWrite> zeros = ParameterTable.For(architecture, architecture.FullWidths)
             .Select(parameter => new TensorToWrite(parameter.Name, TensorType.Float32, parameter.Shape, stream => stream.Write(new byte[parameter.Elements * sizeof(float)])));
-        SafetensorsWriter.Write(path, DialectWriter.ToDialect(DialectTable.Named(dialect), architecture, zeros));
+        SafetensorsWriter.Write(path, StateDictWriter.ToFormat(StateDictFormats.Named(format), architecture, zeros));
         if (config is not null)
         {
             bool openClip = config.Contains("model_cfg", StringComparison.Ordinal);

@@ -12,10 +12,10 @@ public sealed class HostileModelTests
 {
     private static readonly ViTArchitecture Small = new()
     {
-        Depth = 2, Width = 8, Heads = 2, HeadWidth = 4, Hidden = 12, PatchSize = 2, ImageSize = 8, Classes = 5,
+        Depth = 2, EmbedDim = 8, Heads = 2, HeadDim = 4, MlpDim = 12, PatchSize = 2, ImageSize = 8, Classes = 5,
     };
 
-    private static readonly (ViTArchitecture Architecture, string Dialect)[] Models =
+    private static readonly (ViTArchitecture Architecture, string StateDictFormat)[] Models =
     [
         (Small, "timm"), (Small, "transformers-vit"),
         (Small with { HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation }, "transformers-deit"),
@@ -23,7 +23,7 @@ public sealed class HostileModelTests
         (Small with { Classes = 0, HasClassToken = false, Position = PositionEmbedding.PatchesOnly, Pooling = Pooling.Attention }, "transformers-siglip2"),
         (Small with { Classes = 0, RegisterTokens = 4, Position = PositionEmbedding.Rotary, HasLayerScale = true }, "dinov3"),
         (Small with { Classes = 0, RegisterTokens = 4, Position = PositionEmbedding.ClassAndPatches, HasLayerScale = true, Mlp = MlpKind.SwiGlu }, "dinov2"),
-        (Small with { Classes = 0, HasPreNorm = true, HasPatchBias = false, ProjectionWidth = 6 }, "open_clip"),
+        (Small with { Classes = 0, HasPreNorm = true, HasPatchBias = false, ProjectionDim = 6 }, "open_clip"),
     ];
 
     private static readonly long[] Sizes = [0, 1, 2, 3, 8, 12, 1 << 20, 1L << 31, (1L << 31) - 1, 1L << 40, 1L << 56];
@@ -40,7 +40,7 @@ public sealed class HostileModelTests
         Gen.Select(Gen.Int[0, Models.Length - 1], Change.Array[1, 4]).Sample(
             (model, changes) =>
             {
-                using ShapesOnly whole = ShapesOnly.Of(Models[model].Architecture, Models[model].Dialect);
+                using ShapesOnly whole = ShapesOnly.Of(Models[model].Architecture, Models[model].StateDictFormat);
                 List<TensorEntry> entries = [.. whole.Tensors.Values];
                 foreach ((int at, int how, long[] shape) in changes)
                 {

@@ -120,7 +120,7 @@ public sealed class ModelFileFaultTests : IDisposable
 
     [Theory]
     [InlineData("\"Depth\":3", "\"Depth\":4", "expected 4 blocks, found 3")]
-    [InlineData("\"Width\":16", "\"Width\":-16", "Width must be positive, found -16")]
+    [InlineData("\"Width\":16", "\"Width\":-16", "EmbedDim must be positive, found -16")]
     [InlineData("\"ImageSize\":16", "\"ImageSize\":1600000000", "image size 1600000000 is more than 1024 patches of 4")]
     [InlineData("\"Heads\":[4,4,4]", "\"Heads\":[4,4]", "found 2 of heads and 3 of neurons")]
     [InlineData("\"Heads\":[4,4,4]", "\"Heads\":[4,9,4]", "block 1: expected at most 4 heads and 24 neurons, found 9 and 24")]

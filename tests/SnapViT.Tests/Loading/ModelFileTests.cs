@@ -97,7 +97,7 @@ public sealed class ModelFileTests : IDisposable
     {
         ViTArchitecture known = new()
         {
-            Depth = depth, Width = width, Heads = heads, HeadWidth = width / heads, Hidden = 4 * width, PatchSize = 16, ImageSize = 224, Classes = 1000,
+            Depth = depth, EmbedDim = width, Heads = heads, HeadDim = width / heads, MlpDim = 4 * width, PatchSize = 16, ImageSize = 224, Classes = 1000,
         };
         using ShapesOnly archive = ShapesOnly.Of(known);
         Assert.Equal(known, ModelFile.Describe(archive).Architecture);

@@ -21,7 +21,7 @@ public sealed class PositionTableTests
         const int Width = 3;
         ViTArchitecture inFile = new()
         {
-            Depth = 1, Width = Width, Heads = 1, HeadWidth = Width, Hidden = 1, PatchSize = 2, ImageSize = 2 * from, HasClassToken = prefix > 0, RegisterTokens = Math.Max(0, prefix - 1),
+            Depth = 1, EmbedDim = Width, Heads = 1, HeadDim = Width, MlpDim = 1, PatchSize = 2, ImageSize = 2 * from, HasClassToken = prefix > 0, RegisterTokens = Math.Max(0, prefix - 1),
         };
         float[] values = [.. Enumerable.Range(0, (prefix + (from * from)) * Width).Select(i => MathF.Sin(i * 1.7f) + (i % 5))];
         using Tensor table = tensor(values, [1, prefix + (from * from), Width]);
@@ -46,7 +46,7 @@ public sealed class PositionTableTests
     [Fact, LeakCheck]
     public void Constant_positions_stay_constant()
     {
-        ViTArchitecture inFile = new() { Depth = 1, Width = 2, Heads = 1, HeadWidth = 2, Hidden = 1, PatchSize = 1, ImageSize = 6 };
+        ViTArchitecture inFile = new() { Depth = 1, EmbedDim = 2, Heads = 1, HeadDim = 2, MlpDim = 1, PatchSize = 1, ImageSize = 6 };
         using Tensor constant = full([1, 37, 2], 0.75f);
         using Tensor resampled = PositionTable.Resample(constant, inFile, 11);
         Assert.All(resampled.data<float>().ToArray(), value => Assert.Equal(0.75f, value, 1e-6f));

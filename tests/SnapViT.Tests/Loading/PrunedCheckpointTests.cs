@@ -38,7 +38,7 @@ public sealed class PrunedCheckpointTests : IDisposable
     private string Prune(string family, JsonElement kept)
     {
         using SafetensorsReader model = SafetensorsReader.Open(SharedFolder.Require("golden", family, "model.safetensors"));
-        int headWidth = Width / Golden.Hints(family).Heads!.Value;
+        int headDim = Width / Golden.Hints(family).Heads!.Value;
         List<TensorToWrite> pruned = [];
         foreach (TensorEntry entry in model.Tensors.Values)
         {
@@ -52,7 +52,7 @@ public sealed class PrunedCheckpointTests : IDisposable
 
             int block = int.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture);
             int[] neurons = Integers(kept.GetProperty("mlp_kept")[block]), heads = Integers(kept.GetProperty("head_kept")[block]);
-            int[] channels = [.. heads.SelectMany(head => Enumerable.Range(head * headWidth, headWidth))];
+            int[] channels = [.. heads.SelectMany(head => Enumerable.Range(head * headDim, headDim))];
             TensorToWrite tensor = parts[2] switch
             {
                 "attn.qkv.weight" or "attn.qkv.bias" or "attn.qkv.bias_mask" => Rows(entry, values, [.. Enumerable.Range(0, 3).SelectMany(part => channels.Select(channel => (part * Width) + channel))]),

@@ -3,13 +3,13 @@ using SnapViT.Loading;
 
 namespace SnapViT.Tests.Loading;
 
-/// <summary>Every published model in full size, names and shapes only, through every dialect that it is published in.</summary>
+/// <summary>Every published model in full size, names and shapes only, through every format that it is published in.</summary>
 public sealed class PublishedModelTests
 {
-    private static readonly ViTArchitecture B16 = new() { Depth = 12, Width = 768, Heads = 12, HeadWidth = 64, Hidden = 3072, PatchSize = 16, ImageSize = 224 };
-    private static readonly ViTArchitecture S16 = B16 with { Width = 384, Heads = 6, Hidden = 1536 };
-    private static readonly ViTArchitecture L16 = B16 with { Depth = 24, Width = 1024, Heads = 16, Hidden = 4096 };
-    private static readonly ViTArchitecture H14 = B16 with { Depth = 32, Width = 1280, Heads = 16, HeadWidth = 80, Hidden = 5120, PatchSize = 14 };
+    private static readonly ViTArchitecture B16 = new() { Depth = 12, EmbedDim = 768, Heads = 12, HeadDim = 64, MlpDim = 3072, PatchSize = 16, ImageSize = 224 };
+    private static readonly ViTArchitecture S16 = B16 with { EmbedDim = 384, Heads = 6, MlpDim = 1536 };
+    private static readonly ViTArchitecture L16 = B16 with { Depth = 24, EmbedDim = 1024, Heads = 16, MlpDim = 4096 };
+    private static readonly ViTArchitecture H14 = B16 with { Depth = 32, EmbedDim = 1280, Heads = 16, HeadDim = 80, MlpDim = 5120, PatchSize = 14 };
 
     private static readonly Func<ViTArchitecture, ViTArchitecture> DinoV3 = a => a with
     {
@@ -24,13 +24,13 @@ public sealed class PublishedModelTests
 
     private static readonly Dictionary<string, ViTArchitecture> Models = new()
     {
-        ["ViT-Ti/16"] = S16 with { Width = 192, Heads = 3, Hidden = 768, Classes = 1000 },
+        ["ViT-Ti/16"] = S16 with { EmbedDim = 192, Heads = 3, MlpDim = 768, Classes = 1000 },
         ["AugReg ViT-L/16"] = L16 with { Classes = 1000 },
         ["AugReg ViT-S/16"] = S16 with { Classes = 1000 },
         ["AugReg ViT-B/16"] = B16 with { Classes = 1000 },
         ["DINO ViT-S/16"] = S16,
         ["DINO ViT-B/16"] = B16,
-        ["DeiT-Ti/16 distilled"] = S16 with { Width = 192, Heads = 3, Hidden = 768, Classes = 1000, HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
+        ["DeiT-Ti/16 distilled"] = S16 with { EmbedDim = 192, Heads = 3, MlpDim = 768, Classes = 1000, HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
         ["DeiT-III S/16"] = S16 with { Classes = 1000, Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
         ["DeiT-III B/16"] = B16 with { Classes = 1000, Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
         ["DeiT-III L/16"] = L16 with { Classes = 1000, Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
@@ -41,14 +41,14 @@ public sealed class PublishedModelTests
         ["DINOv2 B/14 with registers, timm"] = DinoV2(B16) with { RegisterTokens = 4, Position = PositionEmbedding.PatchesOnly },
         ["DINOv2 B/14"] = DinoV2(B16),
         ["DINOv2 L/14"] = DinoV2(L16),
-        ["DINOv2 g/14"] = DinoV2(B16) with { Depth = 40, Width = 1536, Heads = 24, Hidden = 4096, Mlp = MlpKind.SwiGlu },
+        ["DINOv2 g/14"] = DinoV2(B16) with { Depth = 40, EmbedDim = 1536, Heads = 24, MlpDim = 4096, Mlp = MlpKind.SwiGlu },
         ["DINOv3 B/16"] = DinoV3(B16),
         ["DINOv3 L/16"] = DinoV3(L16),
-        ["DINOv3 H+/16"] = DinoV3(B16) with { Depth = 32, Width = 1280, Heads = 20, Hidden = 5120, Mlp = MlpKind.SwiGlu },
+        ["DINOv3 H+/16"] = DinoV3(B16) with { Depth = 32, EmbedDim = 1280, Heads = 20, MlpDim = 5120, Mlp = MlpKind.SwiGlu },
         ["SigLIP2 B/16"] = SigLip(B16),
-        ["SigLIP2 gopt/16"] = SigLip(B16) with { Depth = 40, Width = 1536, Heads = 16, HeadWidth = 96, Hidden = 6144, ImageSize = 256, Activation = Activation.GeluTanh },
-        ["CLIP B/16"] = Clip(B16) with { ProjectionWidth = 512 },
-        ["CLIP L/14"] = Clip(L16) with { PatchSize = 14, ProjectionWidth = 768 },
+        ["SigLIP2 gopt/16"] = SigLip(B16) with { Depth = 40, EmbedDim = 1536, Heads = 16, HeadDim = 96, MlpDim = 6144, ImageSize = 256, Activation = Activation.GeluTanh },
+        ["CLIP B/16"] = Clip(B16) with { ProjectionDim = 512 },
+        ["CLIP L/14"] = Clip(L16) with { PatchSize = 14, ProjectionDim = 768 },
     };
 
     /// <summary>
@@ -87,19 +87,19 @@ public sealed class PublishedModelTests
 
     [Theory]
     [MemberData(nameof(Published))]
-    public void A_published_model_is_recognised_in_every_dialect_it_comes_in(string model, long parameters, string[] dialects)
+    public void A_published_model_is_recognised_in_every_format_it_comes_in(string model, long parameters, string[] formats)
     {
         ViTArchitecture expected = Models[model].Validated();
         Assert.Equal(parameters, CostModel.Parameters(expected, expected.FullWidths));
-        foreach (string dialect in dialects)
+        foreach (string format in formats)
         {
-            using ShapesOnly file = ShapesOnly.Of(expected, dialect);
+            using ShapesOnly file = ShapesOnly.Of(expected, format);
             ModelDescription found = ModelFile.Describe(file, new ModelHints { Activation = expected.HasPreNorm ? Activation.QuickGelu : null });
             ViTArchitecture same = expected with
             {
                 // transformers' own defaults: 1e-12 for ViT and DeiT, the tanh form for SigLIP of every size.
-                LayerNormEpsilon = dialect is "transformers-vit" or "transformers-deit" ? 1e-12 : expected.LayerNormEpsilon,
-                Activation = dialect == "transformers-siglip" ? Activation.GeluTanh : expected.Activation,
+                LayerNormEpsilon = format is "transformers-vit" or "transformers-deit" ? 1e-12 : expected.LayerNormEpsilon,
+                Activation = format == "transformers-siglip" ? Activation.GeluTanh : expected.Activation,
             };
             Assert.Equal(same, found.Architecture);
             Assert.Equal(expected.FullWidths, found.Widths);

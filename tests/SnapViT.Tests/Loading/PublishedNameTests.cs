@@ -11,7 +11,7 @@ public sealed class PublishedNameTests
 {
     private const string Augreg = "timm--vit_small_patch16_224.augreg_in21k_ft_in1k";
 
-    private static readonly ViTArchitecture S16 = new() { Depth = 12, Width = 384, Heads = 6, HeadWidth = 64, Hidden = 1536, PatchSize = 16, ImageSize = 224, Classes = 1000 };
+    private static readonly ViTArchitecture S16 = new() { Depth = 12, EmbedDim = 384, Heads = 6, HeadDim = 64, MlpDim = 1536, PatchSize = 16, ImageSize = 224, Classes = 1000 };
 
     [Fact]
     public void A_name_of_timm_maps_to_the_table_of_known_models()
@@ -33,7 +33,7 @@ public sealed class PublishedNameTests
     [Fact]
     public void A_file_that_is_not_what_its_name_says_is_refused() => Assert.Contains(
         "the name timm/vit_small_patch16_224.augreg_in21k_ft_in1k is of another model: expected width 768, as the tensors have it, found 384",
-        Assert.Throws<CheckpointFormatException>(() => Describe(S16 with { Width = 768, Heads = 12, Hidden = 3072 }, Augreg)).Message,
+        Assert.Throws<CheckpointFormatException>(() => Describe(S16 with { EmbedDim = 768, Heads = 12, MlpDim = 3072 }, Augreg)).Message,
         StringComparison.Ordinal);
 
     [Fact]

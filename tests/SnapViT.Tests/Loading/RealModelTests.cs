@@ -27,7 +27,7 @@ public sealed class RealModelTests
         Assert.Equal(model.GetProperty("params").GetInt64(), CostModel.Parameters(a, description.Widths));
         Assert.Equal(model.GetProperty("num_classes").GetInt32(), a.Classes);
         Assert.Equal(model.GetProperty("input_size")[1].GetInt32(), a.ImageSize);
-        Assert.Equal(name == "siglip-gopt" ? 96 : name == "deit3-h" ? 80 : 64, a.HeadWidth);
+        Assert.Equal(name == "siglip-gopt" ? 96 : name == "deit3-h" ? 80 : 64, a.HeadDim);
         Assert.Equal(name == "siglip-gopt" ? Activation.GeluTanh : Activation.GeluErf, a.Activation);
         Assert.Equal(1e-6, a.LayerNormEpsilon);
         Assert.Equal(a.FullWidths, description.Widths);

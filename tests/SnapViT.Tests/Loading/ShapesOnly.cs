@@ -1,16 +1,16 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Dialects;
+using SnapViT.Core.Formats;
 
 namespace SnapViT.Tests.Loading;
 
 /// <summary>A checkpoint of names and shapes without a value: the largest model takes no memory.</summary>
 internal sealed class ShapesOnly(IEnumerable<TensorEntry> tensors) : ITensorArchive
 {
-    /// <summary>What a full-size model would be as a file of a dialect.</summary>
-    public static ShapesOnly Of(ViTArchitecture architecture, string dialect, Func<string, string>? rename = null) => new(
-        DialectWriter.ToDialect(
-            DialectTable.Named(dialect),
+    /// <summary>What a full-size model would be as a file of a format.</summary>
+    public static ShapesOnly Of(ViTArchitecture architecture, string format, Func<string, string>? rename = null) => new(
+        StateDictWriter.ToFormat(
+            StateDictFormats.Named(format),
             architecture,
             ParameterTable.For(architecture, architecture.FullWidths).Select(parameter => new TensorToWrite(parameter.Name, TensorType.Float32, parameter.Shape, stream => WriteZeros(stream, parameter))))
         .Select(tensor => new TensorEntry(rename?.Invoke(tensor.Entry.Name) ?? tensor.Entry.Name, tensor.Entry.Type, tensor.Entry.Shape)));
@@ -31,6 +31,6 @@ internal sealed class ShapesOnly(IEnumerable<TensorEntry> tensors) : ITensorArch
     {
     }
 
-    /// <summary>Biases of fused layers only are looked at while a dialect is written.</summary>
+    /// <summary>Biases of fused layers only are looked at while a format is written.</summary>
     private static void WriteZeros(Stream stream, ParameterShape parameter) => stream.Write(new byte[parameter.Elements * sizeof(float)]);
 }

@@ -42,7 +42,7 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
             Pooling.AveragePatches => Mean(tokens[_a.PrefixTokens..]),
             _ => AttentionPool(tokens),
         };
-        return _a.ProjectionWidth > 0 ? Linear(pooled, "projection", _a.ProjectionWidth) : pooled;
+        return _a.ProjectionDim > 0 ? Linear(pooled, "projection", _a.ProjectionDim) : pooled;
     }
 
     private double[][] Patches(double[] image)
@@ -53,7 +53,7 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
             int top = patch / _a.Grid * side, left = patch % _a.Grid * side;
             double[] pixels = [.. Enumerable.Range(0, _a.Channels * side * side).Select(i =>
                 image[(i / (side * side) * size * size) + ((top + (i / side % side)) * size) + left + (i % side)])];
-            return Linear(pixels, "patch_embed.proj", _a.Width);
+            return Linear(pixels, "patch_embed.proj", _a.EmbedDim);
         })];
     }
 
@@ -69,13 +69,13 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
         };
     }
 
-    private double[][] Token(string name) => _weights.TryGetValue(name, out double[]? values) ? [.. values.Chunk(_a.Width)] : [];
+    private double[][] Token(string name) => _weights.TryGetValue(name, out double[]? values) ? [.. values.Chunk(_a.EmbedDim)] : [];
 
-    private double[][] Positioned(double[][] tokens) => [.. tokens.Zip(_weights["pos_embed"].Chunk(_a.Width), Sum)];
+    private double[][] Positioned(double[][] tokens) => [.. tokens.Zip(_weights["pos_embed"].Chunk(_a.EmbedDim), Sum)];
 
     private double[][] Attention(double[][] tokens, string prefix, int heads)
     {
-        int d = _a.HeadWidth, prefixTokens = _a.PrefixTokens;
+        int d = _a.HeadDim, prefixTokens = _a.PrefixTokens;
         double[][] mixed = [.. tokens.Select(_ => new double[heads * d])];
         double[][] qkv = [.. tokens.Select(token => Linear(token, prefix + "attn.qkv", heads * 3 * d))];
         for (int head = 0; head < heads; head++)
@@ -91,7 +91,7 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
             }
         }
 
-        return [.. mixed.Select(row => Linear(row, prefix + "attn.proj", _a.Width))];
+        return [.. mixed.Select(row => Linear(row, prefix + "attn.proj", _a.EmbedDim))];
     }
 
     private static double[][] Attend(double[][] queries, double[][] keys, double[][] values) => [.. queries.Select(query =>
@@ -123,10 +123,10 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
         if (kind == MlpKind.SwiGlu)
         {
             double[] gate = Linear(token, prefix + "w1", neurons), values = Linear(token, prefix + "w2", neurons);
-            return Linear([.. gate.Zip(values, (g, v) => g / (1 + Math.Exp(-g)) * v)], prefix + "w3", _a.Width);
+            return Linear([.. gate.Zip(values, (g, v) => g / (1 + Math.Exp(-g)) * v)], prefix + "w3", _a.EmbedDim);
         }
 
-        return Linear([.. Linear(token, prefix + "fc1", neurons).Select(Activate)], prefix + "fc2", _a.Width);
+        return Linear([.. Linear(token, prefix + "fc1", neurons).Select(Activate)], prefix + "fc2", _a.EmbedDim);
     })];
 
     private double Activate(double x) => _a.Activation switch
@@ -151,15 +151,15 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
 
     private double[] AttentionPool(double[][] tokens)
     {
-        int d = _a.Width / _a.Heads;
-        double[] query = Linear(_weights["attn_pool.latent"], "attn_pool.q", _a.Width);
-        double[][] kv = [.. tokens.Select(token => Linear(token, "attn_pool.kv", 2 * _a.Width))];
+        int d = _a.EmbedDim / _a.Heads;
+        double[] query = Linear(_weights["attn_pool.latent"], "attn_pool.q", _a.EmbedDim);
+        double[][] kv = [.. tokens.Select(token => Linear(token, "attn_pool.kv", 2 * _a.EmbedDim))];
         double[] mixed = [.. Enumerable.Range(0, _a.Heads).SelectMany(head => Attend(
             [query[(head * d)..((head + 1) * d)]],
             [.. kv.Select(row => row[(head * d)..((head + 1) * d)])],
-            [.. kv.Select(row => row[(_a.Width + (head * d))..(_a.Width + ((head + 1) * d))])])[0])];
-        double[] x = Linear(mixed, "attn_pool.proj", _a.Width);
-        return Sum(x, Mlp(Norm([x], "attn_pool.norm"), "attn_pool.mlp.", _a.Hidden, MlpKind.Standard)[0]);
+            [.. kv.Select(row => row[(_a.EmbedDim + (head * d))..(_a.EmbedDim + ((head + 1) * d))])])[0])];
+        double[] x = Linear(mixed, "attn_pool.proj", _a.EmbedDim);
+        return Sum(x, Mlp(Norm([x], "attn_pool.norm"), "attn_pool.mlp.", _a.MlpDim, MlpKind.Standard)[0]);
     }
 
     private double[] Linear(double[] x, string name, int outputs)

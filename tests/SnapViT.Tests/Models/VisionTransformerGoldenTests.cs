@@ -114,13 +114,13 @@ public sealed class VisionTransformerGoldenTests
         using JsonDocument config = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", family, "config.json")));
         using LoadedModel loaded = Golden.Model(family);
         ViTArchitecture a = loaded.Model.Architecture;
-        int maskToken = a.Position == PositionEmbedding.Rotary ? a.Width : 0;
+        int maskToken = a.Position == PositionEmbedding.Rotary ? a.EmbedDim : 0;
         Assert.Equal(config.RootElement.GetProperty("count_parameters").GetInt64(), CostModel.Parameters(a, a.FullWidths) + maskToken);
         Assert.Equal(config.RootElement.GetProperty("estimate_model_flops").GetInt64(), CostModel.Flops(a, a.FullWidths, FlopConvention.Reference));
         Assert.Equal(a.Tokens == a.Patches + 1, CostModel.Flops(a, a.FullWidths) == CostModel.Flops(a, a.FullWidths, FlopConvention.Reference));
     }
 
-    private sealed class Recorder : IForwardTap
+    private sealed class Recorder : IForwardHook
     {
         public Dictionary<(int, BlockLinear), Tensor> Outputs { get; } = [];
 

@@ -22,10 +22,10 @@ public sealed class VisionTransformerTests
         PlainVisionTransformer plain = new(model);
         double[][][] tokens = [.. Enumerable.Range(0, 2).Select(image => plain.Tokens([.. images[image].data<float>().Select(pixel => (double)pixel)]))];
         double[] features = [.. tokens.SelectMany(plain.Pool)];
-        Assert.Equal([2, model.Architecture.Tokens, model.Architecture.Width], model.Tokens(images).shape);
-        Assert.Equal([2, model.Architecture.FeatureWidth], model.Embed(images).shape);
-        model.Tokens(images).ShouldBeWithinOfLargest(1e-5, tensor([.. tokens.SelectMany(all => all.SelectMany(token => token))], [2, model.Architecture.Tokens, model.Architecture.Width]));
-        model.Embed(images).ShouldBeWithinOfLargest(1e-5, tensor(features, [2, model.Architecture.FeatureWidth]));
+        Assert.Equal([2, model.Architecture.Tokens, model.Architecture.EmbedDim], model.Tokens(images).shape);
+        Assert.Equal([2, model.Architecture.FeatureDim], model.Embed(images).shape);
+        model.Tokens(images).ShouldBeWithinOfLargest(1e-5, tensor([.. tokens.SelectMany(all => all.SelectMany(token => token))], [2, model.Architecture.Tokens, model.Architecture.EmbedDim]));
+        model.Embed(images).ShouldBeWithinOfLargest(1e-5, tensor(features, [2, model.Architecture.FeatureDim]));
     }
 
     // How far bfloat16 carries depends on the weights; what rounding these weights alone costs, computed in float32, is the yardstick. A layer
@@ -164,7 +164,7 @@ public sealed class VisionTransformerTests
         return [.. features.data<float>()];
     }
 
-    private sealed class Recorder : IForwardTap
+    private sealed class Recorder : IForwardHook
     {
         public List<string> Seen { get; } = [];
 

@@ -91,7 +91,7 @@ public sealed class FitnessTests : IDisposable
     {
         Assert.True(double.IsFinite(Evaluate(new FitnessOptions { PcaComponents = Count })));
         using Tensor one = _images.Batches(1).First();
-        using Fitness fitness = new(_model, Scores, () => [one.alias()], new FitnessOptions { PcaComponents = Vit.Width });
+        using Fitness fitness = new(_model, Scores, () => [one.alias()], new FitnessOptions { PcaComponents = Vit.EmbedDim });
         Assert.True(double.IsFinite(fitness.Evaluate(Start, Stop)));
     }
 
@@ -101,7 +101,7 @@ public sealed class FitnessTests : IDisposable
         ViTArchitecture clip = SmallModels.Architecture("clip");
         using VisionTransformer model = SmallModels.Create(clip);
         using Tensor two = SmallModels.Images(clip, 2);
-        using Fitness fitness = new(model, SmallModels.Scores(clip), () => [two.alias()], new FitnessOptions { PcaComponents = clip.ProjectionWidth });
+        using Fitness fitness = new(model, SmallModels.Scores(clip), () => [two.alias()], new FitnessOptions { PcaComponents = clip.ProjectionDim });
         Assert.True(double.IsFinite(fitness.Evaluate(ScoreCoefficients.Initial(clip.Depth, clip.Heads), Stop)));
     }
 
@@ -177,7 +177,7 @@ public sealed class FitnessTests : IDisposable
     {
         using Tensor all = _images.Batches(Count).Single();
         using Tensor features = model.Embed(all);
-        return [.. features.data<float>().Select(value => (double)value).Chunk(Vit.Width)];
+        return [.. features.data<float>().Select(value => (double)value).Chunk(Vit.EmbedDim)];
     }
 
     private static double Cosine(double[] a, double[] b) => Dot(a, b) / Math.Sqrt(Dot(a, a) * Dot(b, b));

@@ -83,7 +83,7 @@ public sealed class PruneRunGoldenTests
         {
             SubnetPlan plan = elastic.Planner.Plan(Budget.Ratios(mlp, head));
             Assert.Equal(golden.Longs($"pruned.{key}.fc2_cols"), plan.Widths.Select(block => (long)block.Neurons));
-            Assert.Equal(golden.Longs($"pruned.{key}.proj_cols"), plan.Widths.Select(block => (long)block.Heads * loaded.Model.Architecture.HeadWidth));
+            Assert.Equal(golden.Longs($"pruned.{key}.proj_cols"), plan.Widths.Select(block => (long)block.Heads * loaded.Model.Architecture.HeadDim));
         }
     }
 

@@ -16,7 +16,7 @@ internal static class ChannelQuantisation
         Tensor weights = values.to(ScalarType.Float32);
         long[] others = [.. Enumerable.Range(0, weights.shape.Length).Where(axis => axis != outputs)];
         Tensor largest = weights.abs().amax(others, keepdim: true);
-        Tensor scales = where(largest.eq(zeros_like(largest)), ones_like(largest), largest.Over(Largest));
+        Tensor scales = where(largest.eq(zeros_like(largest)), ones_like(largest), largest.Div(Largest));
         return (weights.div(scales).round(), scales.reshape(-1));
     }
 }

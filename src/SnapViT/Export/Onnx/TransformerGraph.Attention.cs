@@ -15,7 +15,7 @@ internal sealed partial class TransformerGraph
             return _weights.Vector(prefix + "attn.proj.bias");
         }
 
-        long tokens = _architecture.Tokens, width = _architecture.HeadWidth;
+        long tokens = _architecture.Tokens, width = _architecture.HeadDim;
         string qkv = _weights.Linear(_weights.Norm(x, prefix + "norm1"), prefix + "attn.qkv");
         string headMajor = _graph.Reshape(qkv, -1, tokens, heads, 3, width);
         string[] parts = _graph.Split(_graph.Transpose(headMajor, 3, 0, 2, 1, 4), axis: 0, parts: 3);
@@ -39,7 +39,7 @@ internal sealed partial class TransformerGraph
         }
 
         // Prefix tokens turn by an angle of 0.
-        Tensor still = zeros(_architecture.PrefixTokens, _architecture.HeadWidth, device: cos.device);
+        Tensor still = zeros(_architecture.PrefixTokens, _architecture.HeadDim, device: cos.device);
         _rotaryCos ??= _weights.Table("rope.cos", cat([still.cos(), cos], 0));
         _rotarySin ??= _weights.Table("rope.sin", cat([still.sin(), Signed(sin)], 0));
         string[] halves = _graph.Split(x, axis: -1, parts: 2);

@@ -7,11 +7,11 @@ internal sealed partial class TransformerGraph
     private void AddOutputs(string rows, OnnxOutputs outputs)
     {
         ViTArchitecture a = _architecture;
-        string tokens = _graph.Reshape(rows, -1, a.Tokens, a.Width);
+        string tokens = _graph.Reshape(rows, -1, a.Tokens, a.EmbedDim);
         string features = a.HasDistillationToken && outputs == OnnxOutputs.Logits ? "" : Pool(rows, tokens);
         if (outputs.HasFlag(OnnxOutputs.Features))
         {
-            _graph.Output("features", features, a.FeatureWidth);
+            _graph.Output("features", features, a.FeatureDim);
         }
 
         if (outputs.HasFlag(OnnxOutputs.Logits))
@@ -36,7 +36,7 @@ internal sealed partial class TransformerGraph
 
     /// <summary>One token of every image, [batch, D].</summary>
     private string Token(string tokens, int index) =>
-        _graph.Reshape(_graph.Slice(tokens, axis: 1, index, index + 1), -1, _architecture.Width);
+        _graph.Reshape(_graph.Slice(tokens, axis: 1, index, index + 1), -1, _architecture.EmbedDim);
 
     private string BothClassifiers(string tokens) => _graph.Multiply(
         _graph.Add(_weights.Linear(Token(tokens, 0), "head"), _weights.Linear(Token(tokens, 1), "head_dist")), 0.5);
@@ -45,12 +45,12 @@ internal sealed partial class TransformerGraph
     private string AttentionPool(string rows)
     {
         ViTArchitecture a = _architecture;
-        long heads = a.Heads, width = a.Width / a.Heads;
-        string latent = _graph.Reshape(_weights.Vector("attn_pool.latent"), 1, a.Width);
+        long heads = a.Heads, width = a.EmbedDim / a.Heads;
+        string latent = _graph.Reshape(_weights.Vector("attn_pool.latent"), 1, a.EmbedDim);
         string query = _graph.Reshape(_weights.Linear(latent, "attn_pool.q"), 1, 1, heads, 1, width);
         string kv = _graph.Reshape(_weights.Linear(rows, "attn_pool.kv"), -1, a.Tokens, 2, heads, width);
         string[] parts = _graph.Split(_graph.Transpose(kv, 2, 0, 3, 1, 4), axis: 0, parts: 2);
-        string x = _weights.Linear(_graph.Reshape(Attend(query, parts[0], parts[1], width), -1, a.Width), "attn_pool.proj");
+        string x = _weights.Linear(_graph.Reshape(Attend(query, parts[0], parts[1], width), -1, a.EmbedDim), "attn_pool.proj");
         string hidden = _graph.Activate(_weights.Linear(_weights.Norm(x, "attn_pool.norm"), "attn_pool.mlp.fc1"), a.Activation);
         return _graph.Add(x, _weights.Linear(hidden, "attn_pool.mlp.fc2"));
     }

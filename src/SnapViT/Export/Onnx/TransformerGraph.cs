@@ -60,7 +60,7 @@ internal sealed partial class TransformerGraph
     /// <summary>Patches in the places of their tokens, plus one table of everything that does not depend on the image: prefix tokens and positions.</summary>
     private string Embed(string images)
     {
-        long width = _architecture.Width, patches = _architecture.Patches;
+        long width = _architecture.EmbedDim, patches = _architecture.Patches;
         string map = _weights.Convolution(images, "patch_embed.proj", _architecture.PatchSize);
         string rows = _graph.Transpose(_graph.Reshape(map, -1, width, patches), 0, 2, 1);
         Tensor table = _model.PlaceTokens(zeros(1, patches, width, device: _model.Weights["patch_embed.proj.weight"].device));

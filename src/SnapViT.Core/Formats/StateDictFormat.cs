@@ -1,0 +1,46 @@
+using SnapViT.Core.Architecture;
+
+namespace SnapViT.Core.Formats;
+
+/// <summary>How one publisher names the tensors of a Vision Transformer, as a table; and what his names imply but no shape shows.</summary>
+public sealed record StateDictFormat
+{
+    /// <summary>Its name, as <c>snapvit inspect</c> and <c>snapvit convert --to</c> say it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>A tensor that every file of the format has, behind the prefix.</summary>
+    public required string Marker { get; init; }
+
+    /// <summary>Further tensors, one of which a file of the format has; empty where the marker alone tells it from all other formats.</summary>
+    public IReadOnlyList<string> Signs { get; init; } = [];
+
+    /// <summary>Tensors that no file of the format has.</summary>
+    public IReadOnlyList<string> Lacks { get; init; } = [];
+
+    /// <summary>Number of dimensions of the marker; null where it does not matter.</summary>
+    public int? MarkerRank { get; init; }
+
+    /// <summary>Whether the first layer of its MLP holds gate and value packed, twice the rows of what the second layer takes.</summary>
+    public bool HasPackedGate { get; init; }
+
+    /// <summary>Prefixes before the names of the model; the first one is written, the last one where a classifier stands beside the model.</summary>
+    public IReadOnlyList<string> Prefixes { get; init; } = [""];
+
+    /// <summary>The table. Where two rows give the same canonical tensor, the first whose names are in the file is read, and the first is written.</summary>
+    public required IReadOnlyList<KeyRule> Rules { get; init; }
+
+    /// <summary>What a file may hold beside the backbone: names without prefix, <c>*</c> stands for anything.</summary>
+    public IReadOnlyList<string> Unused { get; init; } = [];
+
+    /// <summary>Tensors that the publisher's code expects in a file but no forward pass of images needs; written, never read.</summary>
+    public IReadOnlyList<KeyConstant> Constants { get; init; } = [];
+
+    /// <summary>Epsilon of every LayerNorm where no config says it.</summary>
+    public double LayerNormEpsilon { get; init; } = 1e-6;
+
+    /// <summary>Activation of the MLPs where no config says it; null where files of this format differ in it.</summary>
+    public Activation? Activation { get; init; } = Architecture.Activation.GeluErf;
+
+    /// <summary>Where the names and facts are published.</summary>
+    public required string Source { get; init; }
+}

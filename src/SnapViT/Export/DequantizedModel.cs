@@ -1,0 +1,44 @@
+using SnapViT.Export.Onnx;
+using SnapViT.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Export;
+
+/// <summary>The model that an ONNX graph with smaller weights computes, in torch: every weight is what the graph's stored one stands for.</summary>
+public static class DequantizedModel
+{
+    /// <summary>Rounds weights as <see cref="OnnxExport.Save"/> stores them.</summary>
+    /// <param name="model">The model; stays the caller's.</param>
+    /// <param name="precision">The graph's precision.</param>
+    /// <returns>A model of its own, in float32.</returns>
+    public static VisionTransformer Of(VisionTransformer model, OnnxPrecision precision)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        return new VisionTransformer(model.Weights.Map(model.Widths, (name, tensor) =>
+            IsMatrix(name, tensor) ? Rounded(name, tensor, precision) : tensor.to(ScalarType.Float32, copy: true)));
+    }
+
+    private static bool IsMatrix(string name, Tensor tensor) => name.EndsWith(".weight", StringComparison.Ordinal) && tensor.dim() > 1;
+
+    private static Tensor Rounded(string name, Tensor tensor, OnnxPrecision precision)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return Stored(name, tensor, precision).to(ScalarType.Float32, copy: true).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Stored(string name, Tensor tensor, OnnxPrecision precision)
+    {
+        if (precision != OnnxPrecision.Int8 || tensor.numel() == 0)
+        {
+            return precision == OnnxPrecision.Float16 ? tensor.to(ScalarType.Float16) : tensor;
+        }
+
+        // The convolution's outputs are its first axis; a linear layer's inputs are its last, for qkv keeps several axes of outputs.
+        Tensor rows = name == "patch_embed.proj.weight" ? tensor.reshape(tensor.shape[0], -1) : tensor.reshape(-1, tensor.shape[^1]);
+        (Tensor integers, Tensor scales) = ChannelQuantisation.Of(rows, outputs: 0);
+        return integers.mul(scales.unsqueeze(1)).reshape(tensor.shape);
+    }
+}
