@@ -16,7 +16,7 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
 
     private readonly LoadedModel _model = ModelFile.Load(Path.Combine(shared, "models", "deit_tiny_patch16_224.safetensors"));
 
-    private ImageFolder Photos => ImageFolder.Scan(Path.Combine(shared, "images", "imagenet-sample"), LabelFile.Read(Path.Combine(shared, "images", "imagenet-synsets.txt")));
+    private ImageSet Photos => ImageSet.FromFolder(Path.Combine(shared, "images", "imagenet-sample"), LabelFile.Read(Path.Combine(shared, "images", "imagenet-synsets.txt")));
 
     /// <summary>A row per method and budget, the unpruned model first.</summary>
     public IReadOnlyList<MethodResult> Run(IReadOnlyList<Method> methods, IReadOnlyList<PruningRatios> budgets)
@@ -60,11 +60,11 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
     private IReadOnlyList<MethodResult> Measure(List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models)
     {
         VisionTransformer[] all = [.. models.Select(entry => entry.Model)];
-        HashSet<string> used = [.. Photos.Sample(calibrationImages, seed).Select(file => file.Name)];
-        ImageFolder calibration = Photos.Where(file => used.Contains(file.Name)), rest = Photos.Where(file => !used.Contains(file.Name));
+        HashSet<string> used = [.. Photos.Sample(calibrationImages, seed).Entries.Select(file => file.Name)];
+        ImageSet calibration = Photos.Where(file => used.Contains(file.Name)), rest = Photos.Where(file => !used.Contains(file.Name));
         IReadOnlyList<EvaluationRow> onCalibration = Evaluate(all, calibration, null), onRest = Evaluate(all, rest, null);
         IReadOnlyList<EvaluationRow>? cifar10 = neighbours ? Neighbours(all, "cifar10") : null, euroSat = neighbours ? Neighbours(all, "eurosat") : null;
-        double share = calibration.Files.Count / (double)Photos.Files.Count;
+        double share = calibration.Count / (double)Photos.Count;
         return [.. models.Select((entry, index) => new MethodResult(
             entry.Method,
             entry.Ratios.Mlp,
@@ -78,9 +78,9 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
     private IReadOnlyList<EvaluationRow> Neighbours(VisionTransformer[] models, string set)
     {
         string folder = Path.Combine(shared, "images", set);
-        return Evaluate(models, ImageFolder.Scan(Path.Combine(folder, "test")), ImageFolder.Scan(Path.Combine(folder, "train")));
+        return Evaluate(models, ImageSet.FromFolder(Path.Combine(folder, "test")), ImageSet.FromFolder(Path.Combine(folder, "train")));
     }
 
-    private IReadOnlyList<EvaluationRow> Evaluate(VisionTransformer[] models, ImageFolder test, ImageFolder? train) =>
+    private IReadOnlyList<EvaluationRow> Evaluate(VisionTransformer[] models, ImageSet test, ImageSet? train) =>
         new ModelEvaluation(Preprocessing.Reference, BatchSize, device).Run(models, test, train);
 }

@@ -106,7 +106,7 @@ internal static class BuildCommand
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(path + Unfinished);
-        ImageFolder images = ImageFolder.Scan(parsed.GetRequiredValue(Images), parsed.GetValue(Labels) is string labels ? LabelFile.Read(labels) : null);
+        ImageSet images = ImageSet.FromFolder(parsed.GetRequiredValue(Images), parsed.GetValue(Labels) is string labels ? LabelFile.Read(labels) : null);
         using LoadedModel model = Model.Load(parsed, cancellation);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {

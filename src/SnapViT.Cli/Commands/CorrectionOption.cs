@@ -74,7 +74,7 @@ internal sealed class CorrectionOption
 
     /// <summary>The correction by photos; null where it was not asked for.</summary>
     public PhotoCorrection? ByPhotos(ParseResult parsed, string? photos, LoadedModel model, Preprocessing preprocessing, IProgress<WorkProgress>? progress) => IsSequential(parsed)
-        ? new PhotoCorrection(model, ImageFolder.Scan(photos!).Sample(MostPhotos, parsed.GetValue(GlobalOptions.Seed)), preprocessing, PhotosPerBatch, progress)
+        ? new PhotoCorrection(model, ImageSet.FromFolder(photos!).Sample(MostPhotos, parsed.GetValue(GlobalOptions.Seed)), preprocessing, PhotosPerBatch, progress)
         : null;
 
     private string Name(ParseResult parsed, ElasticScores? scores) => parsed.GetRequiredValue(Correction) switch

@@ -119,9 +119,9 @@ internal sealed class CutTargets
             return null;
         }
 
-        IReadOnlyList<ImageFile> photos = ImageFolder.Scan(folder).Sample(MostPhotos, parsed.GetValue(GlobalOptions.Seed));
+        ImageSet photos = ImageSet.FromFolder(folder).Sample(MostPhotos, parsed.GetValue(GlobalOptions.Seed));
         using VisionTransformer twin = DequantizedModel.Of(subnet.Model, _onnxOptions.Read(parsed).Precision);
-        ImageBatches batches = ImageBatches.ForEvaluation(photos, preprocessing, PhotosPerBatch);
+        ImageBatches batches = ImageBatches.ForEvaluation(photos.Entries, preprocessing, PhotosPerBatch);
         return ProgressDisplay.Run(parsed, progress => ModelAgreement.Measure(subnet.Model, twin, batches, progress, cancellation));
     }
 }

@@ -50,8 +50,8 @@ internal static class EvalCommand
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         LabelFile? labels = parsed.GetValue(Labels) is string path ? LabelFile.Read(path) : null;
-        ImageFolder test = ImageFolder.Scan(parsed.GetRequiredValue(Test), labels);
-        ImageFolder? train = parsed.GetValue(Train) is string folder ? ImageFolder.Scan(folder, labels) : null;
+        ImageSet test = ImageSet.FromFolder(parsed.GetRequiredValue(Test), labels);
+        ImageSet? train = parsed.GetValue(Train) is string folder ? ImageSet.FromFolder(folder, labels) : null;
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
         RequireForPhotos(parsed, scores);
         Budget[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
@@ -73,7 +73,7 @@ internal static class EvalCommand
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(
-        ModelEvaluation evaluation, Cutter cutter, ElasticScores? scores, Budget[] budgets, PlanOptions? how, ImageFolder test, ImageFolder? train, CancellationToken cancellation)
+        ModelEvaluation evaluation, Cutter cutter, ElasticScores? scores, Budget[] budgets, PlanOptions? how, ImageSet test, ImageSet? train, CancellationToken cancellation)
     {
         if (scores is null)
         {

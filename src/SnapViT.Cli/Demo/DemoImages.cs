@@ -12,7 +12,7 @@ internal static class DemoImages
     /// <param name="folder">The folder, made where it is absent.</param>
     /// <param name="seed">Seed of the images.</param>
     /// <param name="perClass">Images of every class.</param>
-    public static ImageFolder Write(string folder, ulong seed, int perClass)
+    public static ImageSet Write(string folder, ulong seed, int perClass)
     {
         string purpose = Path.GetFileName(folder);
         Parallel.For(0, ShapeTextureImages.Classes * perClass, index =>
@@ -24,7 +24,7 @@ internal static class DemoImages
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllBytes(path, Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo {purpose}/{index}"))));
         });
-        return ImageFolder.Scan(folder);
+        return ImageSet.FromFolder(folder);
     }
 
     /// <summary>RGB bytes of one image as a PNG file.</summary>

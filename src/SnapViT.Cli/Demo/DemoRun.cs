@@ -48,11 +48,11 @@ internal sealed class DemoRun
     private DemoResult Execute(string folder, IProgress<WorkProgress> progress, CancellationToken cancellation)
     {
         Stopwatch watch = Stopwatch.StartNew();
-        ImageFolder photos = DemoImages.Write(Path.Combine(folder, "photos"), Seed, PhotosPerClass);
-        ImageFolder train = DemoImages.Write(Path.Combine(folder, "train"), Seed, TrainPerClass);
-        ImageFolder test = DemoImages.Write(Path.Combine(folder, "test"), Seed, TestPerClass);
+        ImageSet photos = DemoImages.Write(Path.Combine(folder, "photos"), Seed, PhotosPerClass);
+        ImageSet train = DemoImages.Write(Path.Combine(folder, "train"), Seed, TrainPerClass);
+        ImageSet test = DemoImages.Write(Path.Combine(folder, "test"), Seed, TestPerClass);
         using LoadedModel model = DemoModel.Extract(Path.Combine(folder, "demo-vit.safetensors"));
-        BuildOptions options = Preset with { Samples = photos.Files.Count, Evaluations = Evaluations, Seed = Seed, BatchSize = BatchSize, Precision = Precision, Device = Device };
+        BuildOptions options = Preset with { Samples = photos.Count, Evaluations = Evaluations, Seed = Seed, BatchSize = BatchSize, Precision = Precision, Device = Device };
         BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, progress).Run(Path.Combine(folder, "unfinished"), cancellation);
 
         using ElasticViT elastic = ElasticViT.Create(model, built.Scores, options.Correction, Precision, Device);
@@ -62,7 +62,7 @@ internal sealed class DemoRun
             subnets.AddRange([elastic.At(Budget.Whole), .. Budgets.Select(ratios => elastic.At(Budget.Ratios(ratios)))]);
             ModelEvaluation evaluation = new(DemoModel.Preprocessing, BatchSize, Device, progress);
             IReadOnlyList<EvaluationRow> rows = evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
-            return new DemoResult(rows, [.. subnets.Select(subnet => subnet.Plan.Widths)], built.Search?.History ?? [], photos.Files.Count, test.Files.Count, watch.Elapsed.TotalSeconds, Seed);
+            return new DemoResult(rows, [.. subnets.Select(subnet => subnet.Plan.Widths)], built.Search?.History ?? [], photos.Count, test.Count, watch.Elapsed.TotalSeconds, Seed);
         }
         finally
         {

@@ -33,7 +33,7 @@ internal static class BuildReport
                 console.WriteLine($"began anew: {result.Discarded}");
             }
 
-            foreach (SnapViT.Data.SkippedFile skipped in result.Skipped)
+            foreach (SnapViT.Data.SkippedImage skipped in result.Skipped)
             {
                 console.WriteLine($"skipped {skipped.Name}: {skipped.Reason}");
             }

@@ -8,13 +8,13 @@ namespace SnapViT.Cli.Output;
 /// <summary>A row per sub-network.</summary>
 internal static class EvaluationReport
 {
-    public static Report Of(Preprocessing preprocessing, ScalarType precision, EvaluationRow? unpruned, IReadOnlyList<EvaluationRow> rows, IReadOnlyList<SkippedFile> skipped) => new(
+    public static Report Of(Preprocessing preprocessing, ScalarType precision, EvaluationRow? unpruned, IReadOnlyList<EvaluationRow> rows, IReadOnlyList<SkippedImage> skipped) => new(
         new { Preprocessing = preprocessing.Describe(), Precision = precision == ScalarType.BFloat16 ? "bf16" : "fp32", Unpruned = unpruned is null ? null : Row(unpruned), Rows = rows.Select(Row), Skipped = skipped },
         console =>
         {
             console.WriteLine($"preprocessing: {preprocessing.Describe()}");
             console.Write(Table(unpruned is null ? rows : [unpruned, .. rows]));
-            foreach (SkippedFile file in skipped)
+            foreach (SkippedImage file in skipped)
             {
                 console.WriteLine($"skipped {file.Name}: {file.Reason}");
             }

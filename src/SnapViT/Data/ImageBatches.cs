@@ -12,10 +12,10 @@ public sealed class ImageBatches
 {
     private const int BatchesAhead = 2;
 
-    private readonly Func<ImageFile, RgbImage, float[]> _prepare;
+    private readonly Func<string, RgbImage, float[]> _prepare;
     private readonly int _imageLength;
     private readonly int _size;
-    private readonly List<SkippedFile> _skipped = [];
+    private readonly List<SkippedImage> _skipped = [];
 
     /// <summary>Batches of prepared images.</summary>
     /// <param name="files">Files to read, in this order.</param>
@@ -23,7 +23,7 @@ public sealed class ImageBatches
     /// <param name="shape">Shape of one prepared image, such as [3, S, S].</param>
     /// <param name="size">Images per batch, at least 1; the last batch may be smaller.</param>
     /// <exception cref="ArgumentOutOfRangeException">The size is not positive, or a batch would take 2 GB or more.</exception>
-    public ImageBatches(IReadOnlyList<ImageFile> files, Func<ImageFile, RgbImage, float[]> prepare, IReadOnlyList<long> shape, int size)
+    public ImageBatches(IReadOnlyList<ImageEntry> files, Func<string, RgbImage, float[]> prepare, IReadOnlyList<long> shape, int size)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(prepare);
@@ -39,7 +39,7 @@ public sealed class ImageBatches
     }
 
     /// <summary>The files that are read, in order.</summary>
-    public IReadOnlyList<ImageFile> Files { get; }
+    public IReadOnlyList<ImageEntry> Files { get; }
 
     /// <summary>Shape of one prepared image.</summary>
     public IReadOnlyList<long> Shape { get; }
@@ -48,10 +48,10 @@ public sealed class ImageBatches
     public double MaxSkippedShare { get; init; } = 0.1;
 
     /// <summary>Files that the last pass left out, in order.</summary>
-    public IReadOnlyList<SkippedFile> Skipped => _skipped;
+    public IReadOnlyList<SkippedImage> Skipped => _skipped;
 
     /// <summary>Batches of whole images through one model's preprocessing, [B, 3, S, S].</summary>
-    public static ImageBatches ForEvaluation(IReadOnlyList<ImageFile> files, Preprocessing preprocessing, int size)
+    public static ImageBatches ForEvaluation(IReadOnlyList<ImageEntry> files, Preprocessing preprocessing, int size)
     {
         ArgumentNullException.ThrowIfNull(preprocessing);
         long side = preprocessing.Validated().Side;
@@ -59,14 +59,14 @@ public sealed class ImageBatches
     }
 
     /// <summary>Batches of crops, [B, V, 3, S, S].</summary>
-    public static ImageBatches ForCrops(IReadOnlyList<ImageFile> files, MultiCrop crops, int size)
+    public static ImageBatches ForCrops(IReadOnlyList<ImageEntry> files, MultiCrop crops, int size)
     {
         ArgumentNullException.ThrowIfNull(crops);
         return new ImageBatches(files, crops.Apply, [crops.Views, 3, crops.Side, crops.Side], size);
     }
 
     /// <summary>Batches of random views, [B, V, 3, S, S].</summary>
-    public static ImageBatches ForViews(IReadOnlyList<ImageFile> files, RandomViews views, int size)
+    public static ImageBatches ForViews(IReadOnlyList<ImageEntry> files, RandomViews views, int size)
     {
         ArgumentNullException.ThrowIfNull(views);
         return new ImageBatches(files, views.Apply, [views.Count, 3, views.Side, views.Side], size);
@@ -75,7 +75,7 @@ public sealed class ImageBatches
     /// <summary>Reads all files once; one pass at a time. Leaving early stops the background work before control returns.</summary>
     /// <param name="cancellation">Stops reading.</param>
     /// <returns>Batches that the caller disposes, in the order of the files.</returns>
-    /// <exception cref="ImageFolderException">More than the set share of the files cannot be read.</exception>
+    /// <exception cref="ImageException">More than the set share of the files cannot be read.</exception>
     /// <exception cref="OperationCanceledException">Reading was stopped.</exception>
     public IEnumerable<ImageBatch> Read(CancellationToken cancellation = default)
     {
@@ -83,7 +83,7 @@ public sealed class ImageBatches
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Queue<Task<float[]>> ahead = [];
         List<float[]> images = [];
-        List<ImageFile> files = [];
+        List<ImageEntry> files = [];
         try
         {
             for (int index = 0; index < Files.Count; index++)
@@ -91,7 +91,7 @@ public sealed class ImageBatches
                 cancellation.ThrowIfCancellationRequested();
                 while (ahead.Count < BatchesAhead * _size && index + ahead.Count < Files.Count)
                 {
-                    ImageFile next = Files[index + ahead.Count];
+                    ImageEntry next = Files[index + ahead.Count];
                     ahead.Enqueue(Task.Run(() => Prepare(next), stop.Token));
                 }
 
@@ -116,27 +116,27 @@ public sealed class ImageBatches
         }
     }
 
-    private float[] Prepare(ImageFile file)
+    private float[] Prepare(ImageEntry file)
     {
-        float[] image = _prepare(file, ImageDecoder.Decode(file.Path));
+        float[] image = _prepare(file.Name, file.Decode());
         return image.Length == _imageLength
             ? image
             : throw new InvalidOperationException($"{file.Name}: expected {_imageLength} prepared values [{string.Join(", ", Shape)}], found {image.Length}");
     }
 
     /// <summary>The image, or null where the file is broken and was noted.</summary>
-    private float[]? Take(Task<float[]> task, ImageFile file)
+    private float[]? Take(Task<float[]> task, ImageEntry file)
     {
         try
         {
             return task.GetAwaiter().GetResult();
         }
-        catch (Exception exception) when (exception is ImageFormatException or IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is ImageException or IOException or InvalidDataException or UnauthorizedAccessException)
         {
-            _skipped.Add(new SkippedFile(file.Name, exception.Message));
+            _skipped.Add(new SkippedImage(file.Name, exception.Message));
             return _skipped.Count <= MaxSkippedShare * Files.Count
                 ? null
-                : throw new ImageFolderException(
+                : throw new ImageException(
                     _skipped[0].Name, $"more than {MaxSkippedShare:P0} of {Files.Count} files cannot be read as images, this one first: {_skipped[0].Reason}");
         }
     }

@@ -1,17 +1,6 @@
-using SnapViT.Core.Errors;
 using SkiaSharp;
 
 namespace SnapViT.Data;
-
-/// <summary>A file that is no image, or a damaged one. The message is one line that names it.</summary>
-public sealed class ImageFormatException : SnapViTException
-{
-    /// <summary>States what is wrong with which file.</summary>
-    public ImageFormatException(string path, string fault)
-        : base(ErrorKind.Images, $"{path}: {fault}")
-    {
-    }
-}
 
 /// <summary>
 /// Decodes JPEG, PNG, WebP and BMP to the bytes that PIL's <c>Image.open(f).convert("RGB")</c> gives: no rotation by EXIF, no colour management,
@@ -25,20 +14,35 @@ public static class ImageDecoder
     /// <summary>The longest side an image may have, in pixels: JPEG's own limit.</summary>
     public const int MaxSide = 65_535;
 
-    /// <summary>Decodes one file.</summary>
-    /// <exception cref="ImageFormatException">It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.</exception>
+    /// <summary>Decodes one image from a stream, which stays the caller's.</summary>
+    /// <param name="stream">The encoded image, from the stream's position to its end.</param>
+    /// <param name="name">The image's name in messages.</param>
+    /// <exception cref="ImageException">It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
-    public static RgbImage Decode(string path)
+    public static RgbImage Decode(Stream stream, string name)
     {
-        byte[] file = File.ReadAllBytes(path);
-        using SKData data = SKData.CreateCopy(file);
+        ArgumentNullException.ThrowIfNull(stream);
+        long length = stream.CanSeek ? stream.Length - stream.Position : 0;
+        using MemoryStream bytes = length <= Array.MaxLength
+            ? new MemoryStream((int)Math.Max(length, 0))
+            : throw new ImageException(name, $"expected an image of at most {Array.MaxLength} bytes, found {length}");
+        stream.CopyTo(bytes);
+        return Decode(bytes.GetBuffer().AsSpan(0, (int)bytes.Length), name);
+    }
+
+    /// <summary>Decodes one image from bytes.</summary>
+    /// <param name="bytes">The encoded image.</param>
+    /// <param name="name">The image's name in messages.</param>
+    /// <exception cref="ImageException">It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.</exception>
+    public static RgbImage Decode(ReadOnlySpan<byte> bytes, string name)
+    {
+        using SKData data = SKData.CreateCopy(bytes);
         using SKCodec codec = SKCodec.Create(data)
-            ?? throw new ImageFormatException(path, $"expected a JPEG, PNG, WebP or BMP image, found no usable header in {file.Length} bytes");
+            ?? throw new ImageException(name, $"expected a JPEG, PNG, WebP or BMP image, found no usable header in {bytes.Length} bytes");
         (int width, int height) = (codec.Info.Width, codec.Info.Height);
         if (Math.Max(width, height) > MaxSide || (long)width * height > MaxPixels)
         {
-            throw new ImageFormatException(path, $"expected sides of at most {MaxSide} and at most {MaxPixels} pixels, found {width} x {height}");
+            throw new ImageException(name, $"expected sides of at most {MaxSide} and at most {MaxPixels} pixels, found {width} x {height}");
         }
 
         SKImageInfo asRgba = new(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
@@ -54,7 +58,7 @@ public static class ImageDecoder
 
         return result == SKCodecResult.Success
             ? new RgbImage(width, height, DropAlpha(rgba))
-            : throw new ImageFormatException(path, $"the image is damaged or cut short ({result})");
+            : throw new ImageException(name, $"the image is damaged or cut short ({result})");
     }
 
     private static byte[] DropAlpha(byte[] rgba)

@@ -41,15 +41,15 @@ public sealed class MultiCrop
     internal static (double Least, double Most) LocalArea { get; } = (0.05, 0.25);
 
     /// <summary>Makes the crops of one image.</summary>
-    /// <param name="file">Its name seeds the draw.</param>
+    /// <param name="name">The image's name, which seeds the draw.</param>
     /// <param name="image">The decoded image.</param>
     /// <returns>Normalised values [V, 3, S, S].</returns>
-    public float[] Apply(ImageFile file, RgbImage image)
+    public float[] Apply(string name, RgbImage image)
     {
         ArgumentNullException.ThrowIfNull(image);
         int length = 3 * Side * Side;
         float[] values = new float[Views * length];
-        IReadOnlyList<CropRectangle> rectangles = Rectangles(file, image.Width, image.Height);
+        IReadOnlyList<CropRectangle> rectangles = Rectangles(name, image.Width, image.Height);
         for (int view = 0; view < Views; view++)
         {
             _preprocessing.Normalise(Resized(image, rectangles[view], Side), values.AsSpan(view * length, length));
@@ -59,14 +59,14 @@ public sealed class MultiCrop
     }
 
     /// <summary>Draws the rectangles of one image's crops.</summary>
-    /// <param name="file">Its name seeds the draw.</param>
+    /// <param name="name">The image's name, which seeds the draw.</param>
     /// <param name="width">Width of the decoded image in pixels.</param>
     /// <param name="height">Height of the decoded image in pixels.</param>
     /// <returns>V rectangles, global ones first.</returns>
-    public IReadOnlyList<CropRectangle> Rectangles(ImageFile file, int width, int height)
+    public IReadOnlyList<CropRectangle> Rectangles(string name, int width, int height)
     {
-        ArgumentNullException.ThrowIfNull(file);
-        SeededRandom random = SeededRandom.ForPurpose(_seed, $"crops/{file.Name}");
+        ArgumentNullException.ThrowIfNull(name);
+        SeededRandom random = SeededRandom.ForPurpose(_seed, $"crops/{name}");
         return [.. Enumerable.Range(0, Views).Select(view => Draw(width, height, view < _globals ? GlobalArea : LocalArea, random))];
     }
 

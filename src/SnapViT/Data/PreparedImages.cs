@@ -14,30 +14,30 @@ public sealed class PreparedImages : IDisposable
     /// <summary>Takes ownership of images.</summary>
     /// <param name="images">Float32 [n, 3, S, S].</param>
     /// <param name="files">The images' files, n; none where they were not read from files.</param>
-    public PreparedImages(Tensor images, IReadOnlyList<ImageFile>? files = null) => (_images, Files) = (images, files ?? []);
+    public PreparedImages(Tensor images, IReadOnlyList<ImageEntry>? files = null) => (_images, Files) = (images, files ?? []);
 
     /// <summary>How many images there are, n.</summary>
     public long Count => _images.shape[0];
 
     /// <summary>The images' files, with their labels; empty where they were not read from files.</summary>
-    public IReadOnlyList<ImageFile> Files { get; }
+    public IReadOnlyList<ImageEntry> Files { get; }
 
     /// <summary>Reads all batches into memory, without a second copy of it.</summary>
-    /// <exception cref="ImageFolderException">Too many files cannot be read.</exception>
+    /// <exception cref="ImageException">Too many files cannot be read.</exception>
     /// <exception cref="OperationCanceledException">Reading was stopped.</exception>
     public static PreparedImages Load(ImageBatches batches, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
         using DisposeScope scope = NewDisposeScope();
         Tensor images = empty([batches.Files.Count, .. batches.Shape]);
-        List<ImageFile> files = [];
+        List<ImageEntry> files = [];
         foreach (ImageBatch batch in batches.Read(cancellation))
         {
             using (batch)
             {
-                using Tensor target = images.narrow(0, files.Count, batch.Files.Count);
+                using Tensor target = images.narrow(0, files.Count, batch.Entries.Count);
                 target.copy_(batch.Images);
-                files.AddRange(batch.Files);
+                files.AddRange(batch.Entries);
             }
         }
 

@@ -37,14 +37,14 @@ public sealed class RandomViews
     public int Side => _preprocessing.Side;
 
     /// <summary>Makes the views of one image.</summary>
-    /// <param name="file">Its name seeds the draw.</param>
+    /// <param name="name">The image's name, which seeds the draw.</param>
     /// <param name="image">The decoded image.</param>
     /// <returns>Normalised values [V, 3, S, S].</returns>
-    public float[] Apply(ImageFile file, RgbImage image)
+    public float[] Apply(string name, RgbImage image)
     {
-        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(image);
-        SeededRandom random = SeededRandom.ForPurpose(_seed, $"views/{file.Name}");
+        SeededRandom random = SeededRandom.ForPurpose(_seed, $"views/{name}");
         int length = 3 * Side * Side;
         float[] values = new float[Count * length];
         for (int view = 0; view < Count; view++)

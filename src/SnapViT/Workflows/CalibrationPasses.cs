@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace SnapViT.Workflows;
 
 /// <summary>The part of a build that gathers second moments: the unpruned model over random views of the calibration images, over whole images, or both.</summary>
-internal sealed class CalibrationPasses(IReadOnlyList<ImageFile> files, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress)
+internal sealed class CalibrationPasses(ImageSet files, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress)
 {
     /// <summary>Runs the unpruned model over all of them.</summary>
     /// <param name="model">The model in the precision and on the device of the build.</param>
@@ -31,7 +31,7 @@ internal sealed class CalibrationPasses(IReadOnlyList<ImageFile> files, Preproce
                         moments.Add(model, images, pass.Weight);
                     }
 
-                    done += batch.Files.Count;
+                    done += batch.Entries.Count;
                     progress?.Report(new WorkProgress("calibration", done, passes.Length * files.Count));
                 }
             }
@@ -60,13 +60,13 @@ internal sealed class CalibrationPasses(IReadOnlyList<ImageFile> files, Preproce
         if (share < 1)
         {
             RandomViews random = new(views, preprocessing, options.Seed);
-            yield return new Pass(ImageBatches.ForViews(files, random, Math.Max(1, options.BatchSize / views)), 1);
+            yield return new Pass(ImageBatches.ForViews(files.Entries, random, Math.Max(1, options.BatchSize / views)), 1);
         }
 
         if (share > 0)
         {
             double weight = share < 1 ? share / (1 - share) * views : 1;
-            yield return new Pass(ImageBatches.ForEvaluation(files, preprocessing, options.BatchSize), weight);
+            yield return new Pass(ImageBatches.ForEvaluation(files.Entries, preprocessing, options.BatchSize), weight);
         }
     }
 

@@ -20,7 +20,7 @@ namespace SnapViT.Workflows;
 /// <param name="Continued">Evaluations taken over from an interrupted build.</param>
 /// <param name="Skipped">Files that could not be read.</param>
 /// <param name="Discarded">Why an unfinished state that was found could not be continued and the build began anew; null where none was found, or it was.</param>
-public sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int Continued, IReadOnlyList<SkippedFile> Skipped, string? Discarded);
+public sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int Continued, IReadOnlyList<SkippedImage> Skipped, string? Discarded);
 
 /// <summary>
 /// The main job: a pretrained model and unlabelled photos in, elastic scores out. Local scores first, then the search over global factors, with
@@ -31,12 +31,12 @@ public sealed class ElasticBuild
     private readonly LoadedModel _source;
     private readonly Preprocessing _preprocessing;
     private readonly BuildOptions _options;
-    private readonly IReadOnlyList<ImageFile> _files;
-    private readonly IReadOnlyList<ImageFile> _calibration;
+    private readonly ImageSet _files;
+    private readonly ImageSet _calibration;
     private readonly CalibrationPasses _passes;
     private readonly IProgress<WorkProgress>? _progress;
     private readonly SortedDictionary<string, string> _provenance;
-    private IReadOnlyList<SkippedFile> _skipped = [];
+    private IReadOnlyList<SkippedImage> _skipped = [];
 
     /// <summary>Prepares a build; nothing is computed yet.</summary>
     /// <param name="source">The unpruned model; stays the caller's.</param>
@@ -46,8 +46,8 @@ public sealed class ElasticBuild
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <exception cref="ArgumentException">An option is out of range, the model is pruned already, or there are fewer images than the search compares components.</exception>
     /// <exception cref="BudgetException">The floors make a ratio of the search impossible.</exception>
-    /// <exception cref="ImageFolderException">The criterion needs labels of the model's classes, and the images lack them.</exception>
-    public ElasticBuild(LoadedModel source, ImageFolder images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
+    /// <exception cref="ImageException">The criterion needs labels of the model's classes, and the images lack them.</exception>
+    public ElasticBuild(LoadedModel source, ImageSet images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(images);
@@ -71,7 +71,7 @@ public sealed class ElasticBuild
     /// <param name="checkpointPath">Where the unfinished state is kept; removed by <see cref="Finish"/>.</param>
     /// <param name="cancellation">Stops between two batches; the checkpoint stays.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    /// <exception cref="ImageFolderException">Too many files cannot be read.</exception>
+    /// <exception cref="ImageException">Too many files cannot be read.</exception>
     public BuildResult Run(string checkpointPath, CancellationToken cancellation = default)
     {
         BuildState checkpoint = Checkpoint(checkpointPath);
@@ -136,7 +136,7 @@ public sealed class ElasticBuild
     private SearchResult SearchFactors(
         VisionTransformer model, CalibrationMoments? moments, ElasticScores unfinished, IReadOnlyList<double> history, BuildState checkpoint, CancellationToken cancellation)
     {
-        ImageBatches batches = ImageBatches.ForEvaluation(_files, _preprocessing, _options.BatchSize);
+        ImageBatches batches = ImageBatches.ForEvaluation(_files.Entries, _preprocessing, _options.BatchSize);
         using PreparedImages prepared = PreparedImages.Load(batches, cancellation);
         _skipped = [.. batches.Skipped];
         using Fitness fitness = new(
@@ -186,7 +186,7 @@ public sealed class ElasticBuild
         [ElasticScores.ModelHash] = _source.Sha256,
         ["model"] = Path.GetFileName(_source.Path),
         ["images"] = _files.Count.ToString(CultureInfo.InvariantCulture),
-        ["images_sha256"] = ImageFolder.Hash(_files),
+        ["images_sha256"] = _files.Hash(),
         [ElasticScores.Criterion] = Criterion.Name,
         ["normalise"] = _options.Normalisation.ToString().ToLowerInvariant(),
         ["crops"] = _options.Crops.ToString().ToLowerInvariant(),

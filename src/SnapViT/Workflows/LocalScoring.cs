@@ -19,8 +19,8 @@ namespace SnapViT.Workflows;
 /// <param name="progress">Told how far the work is; null for nobody.</param>
 internal sealed class LocalScoring(
     LoadedModel source,
-    IReadOnlyList<ImageFile> files,
-    IReadOnlyList<ImageFile> calibration,
+    ImageSet files,
+    ImageSet calibration,
     Preprocessing preprocessing,
     BuildOptions options,
     IProgress<WorkProgress>? progress)
@@ -28,14 +28,14 @@ internal sealed class LocalScoring(
     private readonly CriterionRow _criterion = CriterionTable.Of(options.Criterion);
 
     /// <summary>Files that could not be read.</summary>
-    public IReadOnlyList<SkippedFile> Skipped { get; private set; } = [];
+    public IReadOnlyList<SkippedImage> Skipped { get; private set; } = [];
 
     private DistillationPairs Pairs => options.Crops == CropProtocol.Reference ? DistillationPairs.OnePair : DistillationPairs.TwoGlobalTenLocal;
 
     /// <summary>Fails where a criterion asks for labels that the model or the images lack.</summary>
     /// <exception cref="ArgumentException">The model has no classifier.</exception>
-    /// <exception cref="ImageFolderException">The images are not those of the model's classes.</exception>
-    public static void RequireLabels(LoadedModel source, ImageFolder images, BuildOptions options)
+    /// <exception cref="ImageException">The images are not those of the model's classes.</exception>
+    public static void RequireLabels(LoadedModel source, ImageSet images, BuildOptions options)
     {
         CriterionRow criterion = CriterionTable.Of(options.Criterion);
         int classes = source.Model.Architecture.Classes;
@@ -49,10 +49,10 @@ internal sealed class LocalScoring(
             throw new ArgumentException($"criterion {criterion.Name}: expected a model with a classifier, found none in {source.Path}");
         }
 
-        if (images.Classes.Count != classes || images.Files.Any(file => file.Label is null))
+        if (images.Classes.Count != classes || !images.IsLabelled)
         {
-            throw new ImageFolderException(
-                images.Path, $"criterion {criterion.Name}: expected images of the model's {classes} classes, one sub-folder each or by --labels, found {images.Classes.Count}");
+            throw new ImageException(
+                images.Source, $"criterion {criterion.Name}: expected images of the model's {classes} classes, one sub-folder each or by --labels, found {images.Classes.Count}");
         }
     }
 
@@ -82,12 +82,12 @@ internal sealed class LocalScoring(
     private ImportanceScores CurvatureOfFeatures(VisionTransformer model, CalibrationMoments moments, CancellationToken cancellation)
     {
         using CurvatureEstimator features = new(model);
-        ImageBatches batches = ImageBatches.ForEvaluation(calibration, preprocessing, options.BatchSize);
+        ImageBatches batches = ImageBatches.ForEvaluation(calibration.Entries, preprocessing, options.BatchSize);
         Read(
             batches,
             (images, batch) =>
             {
-                using Tensor probes = Probes(batch.Files);
+                using Tensor probes = Probes(batch.Entries);
                 features.AddProbes(images, probes);
             },
             () => "features",
@@ -96,7 +96,7 @@ internal sealed class LocalScoring(
     }
 
     /// <summary>A direction per image, [B, feature width]; each image has its own stream by name, whatever the order and the batches.</summary>
-    private Tensor Probes(IReadOnlyList<ImageFile> batch)
+    private Tensor Probes(IReadOnlyList<ImageEntry> batch)
     {
         int width = source.Model.Architecture.FeatureDim;
         float[] values = [.. batch.SelectMany(file =>
@@ -112,12 +112,12 @@ internal sealed class LocalScoring(
         using ScoreEstimator estimator = new(model, options.Criterion, Pairs);
         bool labelled = _criterion.Source == ScoreSource.LabelledImages;
         Read(
-            labelled ? ImageBatches.ForEvaluation(files, preprocessing, options.BatchSize) : Crops(),
+            labelled ? ImageBatches.ForEvaluation(files.Entries, preprocessing, options.BatchSize) : Crops(),
             (images, batch) =>
             {
                 if (labelled)
                 {
-                    using Tensor labels = tensor(batch.Files.Select(file => (long)file.Label!.Value).ToArray(), device: options.Device);
+                    using Tensor labels = tensor(batch.Entries.Select(file => (long)file.Label!.Value).ToArray(), device: options.Device);
                     estimator.Add(images, labels);
                 }
                 else
@@ -131,7 +131,7 @@ internal sealed class LocalScoring(
     }
 
     private ImageBatches Crops() => ImageBatches.ForCrops(
-        files, new MultiCrop(options.Crops, preprocessing, options.Seed), Math.Max(1, options.BatchSize / Pairs.StudentViews));
+        files.Entries, new MultiCrop(options.Crops, preprocessing, options.Seed), Math.Max(1, options.BatchSize / Pairs.StudentViews));
 
     private static string MeanLoss(double sum, long images) => string.Create(CultureInfo.InvariantCulture, $"loss {sum / images:F4}");
 
@@ -147,7 +147,7 @@ internal sealed class LocalScoring(
                 add(onDevice, batch);
             }
 
-            done += batch.Files.Count;
+            done += batch.Entries.Count;
             progress?.Report(new WorkProgress("scoring", done, batches.Files.Count, note()));
         }
 

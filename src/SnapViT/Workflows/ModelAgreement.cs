@@ -17,7 +17,7 @@ public sealed record ModelAgreement(int Images, double FeatureCosine, double? Sa
     /// <param name="batches">Images through the models' preprocessing.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <exception cref="ImageFolderException">Too many images cannot be read.</exception>
+    /// <exception cref="ImageException">Too many images cannot be read.</exception>
     public static ModelAgreement Measure(
         VisionTransformer original, VisionTransformer changed, ImageBatches batches, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -33,7 +33,7 @@ public sealed record ModelAgreement(int Images, double FeatureCosine, double? Sa
                 (double batchCosine, double batchSame) = Compare(original, changed, batch.Images);
                 cosine += batchCosine;
                 same += batchSame;
-                images += batch.Files.Count;
+                images += batch.Entries.Count;
             }
 
             progress?.Report(new WorkProgress("comparing", images, batches.Files.Count));

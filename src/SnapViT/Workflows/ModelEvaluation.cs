@@ -20,9 +20,9 @@ namespace SnapViT.Workflows;
 public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, Device device, IProgress<WorkProgress>? progress = null)
 {
     /// <summary>Files that could not be read.</summary>
-    public IReadOnlyList<SkippedFile> Skipped => _skipped;
+    public IReadOnlyList<SkippedImage> Skipped => _skipped;
 
-    private readonly List<SkippedFile> _skipped = [];
+    private readonly List<SkippedImage> _skipped = [];
     private readonly int _batchSize = batchSize >= 1 ? batchSize : throw new ArgumentException($"batch: expected at least 1, found {batchSize}");
 
     /// <summary>Measures models.</summary>
@@ -31,8 +31,8 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <param name="train">Labelled training images for k-NN, of the same classes; null to leave k-NN out.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <returns>One row per model.</returns>
-    /// <exception cref="ImageFolderException">Images have no labels, too many cannot be read, or the classes of the two folders differ.</exception>
-    public IReadOnlyList<EvaluationRow> Run(IReadOnlyList<VisionTransformer> models, ImageFolder test, ImageFolder? train, CancellationToken cancellation = default)
+    /// <exception cref="ImageException">Images have no labels, too many cannot be read, or the classes of the two folders differ.</exception>
+    public IReadOnlyList<EvaluationRow> Run(IReadOnlyList<VisionTransformer> models, ImageSet test, ImageSet? train, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(test);
@@ -40,7 +40,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         using Pass? training = train is null ? null : Embed(models, RequireLabels(train), "training images", new Wanted(Features: true, Hits: false), cancellation);
         if (train is not null && !train.Classes.SequenceEqual(test.Classes))
         {
-            throw new ImageFolderException(train.Path, $"expected the classes of {test.Path} ({test.Classes.Count}), found others ({train.Classes.Count})");
+            throw new ImageException(train.Source, $"expected the classes of {test.Source} ({test.Classes.Count}), found others ({train.Classes.Count})");
         }
 
         bool classify = models.Count > 0 && models[0].Architecture.Classes > 0 && models[0].Architecture.Classes == test.Classes.Count;
@@ -70,16 +70,16 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         return neighbours.Accuracy(test, testing.Labels);
     }
 
-    private static ImageFolder RequireLabels(ImageFolder folder) => folder.Files.All(file => file.Label is not null)
+    private static ImageSet RequireLabels(ImageSet folder) => folder.IsLabelled
         ? folder
-        : throw new ImageFolderException(folder.Path, "expected labels: one sub-folder per class, or --labels for a flat folder");
+        : throw new ImageException(folder.Source, "expected labels: one sub-folder per class, or --labels for a flat folder");
 
-    private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageFolder folder, string stage, Wanted wanted, CancellationToken cancellation)
+    private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageSet folder, string stage, Wanted wanted, CancellationToken cancellation)
     {
         Pass pass = new(models.Count, wanted);
         try
         {
-            ImageBatches batches = ImageBatches.ForEvaluation(folder.Files, preprocessing, _batchSize);
+            ImageBatches batches = ImageBatches.ForEvaluation(folder.Entries, preprocessing, _batchSize);
             foreach (ImageBatch batch in batches.Read(cancellation))
             {
                 using (batch)
@@ -87,7 +87,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
                     pass.Add(models, batch, device);
                 }
 
-                progress?.Report(new WorkProgress(stage, pass.Labels.Count, folder.Files.Count));
+                progress?.Report(new WorkProgress(stage, pass.Labels.Count, folder.Count));
             }
 
             _skipped.AddRange(batches.Skipped);
@@ -119,8 +119,8 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
             using DisposeScope scope = NewDisposeScope();
             using IDisposable frozen = no_grad();
             Tensor images = batch.Images.to(device);
-            Tensor labels = tensor(batch.Files.Select(file => (long)file.Label!.Value).ToArray(), device: device);
-            Labels.AddRange(batch.Files.Select(file => file.Label!.Value));
+            Tensor labels = tensor(batch.Entries.Select(file => (long)file.Label!.Value).ToArray(), device: device);
+            Labels.AddRange(batch.Entries.Select(file => file.Label!.Value));
             for (int index = 0; index < models.Count; index++)
             {
                 Stopwatch watch = Stopwatch.StartNew();

@@ -17,7 +17,7 @@ namespace SnapViT.Workflows;
 /// <param name="batchSize">Images per forward pass, at least 1.</param>
 /// <param name="progress">Told how far the reading is; null for nobody.</param>
 public sealed class PhotoCorrection(
-    LoadedModel source, IReadOnlyList<ImageFile> photos, Preprocessing preprocessing, int batchSize, IProgress<WorkProgress>? progress = null)
+    LoadedModel source, ImageSet photos, Preprocessing preprocessing, int batchSize, IProgress<WorkProgress>? progress = null)
 {
     /// <summary>What holds a layer near the weights it starts from: weaker ridges fitted errors of the blocks before (bench/results/accuracy.md).</summary>
     private static readonly Damping Ridge = new(DampingKind.Mean, 0.3);
@@ -31,7 +31,7 @@ public sealed class PhotoCorrection(
     /// <param name="device">Where it is fitted and the copy lives; null for where the models are.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentException">Activations are not finite.</exception>
-    /// <exception cref="ImageFolderException">Too many photos cannot be read.</exception>
+    /// <exception cref="ImageException">Too many photos cannot be read.</exception>
     public Subnet Apply(Subnet start, ScalarType precision = ScalarType.Float32, Device? device = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(start);
@@ -44,9 +44,9 @@ public sealed class PhotoCorrection(
     private IEnumerable<Tensor> Read(CancellationToken cancellation)
     {
         int read = 0;
-        foreach (ImageBatch batch in ImageBatches.ForEvaluation(photos, preprocessing, batchSize).Read(cancellation))
+        foreach (ImageBatch batch in ImageBatches.ForEvaluation(photos.Entries, preprocessing, batchSize).Read(cancellation))
         {
-            read += batch.Files.Count;
+            read += batch.Entries.Count;
             progress?.Report(new WorkProgress("calibration", read, photos.Count));
             yield return batch.Images;
         }

@@ -20,25 +20,25 @@ public sealed class ImageBatchesTests : IDisposable
         _folder.Put("a/1.png", TemporaryImages.Random(20, 16, 1));
         _folder.Put("a/2.png", TemporaryImages.Random(9, 30, 2));
         _folder.Put("b/1.png", TemporaryImages.Random(8, 8, 3));
-        ImageFolder folder = ImageFolder.Scan(_folder.Root);
-        List<ImageFile> seen = [];
-        foreach (ImageBatch batch in ImageBatches.ForEvaluation(folder.Files, Small, size: 2).Read(Stop))
+        ImageSet folder = ImageSet.FromFolder(_folder.Root);
+        List<ImageEntry> seen = [];
+        foreach (ImageBatch batch in ImageBatches.ForEvaluation(folder.Entries, Small, size: 2).Read(Stop))
         {
             using (batch)
             {
-                Assert.Equal<long[]>([batch.Files.Count, 3, 8, 8], batch.Images.shape);
+                Assert.Equal<long[]>([batch.Entries.Count, 3, 8, 8], batch.Images.shape);
                 Assert.Equal(ScalarType.Float32, batch.Images.dtype);
-                for (int i = 0; i < batch.Files.Count; i++)
+                for (int i = 0; i < batch.Entries.Count; i++)
                 {
                     using Tensor image = batch.Images[i];
-                    Assert.Equal(Small.Apply(ImageDecoder.Decode(batch.Files[i].Path)), image.data<float>().ToArray());
+                    Assert.Equal(Small.Apply(batch.Entries[i].Decode()), image.data<float>().ToArray());
                 }
 
-                seen.AddRange(batch.Files);
+                seen.AddRange(batch.Entries);
             }
         }
 
-        Assert.Equal(folder.Files, seen);
+        Assert.Equal(folder.Entries, seen);
         Assert.Equal([0, 0, 1], seen.Select(file => file.Label!.Value));
     }
 
@@ -48,7 +48,7 @@ public sealed class ImageBatchesTests : IDisposable
     [LeakCheck]
     public void Crops_are_the_same_whatever_the_batch_size(CropProtocol protocol)
     {
-        IReadOnlyList<ImageFile> files = _folder.PutMany(7).Files;
+        IReadOnlyList<ImageEntry> files = _folder.PutMany(7).Entries;
         MultiCrop crops = new(protocol, Small, seed: 5);
         float[] alone = Values(ImageBatches.ForCrops(files, crops, size: 1));
         Assert.Equal(7 * crops.Views * 3 * 8 * 8, alone.Length);
@@ -65,12 +65,12 @@ public sealed class ImageBatchesTests : IDisposable
         _folder.Put("003b.jpg", jpeg.AsSpan(0, jpeg.Length / 2));
         _folder.Put("008b.jpg", "some text"u8);
         _folder.Put("zzz.jpg", []);
-        ImageBatches batches = ImageBatches.ForEvaluation(ImageFolder.Scan(_folder.Root).Files, Small, size: 4);
-        string[] names = Names(new ImageBatches(batches.Files, (_, image) => Small.Apply(image), batches.Shape, size: 4) { MaxSkippedShare = 0.15 }, out IReadOnlyList<SkippedFile> skipped);
+        ImageBatches batches = ImageBatches.ForEvaluation(ImageSet.FromFolder(_folder.Root).Entries, Small, size: 4);
+        string[] names = Names(new ImageBatches(batches.Files, (_, image) => Small.Apply(image), batches.Shape, size: 4) { MaxSkippedShare = 0.15 }, out IReadOnlyList<SkippedImage> skipped);
         Assert.Equal(Enumerable.Range(0, 17).Select(i => $"{i:D3}.png"), names);
         Assert.Equal(["003b.jpg", "008b.jpg", "zzz.jpg"], skipped.Select(file => file.Name));
         Assert.All(skipped, file => Assert.Contains(file.Name, file.Reason, StringComparison.Ordinal));
-        ImageFolderException exception = Assert.Throws<ImageFolderException>(() => Values(batches));
+        ImageException exception = Assert.Throws<ImageException>(() => Values(batches));
         Assert.StartsWith("003b.jpg: more than 10", exception.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', exception.Message);
     }
@@ -79,9 +79,9 @@ public sealed class ImageBatchesTests : IDisposable
     [LeakCheck]
     public void A_file_that_vanishes_is_left_out_and_a_second_pass_counts_anew()
     {
-        ImageFolder folder = _folder.PutMany(20);
-        File.Delete(folder.Files[4].Path);
-        ImageBatches batches = ImageBatches.ForEvaluation(folder.Files, Small, size: 8);
+        ImageSet folder = _folder.PutMany(20);
+        File.Delete(folder.Entries[4].Location);
+        ImageBatches batches = ImageBatches.ForEvaluation(folder.Entries, Small, size: 8);
         for (int pass = 0; pass < 2; pass++)
         {
             Assert.Equal(19 * 3 * 8 * 8, Values(batches).Length);
@@ -95,15 +95,15 @@ public sealed class ImageBatchesTests : IDisposable
     {
         _folder.Put("a.jpg", "text"u8);
         _folder.Put("b.jpg", "text"u8);
-        ImageBatches batches = ImageBatches.ForEvaluation(ImageFolder.Scan(_folder.Root).Files, Small, size: 2);
-        Assert.StartsWith("a.jpg: more than", Assert.Throws<ImageFolderException>(() => Values(batches)).Message, StringComparison.Ordinal);
+        ImageBatches batches = ImageBatches.ForEvaluation(ImageSet.FromFolder(_folder.Root).Entries, Small, size: 2);
+        Assert.StartsWith("a.jpg: more than", Assert.Throws<ImageException>(() => Values(batches)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     [LeakCheck]
     public void What_goes_wrong_on_a_background_thread_reaches_the_consumer()
     {
-        ImageBatches failing = Counting(_folder.PutMany(9).Files, image => throw new NotSupportedException("boom"), size: 2);
+        ImageBatches failing = Counting(_folder.PutMany(9).Entries, image => throw new NotSupportedException("boom"), size: 2);
         Assert.Equal("boom", Assert.Throws<NotSupportedException>(() => Values(failing)).Message);
         ImageBatches wrong = Counting(failing.Files, image => new float[5], size: 2);
         Assert.Equal("000.png: expected 4 prepared values [4], found 5", Assert.Throws<InvalidOperationException>(() => Values(wrong)).Message);
@@ -114,7 +114,7 @@ public sealed class ImageBatchesTests : IDisposable
     public void Reading_never_runs_further_ahead_than_two_batches()
     {
         int prepared = 0, taken = 0, most = 0;
-        ImageBatches batches = Counting(_folder.PutMany(60).Files, _ =>
+        ImageBatches batches = Counting(_folder.PutMany(60).Entries, _ =>
         {
             Interlocked.Increment(ref prepared);
             return new float[4];
@@ -123,7 +123,7 @@ public sealed class ImageBatchesTests : IDisposable
         {
             using (batch)
             {
-                taken += batch.Files.Count;
+                taken += batch.Entries.Count;
                 Thread.Sleep(2);
                 most = Math.Max(most, Volatile.Read(ref prepared) - taken);
             }
@@ -138,7 +138,7 @@ public sealed class ImageBatchesTests : IDisposable
     public void Leaving_early_stops_all_background_work()
     {
         int running = 0, prepared = 0;
-        ImageBatches batches = Counting(_folder.PutMany(40).Files, _ =>
+        ImageBatches batches = Counting(_folder.PutMany(40).Entries, _ =>
         {
             Interlocked.Increment(ref running);
             Thread.Sleep(5);
@@ -148,7 +148,7 @@ public sealed class ImageBatchesTests : IDisposable
         }, size: 4);
         using (ImageBatch first = batches.Read(Stop).First())
         {
-            Assert.Equal(4, first.Files.Count);
+            Assert.Equal(4, first.Entries.Count);
         }
 
         int after = Volatile.Read(ref prepared);
@@ -163,7 +163,7 @@ public sealed class ImageBatchesTests : IDisposable
     public void Cancellation_ends_reading()
     {
         using CancellationTokenSource cancel = new();
-        ImageBatches batches = ImageBatches.ForEvaluation(_folder.PutMany(30).Files, Small, size: 5);
+        ImageBatches batches = ImageBatches.ForEvaluation(_folder.PutMany(30).Entries, Small, size: 5);
         int taken = 0;
         Assert.ThrowsAny<OperationCanceledException>(() =>
         {
@@ -181,7 +181,7 @@ public sealed class ImageBatchesTests : IDisposable
     [LeakCheck]
     public void A_batch_outlives_the_scope_it_was_read_in()
     {
-        IReadOnlyList<ImageFile> files = _folder.PutMany(2).Files;
+        IReadOnlyList<ImageEntry> files = _folder.PutMany(2).Entries;
         ImageBatch batch;
         using (NewDisposeScope())
         {
@@ -204,7 +204,7 @@ public sealed class ImageBatchesTests : IDisposable
         Assert.Empty(ImageBatches.ForEvaluation([], Small, size: 3).Read(Stop));
     }
 
-    private static ImageBatches Counting(IReadOnlyList<ImageFile> files, Func<RgbImage, float[]> prepare, int size) =>
+    private static ImageBatches Counting(IReadOnlyList<ImageEntry> files, Func<RgbImage, float[]> prepare, int size) =>
         new(files, (_, image) => prepare(image), [4], size);
 
     private static float[] Values(ImageBatches batches)
@@ -221,14 +221,14 @@ public sealed class ImageBatchesTests : IDisposable
         return [.. values];
     }
 
-    private static string[] Names(ImageBatches batches, out IReadOnlyList<SkippedFile> skipped)
+    private static string[] Names(ImageBatches batches, out IReadOnlyList<SkippedImage> skipped)
     {
         List<string> names = [];
         foreach (ImageBatch batch in batches.Read(Stop))
         {
             using (batch)
             {
-                names.AddRange(batch.Files.Select(file => file.Name));
+                names.AddRange(batch.Entries.Select(file => file.Name));
             }
         }
 

@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Data;
 
 namespace SnapViT.Tests.Data;
@@ -22,7 +23,7 @@ public sealed class LabelFileTests : IDisposable
     [InlineData("", "expected one class per line, found an empty file")]
     public void Malformed_lists_are_refused_by_line(string content, string fault)
     {
-        FormatException exception = Assert.Throws<FormatException>(() => Read(content));
+        SnapViTException exception = Assert.Throws<SnapViTException>(() => Read(content));
         Assert.Equal($"{Path.Combine(_folder.Root, "labels.txt")}: {fault}", exception.Message);
     }
 

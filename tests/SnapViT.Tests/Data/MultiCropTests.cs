@@ -7,7 +7,7 @@ namespace SnapViT.Tests.Data;
 public sealed class MultiCropTests
 {
     private static readonly Preprocessing Small = Preprocessing.Named("reference", 16);
-    private static readonly ImageFile File = new("/photos/a.jpg", "a.jpg", null);
+    private const string Name = "a.jpg";
 
     [Theory]
     [InlineData(CropProtocol.Reference, 2)]
@@ -16,8 +16,8 @@ public sealed class MultiCropTests
     {
         MultiCrop crops = new(protocol, Small, seed: 1);
         Assert.Equal(views, crops.Views);
-        Assert.Equal(views, crops.Rectangles(File, 500, 375).Distinct().Count());
-        Assert.Equal(views * 3 * 16 * 16, crops.Apply(File, TemporaryImages.Random(50, 40)).Length);
+        Assert.Equal(views, crops.Rectangles(Name, 500, 375).Distinct().Count());
+        Assert.Equal(views * 3 * 16 * 16, crops.Apply(Name, TemporaryImages.Random(50, 40)).Length);
     }
 
     [Fact]
@@ -26,8 +26,8 @@ public sealed class MultiCropTests
         Preprocessing augreg = Preprocessing.Named("augreg", 16);
         MultiCrop crops = new(CropProtocol.Independent, augreg, seed: 3);
         RgbImage image = TemporaryImages.Random(70, 50);
-        float[] values = crops.Apply(File, image);
-        IReadOnlyList<CropRectangle> rectangles = crops.Rectangles(File, 70, 50);
+        float[] values = crops.Apply(Name, image);
+        IReadOnlyList<CropRectangle> rectangles = crops.Rectangles(Name, 70, 50);
         for (int view = 0; view < crops.Views; view++)
         {
             byte[] pixels = MultiCrop.Resized(image, rectangles[view], 16).Pixels;
@@ -42,12 +42,12 @@ public sealed class MultiCropTests
     public void Draws_depend_on_seed_and_name_and_on_nothing_else()
     {
         MultiCrop crops = new(CropProtocol.Independent, Small, seed: 7);
-        IReadOnlyList<CropRectangle> first = crops.Rectangles(File, 300, 200);
-        crops.Rectangles(File with { Name = "b.jpg" }, 300, 200);
-        Assert.Equal(first, crops.Rectangles(File with { Path = "/elsewhere/a.jpg" }, 300, 200));
-        Assert.Equal(first, new MultiCrop(CropProtocol.Independent, Small, seed: 7).Rectangles(File, 300, 200));
-        Assert.NotEqual(first, crops.Rectangles(File with { Name = "b.jpg" }, 300, 200));
-        Assert.NotEqual(first, new MultiCrop(CropProtocol.Independent, Small, seed: 8).Rectangles(File, 300, 200));
+        IReadOnlyList<CropRectangle> first = crops.Rectangles(Name, 300, 200);
+        crops.Rectangles("b.jpg", 300, 200);
+        Assert.Equal(first, crops.Rectangles(Name, 300, 200));
+        Assert.Equal(first, new MultiCrop(CropProtocol.Independent, Small, seed: 7).Rectangles(Name, 300, 200));
+        Assert.NotEqual(first, crops.Rectangles("b.jpg", 300, 200));
+        Assert.NotEqual(first, new MultiCrop(CropProtocol.Independent, Small, seed: 8).Rectangles(Name, 300, 200));
     }
 
     [Fact]

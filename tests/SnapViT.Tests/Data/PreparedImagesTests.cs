@@ -16,11 +16,11 @@ public sealed class PreparedImagesTests : IDisposable
     [LeakCheck]
     public void Kept_images_come_back_in_batches_of_any_size_as_often_as_wanted()
     {
-        ImageFolder folder = _folder.PutMany(7);
-        using PreparedImages prepared = PreparedImages.Load(ImageBatches.ForEvaluation(folder.Files, Small, size: 3), Stop);
+        ImageSet folder = _folder.PutMany(7);
+        using PreparedImages prepared = PreparedImages.Load(ImageBatches.ForEvaluation(folder.Entries, Small, size: 3), Stop);
         Assert.Equal(7, prepared.Count);
-        Assert.Equal(folder.Files, prepared.Files);
-        float[] expected = [.. folder.Files.SelectMany(file => Small.Apply(ImageDecoder.Decode(file.Path)))];
+        Assert.Equal(folder.Entries, prepared.Files);
+        float[] expected = [.. folder.Entries.SelectMany(file => Small.Apply(file.Decode()))];
         foreach (int size in new[] { 1, 4, 7, 100 })
         {
             List<float> values = [];
@@ -43,12 +43,12 @@ public sealed class PreparedImagesTests : IDisposable
     {
         _folder.PutMany(12);
         _folder.Put("004b.png", "text"u8);
-        using PreparedImages prepared = PreparedImages.Load(ImageBatches.ForEvaluation(ImageFolder.Scan(_folder.Root).Files, Small, size: 5), Stop);
+        using PreparedImages prepared = PreparedImages.Load(ImageBatches.ForEvaluation(ImageSet.FromFolder(_folder.Root).Entries, Small, size: 5), Stop);
         Assert.Equal(12, prepared.Count);
         Assert.Equal(Enumerable.Range(0, 12).Select(i => $"{i:D3}.png"), prepared.Files.Select(file => file.Name));
         using Tensor last = prepared.Batches(12).Single();
         using Tensor image = last[11];
-        Assert.Equal(Small.Apply(ImageDecoder.Decode(prepared.Files[11].Path)), image.data<float>().ToArray());
+        Assert.Equal(Small.Apply(prepared.Files[11].Decode()), image.data<float>().ToArray());
     }
 
     [Fact]
@@ -56,8 +56,8 @@ public sealed class PreparedImagesTests : IDisposable
     public void A_failed_load_leaves_nothing_behind()
     {
         _folder.Put("a.png", "text"u8);
-        ImageBatches batches = ImageBatches.ForEvaluation(ImageFolder.Scan(_folder.Root).Files, Small, size: 5);
-        Assert.Throws<ImageFolderException>(() => PreparedImages.Load(batches, Stop));
+        ImageBatches batches = ImageBatches.ForEvaluation(ImageSet.FromFolder(_folder.Root).Entries, Small, size: 5);
+        Assert.Throws<ImageException>(() => PreparedImages.Load(batches, Stop));
     }
 
     [Fact]

@@ -101,5 +101,5 @@ public sealed class PreprocessingGoldenTests
         }
     }
 
-    private static RgbImage Decode(string file) => ImageDecoder.Decode(SharedFolder.Require("golden", "preprocess", "images", file));
+    private static RgbImage Decode(string file) => TemporaryImages.Decode(SharedFolder.Require("golden", "preprocess", "images", file));
 }

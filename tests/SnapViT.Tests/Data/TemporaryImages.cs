@@ -36,15 +36,17 @@ internal sealed class TemporaryImages : IDisposable
     public string Put(string name, RgbImage image, SKEncodedImageFormat format = SKEncodedImageFormat.Png) => Put(name, Encode(image, format));
 
     /// <summary>Images <c>000.png</c>, <c>001.png</c>, ... of different content.</summary>
-    public ImageFolder PutMany(int count, int width = 20, int height = 16)
+    public ImageSet PutMany(int count, int width = 20, int height = 16)
     {
         for (int i = 0; i < count; i++)
         {
             Put($"{i:D3}.png", Random(width, height, (ulong)i));
         }
 
-        return ImageFolder.Scan(Root);
+        return ImageSet.FromFolder(Root);
     }
+
+    public static RgbImage Decode(string path) => ImageEntry.FromFile(path).Decode();
 
     public static byte[] Encode(RgbImage image, SKEncodedImageFormat format)
     {

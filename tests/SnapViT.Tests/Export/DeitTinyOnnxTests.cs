@@ -93,9 +93,9 @@ public sealed class DeitTinyOnnxTests : IDisposable
 
     private static IEnumerable<ImageBatch> Batches(int count)
     {
-        ImageFolder folder = ImageFolder.Scan(SharedFolder.Require("images", "imagenet-sample"));
-        int stride = folder.Files.Count / count;
-        IReadOnlyList<ImageFile> files = [.. Enumerable.Range(0, count).Select(index => folder.Files[index * stride])];
+        ImageSet folder = ImageSet.FromFolder(SharedFolder.Require("images", "imagenet-sample"));
+        int stride = folder.Count / count;
+        IReadOnlyList<ImageEntry> files = [.. Enumerable.Range(0, count).Select(index => folder.Entries[index * stride])];
         foreach (ImageBatch batch in ImageBatches.ForEvaluation(files, Preprocessing.Reference, Math.Min(count, 16)).Read(TestContext.Current.CancellationToken))
         {
             using (batch)

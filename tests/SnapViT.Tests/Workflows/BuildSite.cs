@@ -57,7 +57,7 @@ internal sealed class BuildSite : IDisposable
     private BuildResult Run(BuildOptions? options, Action<WorkProgress>? progress, CancellationToken cancellation)
     {
         using LoadedModel model = ModelFile.Load(ModelPath);
-        ElasticBuild build = new(model, ImageFolder.Scan(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress));
+        ElasticBuild build = new(model, ImageSet.FromFolder(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress));
         BuildResult result = build.Run(Unfinished, cancellation);
         build.Finish(result, Out, Unfinished);
         return result;

@@ -200,7 +200,7 @@ public sealed class ElasticBuildTests : IDisposable
             File.WriteAllText(file, "no image");
         }
 
-        ImageFolderException exception = Assert.Throws<ImageFolderException>(() => _site.Build(BuildSite.Options with { Samples = 10 }));
+        ImageException exception = Assert.Throws<ImageException>(() => _site.Build(BuildSite.Options with { Samples = 10 }));
         Assert.Contains("0000.png: more than 10", exception.Message, StringComparison.Ordinal);
         Assert.Equal(["model.safetensors"], _site.Files());
     }

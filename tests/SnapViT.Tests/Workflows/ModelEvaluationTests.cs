@@ -45,13 +45,13 @@ public sealed class ModelEvaluationTests : IDisposable
     [Fact]
     public void Accuracies_are_those_of_one_image_at_a_time()
     {
-        ImageFolder test = ImageFolder.Scan(_test.Root), train = ImageFolder.Scan(_train.Root);
+        ImageSet test = ImageSet.FromFolder(_test.Root), train = ImageSet.FromFolder(_train.Root);
         EvaluationRow row = Assert.Single(Evaluate(4).Run([_model], test, train, Stop));
         using DisposeScope scope = NewDisposeScope();
-        Tensor images = Images(test), labels = tensor(test.Files.Select(file => (long)file.Label!.Value).ToArray());
+        Tensor images = Images(test), labels = tensor(test.Entries.Select(file => (long)file.Label!.Value).ToArray());
         Assert.Equal(_model.Logits(images).argmax(1).eq(labels).sum().item<long>() / 12.0, row.Top1);
-        using NearestNeighbours neighbours = new(_model.Embed(Images(train)), [.. train.Files.Select(file => file.Label!.Value)]);
-        Assert.Equal(neighbours.Accuracy(_model.Embed(images), [.. test.Files.Select(file => file.Label!.Value)]), row.Knn);
+        using NearestNeighbours neighbours = new(_model.Embed(Images(train)), [.. train.Entries.Select(file => file.Label!.Value)]);
+        Assert.Equal(neighbours.Accuracy(_model.Embed(images), [.. test.Entries.Select(file => file.Label!.Value)]), row.Knn);
         Assert.InRange(row.ImagesPerSecond, double.Epsilon, double.MaxValue);
     }
 
@@ -60,11 +60,11 @@ public sealed class ModelEvaluationTests : IDisposable
     {
         using ElasticViT elastic = new(_model, SmallModels.Scores(SmallModels.Vit), new KeepFloors(0, 0));
         Subnet[] subnets = [.. PruningRatios.Paper.Select(ratios => elastic.At(Budget.Ratios(ratios)))];
-        IReadOnlyList<EvaluationRow> rows = Evaluate(4).Run([.. subnets.Select(subnet => subnet.Model)], ImageFolder.Scan(_test.Root), null, Stop);
+        IReadOnlyList<EvaluationRow> rows = Evaluate(4).Run([.. subnets.Select(subnet => subnet.Model)], ImageSet.FromFolder(_test.Root), null, Stop);
         Assert.Equal(subnets.Select(subnet => (subnet.Plan.Parameters, subnet.Plan.Flops, subnet.Plan.Removed)), rows.Select(row => (row.Parameters, row.Flops, row.Removed)));
         for (int i = 0; i < subnets.Length; i++)
         {
-            Assert.Equal(Assert.Single(Evaluate(4).Run([subnets[i].Model], ImageFolder.Scan(_test.Root), null, Stop)).Top1, rows[i].Top1);
+            Assert.Equal(Assert.Single(Evaluate(4).Run([subnets[i].Model], ImageSet.FromFolder(_test.Root), null, Stop)).Top1, rows[i].Top1);
             subnets[i].Dispose();
         }
     }
@@ -75,7 +75,7 @@ public sealed class ModelEvaluationTests : IDisposable
     [InlineData(100)]
     public void The_batch_size_changes_no_accuracy(int size)
     {
-        ImageFolder test = ImageFolder.Scan(_test.Root), train = ImageFolder.Scan(_train.Root);
+        ImageSet test = ImageSet.FromFolder(_test.Root), train = ImageSet.FromFolder(_train.Root);
         EvaluationRow expected = Assert.Single(Evaluate(4).Run([_model], test, train, Stop));
         EvaluationRow row = Assert.Single(Evaluate(size).Run([_model], test, train, Stop));
         Assert.Equal((expected.Top1, expected.Knn), (row.Top1, row.Knn));
@@ -85,14 +85,14 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Labels_of_sub_folders_and_of_a_label_file_give_the_same_row()
     {
         using TemporaryImages flat = new();
-        foreach (ImageFile file in ImageFolder.Scan(_test.Root).Files)
+        foreach (ImageEntry file in ImageSet.FromFolder(_test.Root).Entries)
         {
-            flat.Put(file.Name.Replace('/', '_'), File.ReadAllBytes(file.Path));
+            flat.Put(file.Name.Replace('/', '_'), File.ReadAllBytes(file.Location));
         }
 
         string labels = flat.Put("labels.txt", "ant six legs\nbee six legs and a sting\ncat four legs\n"u8);
-        EvaluationRow byFolder = Assert.Single(Evaluate(4).Run([_model], ImageFolder.Scan(_test.Root), null, Stop));
-        EvaluationRow byFile = Assert.Single(Evaluate(4).Run([_model], ImageFolder.Scan(flat.Root, LabelFile.Read(labels)), null, Stop));
+        EvaluationRow byFolder = Assert.Single(Evaluate(4).Run([_model], ImageSet.FromFolder(_test.Root), null, Stop));
+        EvaluationRow byFile = Assert.Single(Evaluate(4).Run([_model], ImageSet.FromFolder(flat.Root, LabelFile.Read(labels)), null, Stop));
         Assert.Equal(byFolder with { ImagesPerSecond = 0 }, byFile with { ImagesPerSecond = 0 });
     }
 
@@ -100,7 +100,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void What_was_not_asked_for_or_cannot_be_is_not_measured()
     {
         _test.Put("dog/99.png", TemporaryImages.Random(16, 16, 99));
-        EvaluationRow fourClasses = Assert.Single(Evaluate(4).Run([_model], ImageFolder.Scan(_test.Root), null, Stop));
+        EvaluationRow fourClasses = Assert.Single(Evaluate(4).Run([_model], ImageSet.FromFolder(_test.Root), null, Stop));
         Assert.Equal((null, null), (fourClasses.Top1, fourClasses.Knn));
     }
 
@@ -108,7 +108,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Images_without_labels_are_refused()
     {
         using TemporaryImages flat = new();
-        ImageFolderException exception = Assert.Throws<ImageFolderException>(() => Evaluate(4).Run([_model], flat.PutMany(3), null, Stop));
+        ImageException exception = Assert.Throws<ImageException>(() => Evaluate(4).Run([_model], flat.PutMany(3), null, Stop));
         Assert.Equal($"{flat.Root}: expected labels: one sub-folder per class, or --labels for a flat folder", exception.Message);
     }
 
@@ -116,8 +116,8 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Training_images_of_other_classes_are_refused()
     {
         _train.Put("dog/99.png", TemporaryImages.Random(16, 16, 99));
-        ImageFolderException exception = Assert.Throws<ImageFolderException>(
-            () => Evaluate(4).Run([_model], ImageFolder.Scan(_test.Root), ImageFolder.Scan(_train.Root), Stop));
+        ImageException exception = Assert.Throws<ImageException>(
+            () => Evaluate(4).Run([_model], ImageSet.FromFolder(_test.Root), ImageSet.FromFolder(_train.Root), Stop));
         Assert.Equal($"{_train.Root}: expected the classes of {_test.Root} (3), found others (4)", exception.Message);
     }
 
@@ -133,10 +133,10 @@ public sealed class ModelEvaluationTests : IDisposable
         byte[] whole = File.ReadAllBytes(broken);
         File.WriteAllBytes(broken, whole.AsSpan(0, 60));
         ModelEvaluation evaluation = Evaluate(4);
-        EvaluationRow with = Assert.Single(evaluation.Run([_model], ImageFolder.Scan(_test.Root), null, Stop));
+        EvaluationRow with = Assert.Single(evaluation.Run([_model], ImageSet.FromFolder(_test.Root), null, Stop));
         Assert.Equal(["bee/04.png"], evaluation.Skipped.Select(file => file.Name));
         File.Delete(broken);
-        EvaluationRow without = Assert.Single(Evaluate(4).Run([_model], ImageFolder.Scan(_test.Root), null, Stop));
+        EvaluationRow without = Assert.Single(Evaluate(4).Run([_model], ImageSet.FromFolder(_test.Root), null, Stop));
         Assert.Equal(without.Top1, with.Top1);
     }
 
@@ -154,7 +154,7 @@ public sealed class ModelEvaluationTests : IDisposable
             told.Add(progress.Done);
             stop.Cancel();
         }));
-        Assert.Throws<OperationCanceledException>(() => evaluation.Run([_model], ImageFolder.Scan(_test.Root), null, stop.Token));
+        Assert.Throws<OperationCanceledException>(() => evaluation.Run([_model], ImageSet.FromFolder(_test.Root), null, stop.Token));
         Assert.Equal([4L], told);
     }
 
@@ -168,7 +168,7 @@ public sealed class ModelEvaluationTests : IDisposable
             many.Put($"{Names[i % 3]}/{i:D4}.png", image);
         }
 
-        ImageFolder all = ImageFolder.Scan(many.Root);
+        ImageSet all = ImageSet.FromFolder(many.Root);
         Dictionary<long, long> live = [];
         long before = Tensor.TotalCount;
         ModelEvaluation evaluation = new(Preprocess, 10, CPU, new Told(progress => live[progress.Done] = Tensor.TotalCount - before));
@@ -179,9 +179,9 @@ public sealed class ModelEvaluationTests : IDisposable
 
     private static ModelEvaluation Evaluate(int batch) => new(Preprocess, batch, CPU);
 
-    private static Tensor Images(ImageFolder folder)
+    private static Tensor Images(ImageSet folder)
     {
-        float[][] images = [.. folder.Files.Select(file => Preprocess.Apply(ImageDecoder.Decode(file.Path)))];
+        float[][] images = [.. folder.Entries.Select(file => Preprocess.Apply(file.Decode()))];
         long side = Preprocess.Side;
         return tensor(images.SelectMany(image => image).ToArray(), [images.Length, 3, side, side]);
     }

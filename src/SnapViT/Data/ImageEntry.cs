@@ -1,0 +1,105 @@
+using System.Runtime.InteropServices;
+using SnapViT.Core.Errors;
+
+namespace SnapViT.Data;
+
+/// <summary>Images that are missing, unreadable, damaged or lack labels. The message is one line that names the image or the set.</summary>
+public sealed class ImageException : SnapViTException
+{
+    /// <summary>States what is wrong with which image or set.</summary>
+    /// <param name="location">The image or the set: a path, or whatever names it.</param>
+    /// <param name="fault">What is wrong: what was expected, what was found.</param>
+    public ImageException(string location, string fault)
+        : base(ErrorKind.Images, $"{location}: {fault}")
+    {
+    }
+}
+
+/// <summary>An image that was left out because it cannot be read.</summary>
+/// <param name="Name">The image's name.</param>
+/// <param name="Reason">What is wrong with it.</param>
+public sealed record SkippedImage(string Name, string Reason);
+
+/// <summary>
+/// One encoded image of a set (JPEG, PNG, WebP or BMP): a name and something that opens, such as a file, a block of bytes, an entry of an archive
+/// or a row of a table. Nothing is read before <see cref="Open"/>.
+/// </summary>
+public sealed class ImageEntry
+{
+    private readonly Func<Stream> _open;
+    private readonly Func<long> _length;
+
+    private ImageEntry(string name, string location, int? label, Func<Stream> open, Func<long> length)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        (Name, Location, Label, _open, _length) = (name, location, label, open, length);
+    }
+
+    /// <summary>Identity of the image in seeds, hashes and messages; unique within its set. Of a folder's image: the path below the folder, with forward slashes.</summary>
+    public string Name { get; }
+
+    /// <summary>Where the image is, for messages: the full path of a file, else what the source says.</summary>
+    public string Location { get; }
+
+    /// <summary>Class index, 0 or more; null where it is not known.</summary>
+    public int? Label { get; }
+
+    /// <summary>Bytes of the encoded image. Part of the hash of a set; asked for only then.</summary>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    public long Length => _length();
+
+    /// <summary>An image file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="name">The image's name; null for the path as given, with forward slashes.</param>
+    /// <param name="label">Class index, 0 or more; null where it is not known.</param>
+    public static ImageEntry FromFile(string path, string? name = null, int? label = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string full = Path.GetFullPath(path);
+        return new ImageEntry(
+            name ?? path.Replace(Path.DirectorySeparatorChar, '/'), full, label, () => File.OpenRead(full), () => new FileInfo(full).Length);
+    }
+
+    /// <summary>An encoded image in memory.</summary>
+    /// <param name="name">The image's name.</param>
+    /// <param name="bytes">The encoded image; not copied, so it must not change.</param>
+    /// <param name="label">Class index, 0 or more; null where it is not known.</param>
+    public static ImageEntry FromBytes(string name, ReadOnlyMemory<byte> bytes, int? label = null) =>
+        new(name, name, label, () => OpenBytes(bytes), () => bytes.Length);
+
+    /// <summary>An encoded image that is opened when it is needed: the way for archives, tables and remote stores.</summary>
+    /// <param name="name">The image's name.</param>
+    /// <param name="length">Bytes of the encoded image.</param>
+    /// <param name="open">
+    /// Opens the image: a stream of its own at each call, which the caller disposes. Called on background threads, several at once. What it throws as
+    /// <see cref="IOException"/>, <see cref="InvalidDataException"/>, <see cref="UnauthorizedAccessException"/> or <see cref="ImageException"/> leaves the
+    /// image out; anything else ends the reading.
+    /// </param>
+    /// <param name="label">Class index, 0 or more; null where it is not known.</param>
+    /// <param name="location">Where the image is, for messages; null for its name.</param>
+    public static ImageEntry FromStream(string name, long length, Func<Stream> open, int? label = null, string? location = null)
+    {
+        ArgumentNullException.ThrowIfNull(open);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        return new ImageEntry(name, location ?? name, label, open, () => length);
+    }
+
+    /// <summary>Opens the encoded image; the caller disposes the stream. May be called any number of times, on any thread.</summary>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public Stream Open() => _open();
+
+    /// <summary>The decoded image.</summary>
+    /// <exception cref="ImageException">It is no image, is damaged or cut short, or is too large.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    internal RgbImage Decode()
+    {
+        using Stream stream = Open();
+        return ImageDecoder.Decode(stream, Location);
+    }
+
+    private static MemoryStream OpenBytes(ReadOnlyMemory<byte> bytes) => MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> array)
+        ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)
+        : new MemoryStream(bytes.ToArray(), writable: false);
+}
