@@ -6,13 +6,8 @@ namespace SnapViT.Cli;
 /// <summary>The <c>snapvit</c> command: argv in; text, files and an exit code out.</summary>
 internal static class SnapVitCommand
 {
-    /// <summary>Runs one command line.</summary>
-    /// <param name="args">Arguments without the command's own name.</param>
-    /// <param name="output">Results.</param>
-    /// <param name="error">Progress and errors.</param>
-    /// <param name="cancellation">Ctrl-C for tests; the process has its own.</param>
-    /// <returns>0 done, 1 wrong input or options, 2 internal failure, 130 interrupted.</returns>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
+    /// <summary>The command with its verbs and options.</summary>
+    public static RootCommand Create()
     {
         RootCommand root = new("Turns one pretrained Vision Transformer into a model of any size: no labels, no retraining.")
         {
@@ -21,7 +16,18 @@ internal static class SnapVitCommand
         };
         GlobalOptions.AddTo(root);
         Verb.AddExamples(root);
-        ParseResult parsed = root.Parse(args);
+        return root;
+    }
+
+    /// <summary>Runs one command line.</summary>
+    /// <param name="args">Arguments without the command's own name.</param>
+    /// <param name="output">Results.</param>
+    /// <param name="error">Progress and errors.</param>
+    /// <param name="cancellation">Ctrl-C for tests; the process has its own.</param>
+    /// <returns>0 done, 1 wrong input or options, 2 internal failure, 130 interrupted.</returns>
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
+    {
+        ParseResult parsed = Create().Parse(args);
         if (parsed.Errors.Count > 0)
         {
             await error.WriteLineAsync(UsageFault.Of(parsed)).ConfigureAwait(false);
@@ -31,6 +37,7 @@ internal static class SnapVitCommand
         InvocationConfiguration configuration = new() { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) };
         try
         {
+            PathArguments.Require(parsed);
             return await parsed.InvokeAsync(configuration, cancellation).ConfigureAwait(false);
         }
         catch (Exception exception)

@@ -26,7 +26,7 @@ public sealed class MissingLibTorchTests : IDisposable
     [Theory]
     [InlineData("build {0} --images {1} --out {2}")]
     [InlineData("build {0} --images {1} --out {2} --device cuda")]
-    [InlineData("cut {0} {2} --flops 0.6 --out {2}")]
+    [InlineData("cut {0} {2}.scores --flops 0.6 --out {2}")]
     [InlineData("eval {0} --test {1}")]
     [InlineData("demo --out {2}")]
     public async Task It_is_named_in_one_line(string line)

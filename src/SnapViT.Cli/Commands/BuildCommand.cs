@@ -14,7 +14,8 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit build</c>: scores and search, one elastic scores file.</summary>
 internal static class BuildCommand
 {
-    private const string Unfinished = ".unfinished";
+    /// <summary>What the name of the state of an interrupted build adds to that of the scores file.</summary>
+    public const string Unfinished = ".unfinished";
 
     private static readonly ModelOptions Model = new();
     private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are used by the criteria of cross-entropy only.", Required = true };

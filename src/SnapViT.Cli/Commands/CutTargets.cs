@@ -46,11 +46,6 @@ internal sealed class CutTargets
             throw new ArgumentException("expected at least one file to write: --out, --onnx, --pt or --hub, found none");
         }
 
-        if (paths.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal).Count() < paths.Length)
-        {
-            throw new ArgumentException($"expected a file of its own for each format, found {string.Join(", ", paths)}");
-        }
-
         if (parsed.GetValue(_onnx) is null && _onnxOptions.Given(parsed))
         {
             throw new ArgumentException("--fp16, --int8 and --onnx-outputs: expected --onnx FILE with them, found none");

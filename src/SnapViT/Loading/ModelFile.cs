@@ -80,7 +80,19 @@ public static class ModelFile
                 Preprocessing = config.Preprocessing,
                 Provenance = config.Provenance,
             };
-        CheckpointWeights.RequireExactly(canonical, ParameterTable.For(inFile.Architecture, inFile.Widths));
+        try
+        {
+            CheckpointWeights.RequireExactly(canonical, ParameterTable.For(inFile.Architecture, inFile.Widths));
+        }
+        catch (CheckpointFormatException exception) when (config is not null && !archive.Metadata.ContainsKey(ModelConfig.MetadataKey))
+        {
+            string beside = ConfigPath(archive.Path);
+            throw new CheckpointFormatException(
+                beside,
+                $"this config contradicts the model beside it and seems to be of another one; move it away: {exception.Message}",
+                innerException: exception);
+        }
+
         return hints.ImageSize is int size && size != inFile.Architecture.ImageSize ? inFile.AtImageSize(size, archive.Path) : inFile;
     }
 

@@ -117,7 +117,7 @@ public sealed class ExportCommandTests : IDisposable
     public static TheoryData<string, string> Wrong => new()
     {
         { "cut model scores --flops 0.5", "at least one file to write: --out, --onnx, --pt or --hub" },
-        { "cut model scores --flops 0.5 --out a --pt a", "a file of its own for each format" },
+        { "cut model scores --flops 0.5 --out a --pt a", "a file of its own for each output" },
         { "cut model scores --flops 0.5 --out a --fp16", "--onnx FILE" },
         { "cut model scores --flops 0.5 --onnx a --fp16 --int8", "one of --fp16 and --int8" },
         { "cut model scores --flops 0.5 --onnx a --images photos", "--fp16 or --int8" },

@@ -1,0 +1,184 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using SnapViT.Cli.Output;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
+using SnapViT.Export;
+using SnapViT.Loading;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary>Which arguments and options name files, and the checks of them that come before any work of any verb.</summary>
+internal static class PathArguments
+{
+    /// <summary>What is done with a path.</summary>
+    internal enum Use
+    {
+        /// <summary>Read: a model, or its name on the hub.</summary>
+        ReadModel,
+
+        /// <summary>Read: a file.</summary>
+        ReadFile,
+
+        /// <summary>Read: a folder of photos.</summary>
+        ReadPhotos,
+
+        /// <summary>Written.</summary>
+        Write,
+
+        /// <summary>A folder that is written.</summary>
+        WriteFolder,
+    }
+
+    private static readonly string[] Descriptions = ["config.json", "open_clip_config.json", "preprocessor_config.json"];
+
+    /// <summary>How the names of weights start that a folder is opened by.</summary>
+    private static readonly string[] Weights = ["model.", "pytorch_model", "open_clip_"];
+
+    /// <summary>All arguments and options that name files, of all verbs.</summary>
+    public static IReadOnlyDictionary<string, Use> Uses { get; } = new Dictionary<string, Use>
+    {
+        ["MODEL"] = Use.ReadModel,
+        ["FILE"] = Use.ReadModel,
+        ["SCORES"] = Use.ReadFile,
+        ["--scores"] = Use.ReadFile,
+        ["--labels"] = Use.ReadFile,
+        ["--images"] = Use.ReadPhotos,
+        ["--train"] = Use.ReadPhotos,
+        ["--test"] = Use.ReadPhotos,
+        ["--out"] = Use.Write,
+        ["--onnx"] = Use.Write,
+        ["--pt"] = Use.Write,
+        ["--record"] = Use.Write,
+        ["--latency-table"] = Use.Write,
+        ["--hub"] = Use.WriteFolder,
+        ["--onnx-family"] = Use.WriteFolder,
+    };
+
+    /// <summary>Refuses a command line that would write over what it reads, or write one file twice.</summary>
+    /// <exception cref="SnapViTException">An output is an input, lies where an input is read from, or is another output.</exception>
+    public static void Require(ParseResult parsed)
+    {
+        (string Name, string Path, Use Use)[] given = [.. Given(parsed.CommandResult)];
+        Written[] written = [.. given.SelectMany(path => WrittenFor(parsed.CommandResult.Command.Name, path.Name, path.Path, path.Use))];
+        foreach ((string name, string path, Use use) in given.Where(path => path.Use is Use.ReadModel or Use.ReadFile or Use.ReadPhotos))
+        {
+            foreach (Written output in written)
+            {
+                if (Fault(output, path, use) is string fault)
+                {
+                    throw new SnapViTException(ErrorKind.Option, $"{output}: {fault} {name} {path}; expected another path to write");
+                }
+            }
+        }
+
+        RequireOneEach(written);
+    }
+
+    private static IEnumerable<(string Name, string Path, Use Use)> Given(CommandResult command)
+    {
+        foreach (SymbolResult result in command.Children)
+        {
+            (string? name, IReadOnlyList<Token> tokens) = result switch
+            {
+                OptionResult { Implicit: false } option => (option.Option.Name, option.Tokens),
+                ArgumentResult argument => (argument.Argument.Name, argument.Tokens),
+                _ => (null, []),
+            };
+            if (name is not null && Uses.TryGetValue(name, out Use use))
+            {
+                foreach (Token token in tokens.Where(token => token.Value.Length > 0))
+                {
+                    yield return (name, token.Value, use);
+                }
+            }
+        }
+    }
+
+    /// <summary>All files that an option makes a verb write.</summary>
+    private static IEnumerable<Written> WrittenFor(string verb, string option, string path, Use use)
+    {
+        // What cannot be written at all, such as a file where a folder is, is said by the verb.
+        string[] files = (use, verb, option) switch
+        {
+            (Use.WriteFolder, _, _) => [path],
+            (Use.Write, _, _) when Directory.Exists(path) => [],
+            (Use.Write, "cut", "--out") => [path, ModelFile.ConfigPath(path)],
+            (Use.Write, "build", "--out") => [path, path + BuildCommand.Unfinished],
+            (Use.Write, _, "--onnx") => [path, path + OnnxExport.DataSuffix],
+            (Use.Write, _, _) => [path],
+            _ => [],
+        };
+        return files.Select(file => new Written(option, file, FileIdentity.Of(file)));
+    }
+
+    /// <summary>What is wrong with an output beside an input: the start of a sentence that ends with the input; null for nothing.</summary>
+    private static string? Fault(Written output, string read, Use use)
+    {
+        FileIdentity input = FileIdentity.Of(read);
+        if (input.IsSameAs(output.File))
+        {
+            return "would replace what is read,";
+        }
+
+        if (input.IsInside(output.File))
+        {
+            return "is the folder of what is read,";
+        }
+
+        bool isInside = output.File.IsInside(input);
+        bool isPart = use == Use.ReadModel
+            && ((isInside && IsWeights(output.Path)) || FilesOf(read).Any(part => FileIdentity.Of(part).IsSameAs(output.File)));
+        return (isPart || (isInside && use == Use.ReadPhotos)) && File.Exists(output.Path) ? "would replace a file of what is read,"
+            : isPart ? "would from then on be read as a part of"
+            : null;
+    }
+
+    /// <summary>Whether a folder with such a file in it would be opened by it.</summary>
+    private static bool IsWeights(string path) =>
+        Weights.Any(start => Path.GetFileName(path).StartsWith(start, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>The files that a model is read from beside the one that was named, whether they are there yet or not.</summary>
+    private static IEnumerable<string> FilesOf(string model)
+    {
+        bool isFolder = Directory.Exists(model);
+        if (!isFolder && !File.Exists(model))
+        {
+            return [];
+        }
+
+        string folder = isFolder ? model : Path.GetDirectoryName(model) ?? "";
+        IReadOnlyList<string> weights = Files(model);
+        IEnumerable<string> descriptions = Descriptions.Select(name => Path.Combine(folder, name));
+        return [.. weights, .. weights.Append(model).Select(ModelFile.ConfigPath), .. descriptions];
+    }
+
+    private static IReadOnlyList<string> Files(string model)
+    {
+        try
+        {
+            return CheckpointArchive.Files(model);
+        }
+        catch (Exception exception) when (exception is SnapViTException or IOException or UnauthorizedAccessException)
+        {
+            // What is wrong with the model is said when it is opened.
+            return [];
+        }
+    }
+
+    private static void RequireOneEach(Written[] written)
+    {
+        for (int i = 0; i < written.Length; i++)
+        {
+            if (written.Take(i).FirstOrDefault(other => other.File.IsSameAs(written[i].File)) is Written other)
+            {
+                throw new SnapViTException(ErrorKind.Option, $"expected a file of its own for each output, found {other} and {written[i]}");
+            }
+        }
+    }
+
+    private sealed record Written(string Option, string Path, FileIdentity File)
+    {
+        public override string ToString() => $"{Option} {Path}";
+    }
+}
