@@ -127,7 +127,7 @@ public sealed class ExportCommandTests : IDisposable
         { "export model scores --onnx-family family", "--budgets" },
         { "export model scores --onnx-family family --budgets 0.5,1.5", "1.5" },
         { "export model scores --onnx-family family --budgets 0.5,0.5", "twice" },
-        { "export model scores --onnx-family model --budgets 0.5", "found a file" },
+        { "export model scores --onnx-family model --budgets 0.5", "would replace what is read, MODEL" },
     };
 
     [Theory, LeakCheck, MemberData(nameof(Wrong))]
