@@ -1,3 +1,5 @@
+using SnapViT.Core.Checkpoints.Zip;
+
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Opens a checkpoint in any container: safetensors, PyTorch's zip format, either of them in several files with an index, or a folder as the hub lays it out.</summary>
@@ -22,10 +24,17 @@ public static class CheckpointArchive
     public static ITensorArchive Open(string path)
     {
         string file = Locate(path);
-        return file.EndsWith(IndexEnd, StringComparison.Ordinal) ? ShardedArchive.Open(file)
-            : IsTorch(file) ? TorchArchiveReader.Open(file)
-            : SafetensorsReader.Open(file);
+        return file.EndsWith(IndexEnd, StringComparison.Ordinal) ? ShardedArchive.Open(file) : OpenFile(file);
     }
+
+    /// <summary>Opens one file.</summary>
+    /// <inheritdoc cref="Open"/>
+    internal static ITensorArchive OpenFile(string path) => KindOf(path) switch
+    {
+        Kind.Torch => TorchArchiveReader.Open(path),
+        Kind.Npz => NpzReader.Open(path),
+        _ => SafetensorsReader.Open(path),
+    };
 
     /// <summary>The file with the weights: the path itself, or the one in the folder.</summary>
     /// <exception cref="FileNotFoundException">The folder has none.</exception>
@@ -47,16 +56,33 @@ public static class CheckpointArchive
     }
 
     /// <summary>Whether a file is PyTorch's: a zip, or the pickles of PyTorch before 1.6, which its reader refuses by name.</summary>
-    public static bool IsTorch(string path)
+    /// <exception cref="CheckpointFormatException">It is no checkpoint at all.</exception>
+    public static bool IsTorch(string path) => KindOf(path) == Kind.Torch;
+
+    /// <summary>Containers of one file.</summary>
+    private enum Kind
+    {
+        Safetensors,
+        Torch,
+        Npz,
+    }
+
+    private static Kind KindOf(string path)
     {
         using CheckpointFile file = CheckpointFile.Open(path);
         Span<byte> start = stackalloc byte[ZipStart.Length];
-        if (file.Length < start.Length)
+        file.Read(0, start[..(int)Math.Min(start.Length, file.Length)]);
+        if (start[0] == 0x80 && start[1] is >= 2 and <= 5 && start[2] == 0x8a)
         {
-            return false;
+            return Kind.Torch;
         }
 
-        file.Read(0, start);
-        return start.SequenceEqual(ZipStart) || (start[0] == 0x80 && start[1] is >= 2 and <= 5 && start[2] == 0x8a);
+        if (start.SequenceEqual(ZipStart))
+        {
+            return NpzReader.IsNpz(ZipDirectory.Read(file).Keys) ? Kind.Npz : Kind.Torch;
+        }
+
+        FirstBytes.RefuseOthers(file);
+        return Kind.Safetensors;
     }
 }

@@ -74,7 +74,7 @@ internal sealed class ShardedArchive : ITensorArchive
     {
         string file = NextTo(path, shard);
         return File.Exists(file)
-            ? CheckpointArchive.IsTorch(file) ? TorchArchiveReader.Open(file) : SafetensorsReader.Open(file)
+            ? CheckpointArchive.OpenFile(file)
             : throw new CheckpointFormatException(path, $"expected the file {CheckpointFormatException.Quote(shard)} beside the index, found none");
     }
 

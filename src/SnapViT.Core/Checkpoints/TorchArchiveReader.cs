@@ -7,7 +7,8 @@ namespace SnapViT.Core.Checkpoints;
 
 /// <summary>
 /// Reads a PyTorch checkpoint (<c>.pt</c>, <c>.pth</c>, <c>.bin</c>; the zip format of PyTorch 1.6 and later) without running anything in it:
-/// its pickle may only mention the names of tensors and plain values, everything else is refused by name.
+/// names of tensors and plain values mean what they mean in Python, objects of any other class stay inert, and what only an attack needs is refused.
+/// A whole pickled module and a TorchScript archive are read as the state dict that they hold.
 /// </summary>
 public sealed class TorchArchiveReader : ITensorArchive
 {
@@ -28,12 +29,15 @@ public sealed class TorchArchiveReader : ITensorArchive
         string[] pickles = [.. zip.Entries.Keys.Where(name => name == PickleName || name.EndsWith($"/{PickleName}", StringComparison.Ordinal))];
         if (pickles is not [string pickle])
         {
-            throw new CheckpointFormatException(path, $"expected one {PickleName} in a PyTorch file, found {pickles.Length}");
+            throw new CheckpointFormatException(path, pickles.Length > 1
+                ? $"expected one {PickleName} in a PyTorch file, found {pickles.Length}"
+                : $"expected a PyTorch file, found a zip archive of {zip.Entries.Count} other files{Example(zip)}: if the model is in it, unpack it first");
         }
 
         string folder = pickle[..^PickleName.Length];
         CheckByteOrder($"{folder}byteorder");
-        Root = PickleMachine.Load(path, zip.ReadAll(zip.Entries[pickle], MaxPickle), key => zip.Entries.GetValueOrDefault($"{folder}data/{key}"));
+        Root = PickleMachine.Load(path, zip.ReadAll(zip.Entries[pickle], MaxPickle), key => zip.Entries.GetValueOrDefault($"{folder}data/{key}"), out string? rootClass);
+        RootClass = rootClass;
         if (Root is IReadOnlyDictionary<string, object?> root)
         {
             Flatten("", root);
@@ -47,9 +51,13 @@ public sealed class TorchArchiveReader : ITensorArchive
     /// All that the file holds, as immutable values: null, bool, long (<see cref="System.Numerics.BigInteger"/> beyond 64 bits), double, string,
     /// <c>ReadOnlyMemory&lt;byte&gt;</c>, <c>IReadOnlyList&lt;object?&gt;</c> (list, tuple, set, torch.Size), <c>IReadOnlyDictionary&lt;string, object?&gt;</c>
     /// (dict, OrderedDict, argparse.Namespace; integer keys as decimal text; in the order of the file), <see cref="TorchTensor"/> and
-    /// <see cref="TorchEnumMember"/>. Devices and dtypes are text: <c>cuda:0</c>, <c>torch.float32</c>.
+    /// <see cref="TorchEnumMember"/>. Devices and dtypes are text: <c>cuda:0</c>, <c>torch.float32</c>. Modules are dictionaries of what they hold; keys
+    /// that are neither text nor integers become text in angle brackets; objects of other classes are objects that say their class only.
     /// </summary>
     public object? Root { get; }
+
+    /// <summary>The class of the whole where the file is a pickled module or a TorchScript archive; null for a dictionary.</summary>
+    internal string? RootClass { get; }
 
     /// <summary>Always empty: what a PyTorch file says beside its tensors is in <see cref="Root"/>.</summary>
     public IReadOnlyDictionary<string, string> Metadata => ReadOnlyDictionary<string, string>.Empty;
@@ -112,6 +120,9 @@ public sealed class TorchArchiveReader : ITensorArchive
             throw new CheckpointFormatException(file.Path, "expected the zip format of PyTorch 1.6 and later, found the older one: load and save it once with a newer PyTorch");
         }
     }
+
+    private static string Example(ZipArchiveFile zip) =>
+        zip.Entries.Keys.FirstOrDefault(name => !name.EndsWith('/')) is string first ? $", such as {CheckpointFormatException.Quote(first)}" : "";
 
     private void CheckByteOrder(string name)
     {

@@ -58,7 +58,7 @@ public sealed class ModelFileFaultTests : IDisposable
     }
 
     [Theory]
-    [InlineData(0, "expected at least 8 bytes")]
+    [InlineData(0, "an empty file")]
     [InlineData(0.0001, "expected at least 8 bytes")]
     [InlineData(0.01, "expected a header")]
     [InlineData(0.5, "lie outside the data")]

@@ -46,6 +46,7 @@ internal sealed class PickleArguments(PickleCursor cursor, PickleGlobal callee, 
         : type == typeof(List<object?>) ? "a list"
         : type == typeof(PickleDictionary) ? "a dict"
         : type == typeof(PickleGlobal) ? "a global"
+        : type == typeof(PickleObject) ? "an object"
         : type == typeof(TorchStorage) ? "a storage"
         : type == typeof(TorchTensor) ? "a tensor"
         : type.Name;

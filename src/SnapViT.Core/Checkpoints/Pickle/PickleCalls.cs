@@ -6,11 +6,24 @@ namespace SnapViT.Core.Checkpoints.Pickle;
 internal static class PickleCalls
 {
     private const int LongestDevice = 32;
+    private const int DeepestTuple = 4;
 
     public static object? Dictionary(PickleArguments arguments)
     {
-        arguments.ExpectCount(0, 0);
-        return new PickleDictionary(arguments.Callee);
+        arguments.ExpectCount(0, 1);
+        PickleDictionary dictionary = new(arguments.Callee);
+        foreach (object? pair in arguments.Count == 0 ? [] : arguments.Take<List<object?>>(0))
+        {
+            (object? key, object? value) = pair switch
+            {
+                object?[] { Length: 2 } tuple => (tuple[0], tuple[1]),
+                List<object?> { Count: 2 } list => (list[0], list[1]),
+                _ => throw arguments.Fault("expected pairs of a key and a value"),
+            };
+            dictionary.Items.Add(new(key, value));
+        }
+
+        return dictionary;
     }
 
     /// <summary><c>set(items)</c>: the items themselves, not a copy.</summary>
@@ -80,8 +93,8 @@ internal static class PickleCalls
         arguments.ExpectCount(2, 2);
         PickleGlobal type = arguments.Take<PickleGlobal>(0);
         string member = arguments.Take<string>(1);
-        return type.IsEnum && !member.StartsWith('_')
-            ? new TorchEnumMember(type.Module, type.Name, member, IsName: true)
+        return type.IsUnknown ? new PickleObject(type)
+            : type.IsEnum && !member.StartsWith('_') ? new TorchEnumMember(type.Module, type.Name, member, IsName: true)
             : throw arguments.Fault($"refused {CheckpointFormatException.Quote(member)} of {type}: only members of enumerations are read");
     }
 
@@ -108,6 +121,24 @@ internal static class PickleCalls
         arguments.ExpectCount(3, 3);
         return arguments.Take<TorchTensor>(0);
     }
+
+    /// <summary><c>(function, class, arguments, state)</c>: a tensor of a class of its own, which is the tensor that the function gives.</summary>
+    public static object? TensorOfClass(PickleArguments arguments)
+    {
+        arguments.ExpectCount(4, 4);
+        PickleGlobal function = arguments.Take<PickleGlobal>(0);
+        object?[] inner = arguments.Take<object?[]>(2);
+        Func<PickleArguments, object?>? call = function.Call == TensorOfClass ? null : function.Call;
+        return call?.Invoke(new PickleArguments(arguments.Cursor, function, inner)) as TorchTensor ?? throw arguments.Fault($"expected a function that makes a tensor, found {function}");
+    }
+
+    /// <summary>What an unknown function is given tells whether a tensor needs it, which then cannot be had.</summary>
+    public static PickleObject Unknown(PickleCursor cursor, PickleGlobal callee, object?[] arguments) => HoldsTensor(arguments, 0)
+        ? throw cursor.Fault($"refused {callee}: a tensor of the file is made by it, and it is not among the functions that are known; nothing was run")
+        : new PickleObject(callee);
+
+    private static bool HoldsTensor(object?[] items, int depth) =>
+        items.Any(item => item is TorchTensor or TorchStorage || (item is object?[] inner && depth < DeepestTuple && HoldsTensor(inner, depth + 1)));
 
     private static TorchTensor Tensor(PickleArguments arguments, TorchStorage storage, TensorType type)
     {

@@ -17,6 +17,9 @@ internal sealed record PickleGlobal(string Module, string Name)
     /// <summary>Whether it is a class of storages.</summary>
     public bool IsStorage { get; init; }
 
+    /// <summary>Whether it is not on the list: it may be mentioned, and stands for nothing.</summary>
+    public bool IsUnknown { get; init; }
+
     /// <summary>Whether it is an enumeration.</summary>
     public bool IsEnum { get; init; }
 

@@ -2,7 +2,10 @@ using System.Collections.Frozen;
 
 namespace SnapViT.Core.Checkpoints.Pickle;
 
-/// <summary>The list of Python names that a checkpoint may mention. Nothing on it runs code of the file or of Python; everything off it is refused by name.</summary>
+/// <summary>
+/// The list of Python names that mean something in a checkpoint. Nothing on it runs code of the file or of Python. A name off the list makes an inert
+/// <see cref="PickleObject"/>; one that only an attack needs is refused.
+/// </summary>
 internal static class PickleGlobals
 {
     /// <summary>The module whose classes are enumerations: that of the reference's score files.</summary>
@@ -11,7 +14,20 @@ internal static class PickleGlobals
     private static readonly FrozenDictionary<(string Module, string Name), PickleGlobal> Allowed =
         Rows().ToFrozenDictionary(row => (row.Module, row.Name));
 
-    /// <exception cref="CheckpointFormatException">The name is not on the list.</exception>
+    /// <summary>Modules that start programs, open connections or read other files: no honest checkpoint mentions them.</summary>
+    private static readonly FrozenSet<string> RefusedModules = new[]
+    {
+        "os", "posix", "nt", "subprocess", "sys", "socket", "runpy", "importlib", "pty", "shutil", "ctypes", "webbrowser", "commands", "pickle", "_pickle",
+        "marshal", "code", "pdb", "timeit", "platform", "asyncio", "http", "urllib", "requests", "pip", "tempfile", "bdb", "cProfile", "profile",
+    }.ToFrozenSet();
+
+    /// <summary>Functions that do the same.</summary>
+    private static readonly FrozenSet<(string Module, string Name)> RefusedNames = new[]
+    {
+        "eval", "exec", "execfile", "compile", "open", "__import__", "apply", "globals", "locals", "input", "breakpoint", "setattr", "delattr", "vars",
+    }.Select(name => ("builtins", name)).Append(("torch", "load")).Append(("numpy", "load")).Append(("io", "open")).ToFrozenSet();
+
+    /// <exception cref="CheckpointFormatException">The name is one that no honest checkpoint mentions.</exception>
     public static PickleGlobal Find(PickleCursor cursor, string module, string name)
     {
         // Protocol 2 writes the built-ins under the name they had in Python 2.
@@ -26,7 +42,10 @@ internal static class PickleGlobals
             return new PickleGlobal(modern, name) { IsEnum = true, Call = PickleCalls.EnumByValue };
         }
 
-        throw cursor.Fault($"refused the global {CheckpointFormatException.Quote($"{module}.{name}")}: it is not among the names a checkpoint may hold; nothing was run");
+        bool isRefused = RefusedNames.Contains((modern, name)) || RefusedModules.Contains(modern.Split('.')[0]) || name.Split('.').SkipLast(1).Any(RefusedModules.Contains);
+        return isRefused
+            ? throw cursor.Fault($"refused the global {CheckpointFormatException.Quote($"{module}.{name}")}: it is not among the names a checkpoint may hold; nothing was run")
+            : new PickleGlobal(modern, name) { IsUnknown = true };
     }
 
     private static IEnumerable<PickleGlobal> Rows()
@@ -45,6 +64,7 @@ internal static class PickleGlobals
         yield return new("torch._utils", "_rebuild_tensor_v2") { Call = PickleCalls.Tensor };
         yield return new("torch._utils", "_rebuild_tensor_v3") { Call = PickleCalls.TensorOfUntypedStorage };
         yield return new("torch._utils", "_rebuild_parameter") { Call = PickleCalls.Parameter };
+        yield return new("torch._tensor", "_rebuild_from_type_v2") { Call = PickleCalls.TensorOfClass };
         yield return new("torch.storage", "UntypedStorage") { IsStorage = true };
         foreach (TensorType type in Enum.GetValues<TensorType>())
         {

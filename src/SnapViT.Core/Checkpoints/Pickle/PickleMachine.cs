@@ -4,8 +4,6 @@ using SnapViT.Core.Checkpoints.Zip;
 
 namespace SnapViT.Core.Checkpoints.Pickle;
 
-/// <summary>The instruction table; what is not in it is refused.</summary>
-
 /// <summary>
 /// Reads the pickle of a PyTorch file: a stack machine that makes values and knows no other effect. Names come from <see cref="PickleGlobals"/> only;
 /// instructions, memo, marks and text are bounded, and every index, length and type is checked when it is used.
@@ -31,12 +29,15 @@ internal sealed class PickleMachine
     /// <param name="path">The file, for messages.</param>
     /// <param name="pickle">The bytes of the pickle.</param>
     /// <param name="storages">The entry of a storage key, or null when there is none.</param>
+    /// <param name="rootClass">The class of the whole where it is an object of an unknown one, such as a pickled module; else null.</param>
     /// <returns>The value as a tree of plain, immutable values; see <see cref="TorchArchiveReader.Root"/>.</returns>
     /// <exception cref="CheckpointFormatException">The pickle is damaged, too large, or mentions what no checkpoint needs.</exception>
-    public static object? Load(string path, byte[] pickle, Func<string, ZipEntry?> storages)
+    public static object? Load(string path, byte[] pickle, Func<string, ZipEntry?> storages, out string? rootClass)
     {
         PickleCursor cursor = new(path, pickle);
-        return PickleTree.Freeze(new PickleMachine(cursor, storages).Run(), cursor);
+        object? root = new PickleMachine(cursor, storages).Run();
+        rootClass = root is PickleObject { Class: { } type } ? $"{type.Module}.{type.Name}" : null;
+        return PickleTree.Freeze(root, cursor);
     }
 
     private object? Run()
@@ -122,7 +123,7 @@ internal sealed class PickleMachine
 
     private void SetItems(object?[] items)
     {
-        List<KeyValuePair<object?, object?>> target = Top<PickleDictionary>().Items;
+        List<KeyValuePair<object?, object?>> target = (Top() is PickleObject other ? other.Items : Top<PickleDictionary>()).Items;
         if (items.Length % 2 != 0)
         {
             throw _cursor.Fault($"expected keys and values in pairs, found {items.Length} of them");
@@ -137,20 +138,47 @@ internal sealed class PickleMachine
     private void Call()
     {
         object?[] arguments = Pop<object?[]>();
+        if (Top() is PickleObject { Class: { } maker })
+        {
+            Pop();
+            Push(PickleCalls.Unknown(_cursor, maker, arguments));
+            return;
+        }
+
         PickleGlobal callee = Pop<PickleGlobal>();
-        Push(callee.Call is { } call ? call(new PickleArguments(_cursor, callee, arguments)) : throw _cursor.Fault($"refused a call of {callee}"));
+        Push(callee.IsUnknown ? PickleCalls.Unknown(_cursor, callee, arguments)
+            : callee.Call is { } call ? call(new PickleArguments(_cursor, callee, arguments)) : throw _cursor.Fault($"refused a call of {callee}"));
     }
 
     private void MakeObject()
     {
         object?[] arguments = Pop<object?[]>();
         PickleGlobal type = Pop<PickleGlobal>();
-        Push(type.IsDictionary && arguments.Length == 0 ? new PickleDictionary(type) : throw _cursor.Fault($"refused an object of {type} from {arguments.Length} arguments"));
+        Push(type.IsUnknown ? PickleCalls.Unknown(_cursor, type, arguments)
+            : type.IsDictionary && arguments.Length == 0 ? new PickleDictionary(type)
+            : throw _cursor.Fault($"refused an object of {type} from {arguments.Length} arguments"));
+    }
+
+    /// <summary>An object from positional and named arguments; the named ones are asked about as the others are.</summary>
+    private void MakeObjectOfNames()
+    {
+        PickleDictionary named = Pop<PickleDictionary>();
+        object?[] arguments = Pop<object?[]>();
+        PickleGlobal type = Pop<PickleGlobal>();
+        Push(type.IsUnknown
+            ? PickleCalls.Unknown(_cursor, type, [.. arguments, .. named.Items.Select(item => item.Value)])
+            : throw _cursor.Fault($"refused an object of {type} from named arguments"));
     }
 
     private void SetState()
     {
         object? state = Pop();
+        if (Top() is PickleObject other)
+        {
+            other.State = state;
+            return;
+        }
+
         PickleDictionary target = Top<PickleDictionary>();
         if (target.Global is null || state is not PickleDictionary attributes || ReferenceEquals(attributes, target))
         {
@@ -169,7 +197,7 @@ internal sealed class PickleMachine
     {
         if (Pop<object?[]>() is not ["storage", PickleGlobal { IsStorage: true } type, string key, string, long elements])
         {
-            throw _cursor.Fault("expected ('storage', class, key, location, elements), found another reference");
+            throw _cursor.Fault("expected ('storage', class, key, location, elements), found another reference or an unknown class of storage");
         }
 
         string name = CheckpointFormatException.Quote(key);
@@ -230,6 +258,9 @@ internal sealed class PickleMachine
         [0x93] = machine => machine.StackGlobal(),
         [(byte)'R'] = machine => machine.Call(),
         [0x81] = machine => machine.MakeObject(),
+        [0x92] = machine => machine.MakeObjectOfNames(),
+        [(byte)'0'] = machine => machine.Pop(),
+        [(byte)'1'] = machine => machine.PopToMark(),
         [(byte)'b'] = machine => machine.SetState(),
         [(byte)'Q'] = machine => machine.LoadStorage(),
     });
@@ -263,7 +294,13 @@ internal sealed class PickleMachine
 
     private void Bytes(ulong count) => Push(new ReadOnlyMemory<byte>(_cursor.Take(count).ToArray()));
 
-    private void Append(object?[] items) => Top<List<object?>>().AddRange(items);
+    private void Append(object?[] items)
+    {
+        if (Top() is not PickleObject)
+        {
+            Top<List<object?>>().AddRange(items);
+        }
+    }
 
     private void SetItem()
     {

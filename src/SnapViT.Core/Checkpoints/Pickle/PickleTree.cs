@@ -37,7 +37,8 @@ internal sealed class PickleTree
             object?[] tuple => Freeze((IReadOnlyList<object?>)tuple, depth),
             List<object?> list => Freeze((IReadOnlyList<object?>)list, depth),
             PickleGlobal { IsStorage: false, Type: { } type } => $"torch.{type.TorchName()}",
-            PickleGlobal global => throw _cursor.Fault($"refused {global} as a value"),
+            PickleGlobal global => new TorchObject($"{global.Module}.{global.Name}"),
+            PickleObject other => other.AsDictionary() is { } dictionary ? Freeze(dictionary, depth) : new TorchObject($"{other.Class.Module}.{other.Class.Name}"),
             TorchStorage storage => throw _cursor.Fault($"refused storage {CheckpointFormatException.Quote(storage.Entry.Name)} as a value: it belongs to no tensor"),
             _ => value,
         };
@@ -63,7 +64,7 @@ internal sealed class PickleTree
             {
                 string text => text,
                 long or BigInteger => ((IFormattable)key).ToString(null, CultureInfo.InvariantCulture),
-                _ => throw _cursor.Fault($"expected dictionary keys that are str or int, found {PickleArguments.Kind(key?.GetType())}"),
+                _ => $"<{PickleArguments.Kind(key?.GetType())} {frozen.Count}>",
             };
             if (!frozen.TryAdd(name, Freeze(value, depth + 1)))
             {
