@@ -10,6 +10,11 @@ if (args is [AccuracyCommand.Name, .. string[] rest])
     return AccuracyCommand.Run(rest, $"{Project} {string.Join(' ', args)}");
 }
 
+if (args is [AccuracyPicture.Name, .. string[] picture])
+{
+    return AccuracyPicture.Run(picture);
+}
+
 IBenchmark[] all =
 [
     new EmbeddingBenchmark(), new ScoringBenchmark(), new FitnessBenchmark(), new SwitchBenchmark(), new NearestNeighboursBenchmark(),
