@@ -34,7 +34,7 @@ internal sealed class LatencyBenchmark : IBenchmark
         };
         LatencyMeasurement measurement = new(conditions, device, TimeProvider.System);
         using VisionTransformer model = RandomModel.Create(architecture, precision, device);
-        using ElasticViT elastic = new(model, RandomModel.Scores(architecture), new KeepFloors());
+        using ElasticWeights elastic = new(model, RandomModel.Scores(architecture), new KeepFloors());
 
         // A first table to plan by; the second is measured in turn with the sub-networks, so that other programs slow both alike.
         PlanOptions how = new() { Latency = measurement.Table(Create) };
@@ -53,7 +53,7 @@ internal sealed class LatencyBenchmark : IBenchmark
                 $"predicted {predicted / 1e6:0.00} ms, measured {measured[index] / 1e6:0.00} ms, {plan.Removed}");
         });
 
-        VisionTransformer Create(SubnetWidths widths) => elastic.Materialize(SubnetPlan.Of(architecture, widths)).Model;
+        VisionTransformer Create(SubnetWidths widths) => elastic.Cut(widths);
     }
 
     /// <summary>The budgets as shares of the whole model's time.</summary>

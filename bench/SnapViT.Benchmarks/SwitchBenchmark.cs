@@ -1,6 +1,5 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
-using SnapViT.Elastic;
 using SnapViT.Models;
 using static TorchSharp.torch;
 
@@ -20,12 +19,12 @@ internal sealed class SwitchBenchmark : IBenchmark
         ViTArchitecture architecture = RandomModel.Base;
         using VisionTransformer model = RandomModel.Create(architecture, ScalarType.Float32, device);
         using ElasticViT elastic = new(model, RandomModel.Scores(architecture), new KeepFloors());
-        (double copy, double worstCopy) = Measure.Spread(Copies, run => elastic.Materialize(elastic.Planner.Plan(AnyBudget(run))).Dispose());
+        (double copy, double worstCopy) = Measure.Spread(Copies, run => elastic.Cut(elastic.Planner.Plan(AnyBudget(run))).Dispose());
         (double views, double worstViews) = Measure.Spread(Switches, run => elastic.At(AnyBudget(run)).Dispose());
         string switches = $"ViT-B fp32, At(Budget), {Switches} switches";
-        yield return new ResultRow(switches, views / copy, "median time to median of Materialize", Asked(views), Times(views, worstViews));
-        yield return new ResultRow(switches, worstViews / copy, "worst time to median of Materialize", Asked(worstViews), Times(views, worstViews));
-        yield return new ResultRow($"ViT-B fp32, Materialize, {Copies} copies", copy / views, "median time to median of At(Budget)", "", Times(copy, worstCopy));
+        yield return new ResultRow(switches, views / copy, "median time to median of Cut", Asked(views), Times(views, worstViews));
+        yield return new ResultRow(switches, worstViews / copy, "worst time to median of Cut", Asked(worstViews), Times(views, worstViews));
+        yield return new ResultRow($"ViT-B fp32, Cut, {Copies} copies", copy / views, "median time to median of At(Budget)", "", Times(copy, worstCopy));
     }
 
     private static Budget AnyBudget(int run) => Budget.Flops(0.5 + (0.5 * (run * 37 % 100) / 100));

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using SnapViT.Core.Planning;
-using SnapViT.Elastic;
 using static TorchSharp.torch;
 
 namespace SnapViT.Samples.DeadlineServer;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
-using SnapViT.Elastic;
+using SnapViT.Core.Scores;
 using SnapViT.Importance;
 using SnapViT.Loading;
 using SnapViT.Tensors;
@@ -57,7 +57,8 @@ internal static class Sample
         }
 
         using LoadedModel model = ModelFile.Load(path);
-        return new ElasticViT(model.Model, CriterionTable.Of(ScoreCriterion.Lamp).OfWeights(model.Model.Weights, arguments.Seed), new KeepFloors());
+        ImportanceScores scores = CriterionTable.Of(ScoreCriterion.Lamp).OfWeights(model.Model.Weights, arguments.Seed);
+        return ElasticViT.Open(model, new ElasticScores(scores, ScoreCoefficients.Equal(scores.Depth, scores.HeadsPerBlock), new KeepFloors(), new Dictionary<string, string>()));
     }
 
     private static Tensor Noise(SubnetPlan plan, long images, ulong seed)

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using SnapViT.Elastic;
 using static TorchSharp.torch;
 
 namespace SnapViT.Samples.DeadlineServer;

@@ -11,6 +11,9 @@ namespace SnapViT.Tests;
 /// </summary>
 public sealed class LayerTests
 {
+    /// <summary>What a program uses first: types of the namespace itself.</summary>
+    private const string Root = "SnapViT";
+
     private static readonly string[][] Library =
     [
         ["Tensors"],
@@ -23,6 +26,7 @@ public sealed class LayerTests
         ["Export"],
         ["Workflows"],
         ["Hub"],
+        [Root],
     ];
 
     /// <summary>Arrows that the layers would allow and that must not be: what measures or cuts a model works for any model and any images.</summary>
@@ -71,7 +75,7 @@ public sealed class LayerTests
     // Were the bodies of methods not read, the two tests above would pass whatever the code did.
     [Theory]
     [InlineData("Workflows", "Importance", "LocalScoring uses ScoreEstimator")]
-    [InlineData("Elastic", "Loading", "ElasticViT uses ModelFile")]
+    [InlineData(Root, "Loading", "ElasticViT uses ModelFile")]
     [InlineData("Loading", "Tensors", "CheckpointWeights uses ArchiveTensors")]
     public void An_arrow_that_is_only_in_the_body_of_a_method_is_seen(string from, string to, string uses) =>
         Assert.Contains(Arrows(), arrow => arrow.From == from && arrow.To == to && arrow.Said.EndsWith(uses, StringComparison.Ordinal));
@@ -93,7 +97,9 @@ public sealed class LayerTests
 
     /// <summary>The folder below the library's root, or null for a type of another assembly or of the compiler.</summary>
     private static string? Folder(Type type) =>
-        type.Assembly == Torch && Outer(type).Namespace is string space && space.StartsWith("SnapViT.", StringComparison.Ordinal) ? space.Split('.')[1] : null;
+        type.Assembly != Torch || Outer(type).Namespace is not string space ? null
+        : space == Root ? Root
+        : space.StartsWith(Root + ".", StringComparison.Ordinal) ? space.Split('.')[1] : null;
 
     private static Type Outer(Type type) => type.DeclaringType is Type outer ? Outer(outer) : type;
 }

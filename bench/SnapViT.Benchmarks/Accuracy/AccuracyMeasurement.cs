@@ -1,7 +1,6 @@
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Workflows;
@@ -43,7 +42,7 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
     {
         ElasticScores scores = ElasticScores.Load(method.Scores);
         scores = method.Moments is null ? scores : scores with { Moments = ElasticScores.Load(method.Moments).Moments };
-        using ElasticViT elastic = ElasticViT.Create(_model, scores, method.Correction);
+        using ElasticViT elastic = ElasticViT.Open(_model, scores, new ElasticOptions { Correction = method.Correction });
         SubnetPlan pair = elastic.Planner.Plan(Budget.Ratios(ratios));
         using Subnet subnet = method.Allocation is Allocation allocation
             ? elastic.At(Budget.AbsoluteFlops(pair.Flops), new PlanOptions { Allocation = allocation })
@@ -53,8 +52,8 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
             return new VisionTransformer(subnet.Model.Weights.To(precision, device));
         }
 
-        PhotoCorrection sequential = new(_model, Photos.Sample(calibrationImages, seed), Preprocessing.Reference, BatchSize);
-        return sequential.Apply(subnet, precision, device).Model;
+        PhotoCorrection sequential = new(_model.Model, Photos.Sample(calibrationImages, seed), Preprocessing.Reference, BatchSize);
+        return sequential.Apply(subnet.Model, precision, device);
     }
 
     private IReadOnlyList<MethodResult> Measure(List<(string Method, PruningRatios Ratios, VisionTransformer Model)> models)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using SnapViT.Calibration;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
+using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Loading;
@@ -17,6 +18,7 @@ internal static class BuildCommand
     /// <summary>What the name of the state of an interrupted build adds to that of the scores file.</summary>
     public const string Unfinished = ".unfinished";
 
+    private static readonly string[] Presets = ["recommended", "reference"];
     private static readonly ModelOptions Model = new();
     private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are used by the criteria of cross-entropy only.", Required = true };
     private static readonly Option<string?> Labels = new("--labels") { Description = "For a flat folder and a criterion that needs labels: lines 'identifier names', as for eval." };
@@ -31,8 +33,8 @@ internal static class BuildCommand
     private static readonly Option<double?> WholeImages = new("--whole-images") { Description = "Share of the moments' weight that the whole photos have beside the views, 0 or more and below 1. Default: the preset's, 0.15 or 0." };
     private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => BuildOptions.DefaultPrefixWeight };
     private static readonly Option<double?> LastPrefixWeight = new("--last-prefix-weight") { Description = "For models that pool the class token: the weight in the last block to which corrections let it rise over the last third of the blocks. Default: the preset's, 1000 or no rise." };
-    private static readonly Option<string> NeuronDamping = new("--neuron-damping") { Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.", DefaultValueFactory = _ => DampingText.Of(new CurvatureDamping().Neurons) };
-    private static readonly Option<string> HeadDamping = new("--head-damping") { Description = "The same for heads.", DefaultValueFactory = _ => DampingText.Of(new CurvatureDamping().Heads) };
+    private static readonly Option<string> NeuronDamping = new("--neuron-damping") { Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.", DefaultValueFactory = _ => new CurvatureDamping().Neurons.ToText() };
+    private static readonly Option<string> HeadDamping = new("--head-damping") { Description = "The same for heads.", DefaultValueFactory = _ => new CurvatureDamping().Heads.ToText() };
     private static readonly Option<double?> FeatureShare = new("--feature-share") { Description = "For --criterion curvature: share of all neurons, the first to go, that are ranked by what their removal does to the features of the photos instead of to the self-supervised loss, 0 to 1. Default: the preset's, 0.2 or 0." };
     private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
     private static readonly Option<CropProtocol> Crops = GlobalOptions.OneOf("--crops", "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", CropProtocol.Reference);
@@ -73,16 +75,16 @@ internal static class BuildCommand
         Option<string> option = new("--preset")
         {
             Description = "recommended: block curvature and second moments for the correction; reference: the paper's scores and search.",
-            DefaultValueFactory = _ => BuildPreset.Names[0],
+            DefaultValueFactory = _ => Presets[0],
         };
-        option.AcceptOnlyFromAmong(BuildPreset.Names);
+        option.AcceptOnlyFromAmong(Presets);
         return option;
     }
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
-        BuildOptions preset = BuildPreset.Named(parsed.GetRequiredValue(Preset));
+        BuildOptions preset = parsed.GetRequiredValue(Preset) == Presets[0] ? BuildOptions.Recommended : BuildOptions.Reference;
         BuildOptions options = (preset with
         {
             Samples = parsed.GetValue(Samples),
@@ -94,7 +96,7 @@ internal static class BuildCommand
             WholeImageShare = parsed.GetValue(WholeImages) ?? preset.WholeImageShare,
             PrefixWeights = new PrefixWeights(parsed.GetValue(PrefixWeight), parsed.GetValue(LastPrefixWeight) ?? preset.PrefixWeights.Last),
             CurvatureDamping = new CurvatureDamping(
-                DampingText.Parse(NeuronDamping.Name, parsed.GetRequiredValue(NeuronDamping)), DampingText.Parse(HeadDamping.Name, parsed.GetRequiredValue(HeadDamping))),
+                Damping.Parse(parsed.GetRequiredValue(NeuronDamping), NeuronDamping.Name), Damping.Parse(parsed.GetRequiredValue(HeadDamping), HeadDamping.Name)),
             FeatureShare = parsed.GetValue(FeatureShare) ?? preset.FeatureShare,
             KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,
             Crops = parsed.GetValue(Crops),

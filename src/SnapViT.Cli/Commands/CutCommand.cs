@@ -3,7 +3,6 @@ using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
@@ -52,29 +51,22 @@ internal static class CutCommand
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
-        using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
-        PlanSubject subject = new(model, scores, Model.Preprocess(parsed, model), Correction.Describe(parsed, scores), device, precision);
+        using ElasticViT elastic = ElasticViT.Open(
+            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Preprocess(parsed, model) });
+        PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
-        using Subnet subnet = Cut(parsed, elastic, elastic.Planner.Plan(budget, how), model, subject.Preprocessing, cancellation);
-        ModelAgreement? agreement = Targets.Compare(parsed, subnet, subject.Preprocessing, cancellation);
-        IReadOnlyList<string> files = Targets.Write(
-            parsed, subnet, SubnetConfig.Of(model, scores, subnet.Plan, subject.Preprocessing, subject.Correction));
+        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), cancellation);
+        ModelAgreement? agreement = Targets.Compare(parsed, subnet, cancellation);
+        IReadOnlyList<string> files = Targets.Write(parsed, subnet);
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
-            ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet, model, cancellation))
+            ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
             : null;
         Report.Write(parsed, CutReport.Of(files, subnet.Plan, agreement, latency));
         return 0;
     }
 
-    private static Subnet Cut(ParseResult parsed, ElasticViT elastic, SubnetPlan plan, LoadedModel model, Preprocessing preprocessing, CancellationToken cancellation)
-    {
-        if (!Correction.IsSequential(parsed))
-        {
-            return elastic.Materialize(plan);
-        }
-
-        using Subnet start = elastic.At(plan);
-        return ProgressDisplay.Run(parsed, progress =>
-            Correction.ByPhotos(parsed, Targets.Photos(parsed), model, preprocessing, progress)!.Apply(start, cancellation: cancellation));
-    }
+    private static Subnet Cut(ParseResult parsed, ElasticViT elastic, SubnetPlan plan, CancellationToken cancellation) => Correction.IsSequential(parsed)
+        ? ProgressDisplay.Run(parsed, progress =>
+            elastic.CutSequentially(plan, ImageSet.FromFolder(Targets.Photos(parsed)!), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+        : elastic.Cut(plan);
 }

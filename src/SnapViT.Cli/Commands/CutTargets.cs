@@ -3,10 +3,8 @@ using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Export;
 using SnapViT.Loading;
-using SnapViT.Models;
 using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Commands;
@@ -14,9 +12,6 @@ namespace SnapViT.Cli.Commands;
 /// <summary>The files that a cut writes, a format each, and at least one of them.</summary>
 internal sealed class CutTargets
 {
-    private const int MostPhotos = 256;
-    private const int PhotosPerBatch = 16;
-
     private readonly Option<string?> _out = new("--out") { Description = "The model file to write (safetensors), which every verb reads again; NAME.config.json beside it says what it is, as its metadata do." };
     private readonly Option<string?> _onnx = new("--onnx") { Description = "The ONNX graph to write: dynamic batch, opset 17, with the config in its metadata." };
     private readonly Option<string?> _torch = new("--pt") { Description = "The PyTorch state dict to write, in timm's names (docs/pytorch.md)." };
@@ -78,45 +73,40 @@ internal sealed class CutTargets
     }
 
     /// <summary>Writes all that was asked for; the files in the order of the options.</summary>
-    public IReadOnlyList<string> Write(ParseResult parsed, Subnet subnet, ModelConfig config)
+    public IReadOnlyList<string> Write(ParseResult parsed, Subnet subnet)
     {
         List<string> written = [];
         if (parsed.GetValue(_out) is string model)
         {
-            ModelFile.Save(model, subnet.Model, config);
-            written.AddRange(model, ModelFile.SaveConfig(model, config));
+            written.AddRange(subnet.Save(model));
         }
 
         if (parsed.GetValue(_onnx) is string graph)
         {
-            written.AddRange(OnnxExport.Save(graph, subnet.Model, config, _onnxOptions.Read(parsed)));
+            written.AddRange(subnet.ToOnnx(graph, _onnxOptions.Read(parsed)));
         }
 
         if (parsed.GetValue(_torch) is string state)
         {
-            TorchStateDict.Save(state, subnet.Model);
+            subnet.SaveTorch(state);
             written.Add(state);
         }
 
         if (parsed.GetValue(_hub) is string hub)
         {
-            written.AddRange(HubFolder.Save(hub, subnet.Model, config));
+            written.AddRange(subnet.SaveHubFolder(hub));
         }
 
         return written;
     }
 
     /// <summary>Compares the model of the smaller weights with that of the original ones; null where no photos were given.</summary>
-    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, Preprocessing preprocessing, CancellationToken cancellation)
+    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, CancellationToken cancellation)
     {
-        if (Photos(parsed) is not string folder || _onnxOptions.Read(parsed).Precision == OnnxPrecision.Float32)
-        {
-            return null;
-        }
-
-        ImageSet photos = ImageSet.FromFolder(folder).Sample(MostPhotos, parsed.GetValue(GlobalOptions.Seed));
-        using VisionTransformer twin = DequantizedModel.Of(subnet.Model, _onnxOptions.Read(parsed).Precision);
-        ImageBatches batches = ImageBatches.ForEvaluation(photos.Entries, preprocessing, PhotosPerBatch);
-        return ProgressDisplay.Run(parsed, progress => ModelAgreement.Measure(subnet.Model, twin, batches, progress, cancellation));
+        OnnxPrecision precision = _onnxOptions.Read(parsed).Precision;
+        return Photos(parsed) is string folder && precision != OnnxPrecision.Float32
+            ? ProgressDisplay.Run(parsed, progress =>
+                subnet.CompareOnnx(precision, ImageSet.FromFolder(folder), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+            : null;
     }
 }

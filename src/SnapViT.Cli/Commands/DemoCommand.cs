@@ -2,6 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Demo;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Commands;
 
@@ -35,7 +36,7 @@ internal static class DemoCommand
 
         DemoRun run = new()
         {
-            Preset = BuildPreset.Named(BuildPreset.Names[0]),
+            Preset = BuildOptions.Recommended,
             Evaluations = parsed.GetValue(Evaluations),
             Seed = parsed.GetValue(GlobalOptions.Seed),
             Device = device,

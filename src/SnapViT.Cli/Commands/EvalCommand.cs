@@ -2,9 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Correction;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Workflows;
@@ -58,37 +56,47 @@ internal static class EvalCommand
         Planning.Require(parsed);
         using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
-        PlanOptions? how = scores is null ? null : Planning.Read(parsed, new PlanSubject(model, scores, preprocessing, Correction.Describe(parsed, scores), device, precision), budgets, cancellation);
         ModelEvaluation? evaluation = null;
+        using ElasticViT? elastic = scores is null ? null : ElasticViT.Open(
+            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Precision = precision, Device = device, Preprocessing = preprocessing });
+        PlanOptions? how = elastic is null
+            ? null
+            : Planning.Read(parsed, new PlanSubject(model, elastic, Correction.IsSequential(parsed), device, precision), budgets, cancellation);
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
             evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress);
-            PhotoCorrection? photos = Correction.ByPhotos(parsed, parsed.GetValue(Images), model, preprocessing, progress);
-            Cutter cutter = new(model, Correction.Choose(parsed, scores), photos, precision, device);
-            return Measure(evaluation, cutter, scores, budgets, how, test, train, cancellation);
+            if (elastic is null)
+            {
+                using VisionTransformer cast = new(model.Model.Weights.To(precision, device));
+                return evaluation.Run([cast], test, train, cancellation);
+            }
+
+            SubnetPlan[] plans = [elastic.Plan(Budget.Whole), .. budgets.Select(budget => elastic.Plan(budget, how))];
+            ImageSet? photos = Correction.IsSequential(parsed) ? ImageSet.FromFolder(parsed.GetValue(Images)!) : null;
+            return Measure(evaluation, elastic, plans, photos, parsed.GetValue(GlobalOptions.Seed), test, train, progress, cancellation);
         });
-        bool elastic = scores is not null;
-        Report.Write(parsed, EvaluationReport.Of(preprocessing, precision, elastic ? rows[0] : null, [.. rows.Skip(elastic ? 1 : 0)], evaluation!.Skipped));
+        bool isElastic = scores is not null;
+        Report.Write(parsed, EvaluationReport.Of(preprocessing, precision, isElastic ? rows[0] : null, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!.Skipped));
         return 0;
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(
-        ModelEvaluation evaluation, Cutter cutter, ElasticScores? scores, Budget[] budgets, PlanOptions? how, ImageSet test, ImageSet? train, CancellationToken cancellation)
+        ModelEvaluation evaluation,
+        ElasticViT elastic,
+        IEnumerable<SubnetPlan> plans,
+        ImageSet? photos,
+        ulong seed,
+        ImageSet test,
+        ImageSet? train,
+        IProgress<WorkProgress> progress,
+        CancellationToken cancellation)
     {
-        if (scores is null)
-        {
-            using VisionTransformer cast = new(cutter.Model.Model.Weights.To(cutter.Precision, cutter.Device));
-            return evaluation.Run([cast], test, train, cancellation);
-        }
-
-        using ElasticViT elastic = cutter.Open(scores);
-        SubnetPlan[] plans = [elastic.Planner.Plan(Budget.Whole), .. budgets.Select(budget => elastic.Planner.Plan(budget, how))];
         List<Subnet> subnets = [];
         try
         {
             foreach (SubnetPlan plan in plans)
             {
-                subnets.Add(cutter.Cut(elastic, plan, cancellation));
+                subnets.Add(photos is null ? elastic.At(plan) : elastic.CutSequentially(plan, photos, seed, progress, cancellation));
             }
 
             return evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
@@ -119,27 +127,5 @@ internal static class EvalCommand
         return text is null
             ? [.. PruningRatios.Paper.Select(Budget.Ratios)]
             : [.. BudgetList.Read(text).Select(entry => entry.Budget)];
-    }
-
-    /// <summary>How sub-networks are made: with photos from float32 ones on the CPU, else in the precision and on the device they run in.</summary>
-    private sealed record Cutter(LoadedModel Model, CorrectionOptions? Correction, PhotoCorrection? Photos, ScalarType Precision, Device Device)
-    {
-        public ElasticViT Open(ElasticScores scores) => Photos is null
-            ? ElasticViT.Create(Model, scores, Correction, Precision, Device)
-            : ElasticViT.Create(Model, scores, Correction);
-
-        public Subnet Cut(ElasticViT elastic, SubnetPlan plan, CancellationToken cancellation)
-        {
-            Subnet subnet = elastic.At(plan);
-            if (Photos is null)
-            {
-                return subnet;
-            }
-
-            using (subnet)
-            {
-                return Photos.Apply(subnet, Precision, Device, cancellation);
-            }
-        }
     }
 }

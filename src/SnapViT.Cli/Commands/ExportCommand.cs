@@ -3,8 +3,6 @@ using SnapViT.Cli.Output;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Export;
 using SnapViT.Loading;
 using static TorchSharp.torch;
@@ -51,13 +49,12 @@ internal static class ExportCommand
         OnnxOptions options = OnnxOptions.Read(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
-        Preprocessing preprocessing = Model.Preprocess(parsed, model);
-        using ElasticViT elastic = ElasticViT.Create(model, scores, Correction.Choose(parsed, scores));
-        PlanSubject subject = new(model, scores, preprocessing, Correction.Describe(parsed, scores), device, precision);
+        using ElasticViT elastic = ElasticViT.Open(
+            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Preprocess(parsed, model) });
+        PlanSubject subject = new(model, elastic, Sequential: false, device, precision);
         PlanOptions how = Planning.Read(parsed, subject, budgets.Select(budget => budget.Budget), cancellation);
-        (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (NameOf(budget.Text), elastic.Planner.Plan(budget.Budget, how)))];
-        OnnxFamilyFiles files = OnnxFamily.Save(
-            folder, elastic, Cut(elastic, plans), plan => SubnetConfig.Of(model, scores, plan, preprocessing, subject.Correction), options);
+        (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (NameOf(budget.Text), elastic.Plan(budget.Budget, how)))];
+        OnnxFamilyFiles files = elastic.SaveOnnxFamily(folder, Cut(elastic, plans), options);
         Report.Write(parsed, FamilyReport.Of(folder, files));
         return 0;
     }

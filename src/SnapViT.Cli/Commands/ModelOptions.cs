@@ -25,9 +25,7 @@ internal sealed class ModelOptions
 
     public ModelHints Hints(ParseResult parsed) => _hints.Read(parsed);
 
-    public Preprocessing Preprocess(ParseResult parsed, LoadedModel model)
-    {
-        int side = model.Model.Architecture.ImageSize;
-        return parsed.GetValue(_preprocess) is string name ? Preprocessing.Named(name, side) : model.Preprocessing ?? Preprocessing.Named("reference", side);
-    }
+    public Preprocessing Preprocess(ParseResult parsed, LoadedModel model) => parsed.GetValue(_preprocess) is string name
+        ? Preprocessing.Named(name, model.Model.Architecture.ImageSize)
+        : model.PreprocessingOrReference;
 }

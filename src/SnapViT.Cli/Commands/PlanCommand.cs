@@ -2,7 +2,6 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using static TorchSharp.torch;
 
@@ -41,10 +40,11 @@ internal static class PlanCommand
         Planning.Require(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
-        SubnetPlanner planner = ElasticViT.PlannerOf(model, scores);
-        PlanSubject subject = new(model, scores, Model.Preprocess(parsed, model), Correction.Describe(parsed, scores), device, precision);
+        using ElasticViT elastic = ElasticViT.Open(
+            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Preprocess(parsed, model) });
+        PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
-        SubnetPlan plan = planner.Plan(budget, how);
+        SubnetPlan plan = elastic.Plan(budget, how);
         Report.Write(parsed, PlanReport.Of(plan, subject.FileBytes, how));
         return 0;
     }

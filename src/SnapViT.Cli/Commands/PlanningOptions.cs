@@ -2,20 +2,17 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
-using SnapViT.Core.Scores;
-using SnapViT.Data;
 using SnapViT.Loading;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
 
 namespace SnapViT.Cli.Commands;
 
-/// <summary>What is planned for; the correction in words is part of a written file and so of its bytes.</summary>
-internal sealed record PlanSubject(
-    LoadedModel Model, ElasticScores Scores, Preprocessing Preprocessing, string Correction, Device Device, ScalarType Precision)
+/// <summary>What is planned for.</summary>
+internal sealed record PlanSubject(LoadedModel Model, ElasticViT Elastic, bool Sequential, Device Device, ScalarType Precision)
 {
     /// <summary>Bytes of the file that <c>cut --out</c> would write of a plan.</summary>
-    public long FileBytes(SubnetPlan plan) => ModelFile.Bytes(SubnetConfig.Of(Model, Scores, plan, Preprocessing, Correction));
+    public long FileBytes(SubnetPlan plan) => Elastic.FileBytes(plan, Sequential);
 }
 
 /// <summary>How budgets are divided and rounded, and what latencies are measured under.</summary>
@@ -58,7 +55,7 @@ internal sealed class PlanningOptions
     /// <summary>What plans for these budgets depend on. Latencies are measured where a budget needs them and no table of these conditions is kept.</summary>
     public PlanOptions Read(ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
     {
-        Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? subject.Scores.JointAllocation : Allocation.Pools,
+        Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? subject.Elastic.Scores.JointAllocation : Allocation.Pools,
         Align = parsed.GetValue(_align),
         FileBytes = widths => subject.FileBytes(SubnetPlan.Of(subject.Model.Model.Architecture, widths)),
         Latency = Table(parsed, subject, budgets.Any(budget => budget.Unit == CostUnit.Nanoseconds), cancellation),
@@ -96,7 +93,7 @@ internal sealed class PlanningOptions
 
         OutputPath.RequireWritable(path);
         parsed.InvocationConfiguration.Error.WriteLine($"no latencies of this model under these conditions yet: measured now and kept in {path}");
-        return ProgressDisplay.Run(parsed, progress => tables.Measure(path, subject.Model, subject.Scores, progress, cancellation));
+        return ProgressDisplay.Run(parsed, progress => tables.Measure(path, subject.Model, subject.Elastic.Scores, progress, cancellation));
     }
 
     /// <summary>A cache may lose what is in it: a damaged table is none.</summary>

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using SnapViT.Core.Planning;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
@@ -55,7 +54,8 @@ internal sealed class DemoRun
         BuildOptions options = Preset with { Samples = photos.Count, Evaluations = Evaluations, Seed = Seed, BatchSize = BatchSize, Precision = Precision, Device = Device };
         BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, progress).Run(Path.Combine(folder, "unfinished"), cancellation);
 
-        using ElasticViT elastic = ElasticViT.Create(model, built.Scores, options.Correction, Precision, Device);
+        using ElasticViT elastic = ElasticViT.Open(
+            model, built.Scores, new ElasticOptions { Correction = options.Correction, Precision = Precision, Device = Device, Preprocessing = DemoModel.Preprocessing });
         List<Subnet> subnets = [];
         try
         {

@@ -40,6 +40,9 @@ public sealed class SubnetPlanner
         _pools = new RemovalPools(architecture, scores, Order, floors);
     }
 
+    /// <summary>The unpruned architecture.</summary>
+    public ViTArchitecture Architecture => _architecture;
+
     /// <summary>What every block keeps whatever the budget.</summary>
     public KeepFloors Floors { get; }
 

@@ -6,47 +6,77 @@ namespace SnapViT.Core.Scores;
 /// <summary>Second moments of the inputs of one linear layer as they are stored.</summary>
 /// <param name="Mean">Mean of the inputs, [n].</param>
 /// <param name="Covariance">Lower triangle of their covariance, row by row, [n (n + 1) / 2].</param>
-/// <param name="Weight">Sum of the weights of all tokens.</param>
-public sealed record StoredLayerMoments(double[] Mean, float[] Covariance, double Weight);
+/// <param name="Weight">Sum of the weights of all tokens, above 0.</param>
+internal sealed record StoredLayerMoments(double[] Mean, float[] Covariance, double Weight);
 
 /// <summary>
 /// Second moments of the inputs of <c>proj</c> and <c>fc2</c> of every block, in the model's order: what any budget's weight correction is
-/// computed from without images.
+/// computed from without images. Those of a file are read layer by layer, when a layer is asked for, and never held all at once.
 /// </summary>
-/// <param name="Images">Calibration images; every view of an image counts.</param>
-/// <param name="Proj">Inputs of <c>proj</c>, A*d each, a block after the other.</param>
-/// <param name="Fc2">Inputs of <c>fc2</c> or SwiGLU's <c>w3</c>, H each.</param>
-public sealed record StoredMoments(long Images, IReadOnlyList<StoredLayerMoments> Proj, IReadOnlyList<StoredLayerMoments> Fc2)
+public sealed class StoredMoments
 {
     private const string ImagesKey = "moments.images";
+    /// <summary>A square of doubles of that side is the largest that one block of memory holds.</summary>
+    private const int MaxWidth = 16_383;
+
+    private const string ProjLayer = "proj", Fc2Layer = "fc2";
+
+    private readonly Func<string, int, StoredLayerMoments> _layer;
+
+    private StoredMoments(long images, int depth, int projWidth, int fc2Width, Func<string, int, StoredLayerMoments> layer) =>
+        (Images, Depth, ProjWidth, Fc2Width, _layer) = (images, depth, projWidth, fc2Width, layer);
+
+    /// <summary>Moments in memory.</summary>
+    /// <param name="images">Calibration images, at least 1; every view of an image counts.</param>
+    /// <param name="proj">Inputs of <c>proj</c>, A*d each, a block after the other; at least one block.</param>
+    /// <param name="fc2">Inputs of <c>fc2</c> or SwiGLU's <c>w3</c>, H each; as many.</param>
+    internal StoredMoments(long images, IReadOnlyList<StoredLayerMoments> proj, IReadOnlyList<StoredLayerMoments> fc2)
+        : this(images, proj.Count, proj[0].Mean.Length, fc2[0].Mean.Length, (name, block) => name == ProjLayer ? proj[block] : fc2[block])
+    {
+    }
+
+    /// <summary>Calibration images; every view of an image counts.</summary>
+    public long Images { get; }
+
+    /// <summary>Blocks, L.</summary>
+    public int Depth { get; }
+
+    /// <summary>Inputs of <c>proj</c>, A*d.</summary>
+    public int ProjWidth { get; }
+
+    /// <summary>Inputs of <c>fc2</c> or SwiGLU's <c>w3</c>, H.</summary>
+    public int Fc2Width { get; }
 
     /// <summary>Bytes they take in a file.</summary>
-    public long Bytes => Proj.Concat(Fc2).Sum(layer => (layer.Covariance.LongLength * sizeof(float)) + (layer.Mean.LongLength * sizeof(double)));
+    public long Bytes => Depth * (LayerBytes(ProjWidth) + LayerBytes(Fc2Width));
 
-    /// <summary>Bytes the moments of a model take in a file.</summary>
-    /// <param name="depth">Blocks, L.</param>
-    /// <param name="attention">Inputs of proj, A*d.</param>
-    /// <param name="hidden">Inputs of fc2, H.</param>
-    public static long BytesFor(int depth, long attention, long hidden) => depth * (Layer(attention) + Layer(hidden));
+    /// <summary>Moments of the inputs of one block's <c>proj</c>.</summary>
+    /// <exception cref="CheckpointFormatException">The file was replaced since it was opened, or the moments are not finite.</exception>
+    internal StoredLayerMoments Proj(int block) => _layer(ProjLayer, block);
+
+    /// <summary>Moments of the inputs of one block's <c>fc2</c>.</summary>
+    /// <inheritdoc cref="Proj"/>
+    internal StoredLayerMoments Fc2(int block) => _layer(Fc2Layer, block);
 
     internal void AddTo(List<TensorToWrite> tensors, Dictionary<string, string> metadata)
     {
         metadata[ImagesKey] = Images.ToString(CultureInfo.InvariantCulture);
-        foreach ((string name, IReadOnlyList<StoredLayerMoments> layers) in new[] { ("proj", Proj), ("fc2", Fc2) })
+        foreach ((string name, int width) in new[] { (ProjLayer, ProjWidth), (Fc2Layer, Fc2Width) })
         {
-            for (int block = 0; block < layers.Count; block++)
+            for (int block = 0; block < Depth; block++)
             {
-                StoredLayerMoments layer = layers[block];
-                tensors.Add(TensorToWrite.From(Key(name, block, "mean"), layer.Mean, layer.Mean.Length));
-                tensors.Add(TensorToWrite.From(Key(name, block, "covariance"), layer.Covariance, layer.Covariance.Length));
-                tensors.Add(TensorToWrite.From(Key(name, block, "weight"), new[] { layer.Weight }, 1));
+                int of = block;
+                tensors.Add(Tensor(Key(name, block, "mean"), TensorType.Float64, width, () => TensorToWrite.From("", _layer(name, of).Mean, width)));
+                long triangle = Triangle(width);
+                tensors.Add(Tensor(Key(name, block, "covariance"), TensorType.Float32, triangle, () => TensorToWrite.From("", _layer(name, of).Covariance, triangle)));
+                tensors.Add(Tensor(Key(name, block, "weight"), TensorType.Float64, 1, () => TensorToWrite.From("", new[] { _layer(name, of).Weight }, 1)));
             }
         }
     }
 
     internal static bool IsKey(string metadataKey) => metadataKey == ImagesKey;
 
-    /// <summary>Reads them, or null where a file has none.</summary>
+    /// <summary>The moments of an open scores file, or null where it has none; their names and shapes are checked, their values when they are read.</summary>
     internal static StoredMoments? Find(ITensorArchive archive, int depth)
     {
         if (!archive.Metadata.TryGetValue(ImagesKey, out string? images))
@@ -54,22 +84,46 @@ public sealed record StoredMoments(long Images, IReadOnlyList<StoredLayerMoments
             return null;
         }
 
-        return long.TryParse(images, NumberStyles.None, CultureInfo.InvariantCulture, out long count) && count > 0
-            ? new StoredMoments(count, Layers(archive, "proj", depth), Layers(archive, "fc2", depth))
-            : throw new CheckpointFormatException(archive.Path, $"metadata '{ImagesKey}': expected a positive number, found '{images}'");
+        if (!long.TryParse(images, NumberStyles.None, CultureInfo.InvariantCulture, out long count) || count <= 0)
+        {
+            throw new CheckpointFormatException(archive.Path, $"metadata '{ImagesKey}': expected a positive number, found '{images}'");
+        }
+
+        (string path, IReadOnlyDictionary<string, string> metadata) = (archive.Path, archive.Metadata);
+        return new StoredMoments(count, depth, Width(archive, ProjLayer, depth), Width(archive, Fc2Layer, depth), Read);
+
+        StoredLayerMoments Read(string name, int block)
+        {
+            using SafetensorsReader reader = SafetensorsReader.Open(path);
+            return reader.Metadata.Count == metadata.Count && reader.Metadata.All(pair => metadata.GetValueOrDefault(pair.Key) == pair.Value)
+                ? ReadLayer(reader, name, block)
+                : throw new CheckpointFormatException(path, "expected the scores file that was opened, found another that has replaced it");
+        }
     }
 
-    private static StoredLayerMoments[] Layers(ITensorArchive archive, string name, int depth) =>
-        [.. Enumerable.Range(0, depth).Select(block => ReadLayer(archive, name, block))];
+    /// <summary>Inputs of a layer, the same in every block.</summary>
+    private static int Width(ITensorArchive archive, string name, int depth)
+    {
+        long? width = null;
+        for (int block = 0; block < depth; block++)
+        {
+            long n = Length(archive, Key(name, block, "mean"), width);
+            width = n <= MaxWidth
+                ? n
+                : throw new CheckpointFormatException(archive.Path, $"expected at most {MaxWidth} inputs of a layer, found {n}", Key(name, block, "mean"));
+            Length(archive, Key(name, block, "covariance"), Triangle(n));
+            Length(archive, Key(name, block, "weight"), 1);
+        }
+
+        return (int)width!.Value;
+    }
 
     private static StoredLayerMoments ReadLayer(ITensorArchive archive, string name, int block)
     {
-        string meanKey = Key(name, block, "mean"), covarianceKey = Key(name, block, "covariance"), weightKey = Key(name, block, "weight");
-        long n = Length(archive, meanKey, null);
-        Length(archive, covarianceKey, n * (n + 1) / 2);
-        Length(archive, weightKey, 1);
-        StoredLayerMoments layer = new(archive.ReadDoubles(meanKey), archive.ReadFloats(covarianceKey), archive.ReadDoubles(weightKey)[0]);
-        return layer.Mean.All(double.IsFinite) && layer.Covariance.All(float.IsFinite) && double.IsFinite(layer.Weight) && layer.Weight > 0
+        string covarianceKey = Key(name, block, "covariance");
+        StoredLayerMoments layer = new(
+            archive.ReadDoubles(Key(name, block, "mean")), archive.ReadFloats(covarianceKey), archive.ReadDoubles(Key(name, block, "weight"))[0]);
+        return layer.Mean.All(double.IsFinite) && Array.TrueForAll(layer.Covariance, float.IsFinite) && double.IsFinite(layer.Weight) && layer.Weight > 0
             ? layer
             : throw new CheckpointFormatException(archive.Path, "expected finite moments and a positive weight", covarianceKey);
     }
@@ -77,9 +131,16 @@ public sealed record StoredMoments(long Images, IReadOnlyList<StoredLayerMoments
     private static long Length(ITensorArchive archive, string key, long? expected) =>
         archive.Tensors.TryGetValue(key, out TensorEntry? entry) && entry.Shape.Count == 1 && entry.ElementCount > 0 && (expected ?? entry.ElementCount) == entry.ElementCount
             ? entry.ElementCount
-            : throw new CheckpointFormatException(archive.Path, $"expected shape [{(expected is long length ? length.ToString(CultureInfo.InvariantCulture) : "n")}], found {entry?.ToString() ?? "no such tensor"}", key);
+            : throw new CheckpointFormatException(
+                archive.Path,
+                $"expected shape [{(expected is long length ? length.ToString(CultureInfo.InvariantCulture) : "n")}], found {entry?.ToString() ?? "no such tensor"}",
+                key);
 
-    private static long Layer(long n) => (n * (n + 1) / 2 * sizeof(float)) + (n * sizeof(double)) + sizeof(double);
+    private static TensorToWrite Tensor(string name, TensorType type, long length, Func<TensorToWrite> values) => new(name, type, [length], stream => values().Write(stream));
+
+    private static long Triangle(long n) => n * (n + 1) / 2;
+
+    private static long LayerBytes(long n) => (Triangle(n) * sizeof(float)) + (n * sizeof(double)) + sizeof(double);
 
     private static string Key(string layer, int block, string what) => string.Create(CultureInfo.InvariantCulture, $"moments.{block}.{layer}.{what}");
 }

@@ -11,7 +11,7 @@ namespace SnapViT.Calibration;
 /// <c>w3</c> (neurons). One pass of the unpruned model over calibration images; labels are not used.
 /// </summary>
 /// <remarks>In the order of the model, so that they serve any ranking. Inputs of <c>proj</c>: A*d, head by head; of <c>fc2</c>: H.</remarks>
-public sealed class CalibrationMoments : IDisposable
+public sealed class CalibrationMoments : IMomentSource
 {
     private static readonly BlockLinear[] Layers = [BlockLinear.Proj, BlockLinear.Fc2];
 
@@ -39,15 +39,6 @@ public sealed class CalibrationMoments : IDisposable
             new(key.Layer == BlockLinear.Proj ? (long)architecture.Heads * architecture.HeadDim : architecture.MlpDim, device);
     }
 
-    /// <summary>Moments that were computed before, weighted for the fit; takes ownership.</summary>
-    internal CalibrationMoments(ViTArchitecture architecture, long images, IReadOnlyList<SecondMoments> proj, IReadOnlyList<SecondMoments> fc2)
-    {
-        (Architecture, Images, _weights, _prefix) = (architecture, images, new PrefixWeights(1), []);
-        _all = Enumerable.Range(0, architecture.Depth)
-            .SelectMany(block => new[] { ((block, BlockLinear.Proj), proj[block]), ((block, BlockLinear.Fc2), fc2[block]) })
-            .ToDictionary(entry => entry.Item1, entry => entry.Item2);
-    }
-
     private CalibrationMoments(CalibrationMoments other)
     {
         (Architecture, Images, _weights) = (other.Architecture, other.Images, other._weights);
@@ -61,7 +52,7 @@ public sealed class CalibrationMoments : IDisposable
     /// <summary>Images added; every view of an image counts.</summary>
     public long Images { get; private set; }
 
-    /// <summary>The moments of one layer with the prefix weight of scores; they stay this object's. Those read from a file have the fit's only.</summary>
+    /// <summary>The moments of one layer with the prefix weight of scores; they stay this object's.</summary>
     /// <param name="block">Block, 0..L-1.</param>
     /// <param name="layer"><see cref="BlockLinear.Proj"/> or <see cref="BlockLinear.Fc2"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Another layer.</exception>
@@ -104,6 +95,8 @@ public sealed class CalibrationMoments : IDisposable
 
     /// <summary>These moments as another owner's: the same memory.</summary>
     public CalibrationMoments Alias() => new(this);
+
+    IMomentSource IMomentSource.Share() => Alias();
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
 using TorchSharp;
@@ -7,7 +9,7 @@ using static TorchSharp.torch;
 namespace SnapViT.Calibration;
 
 /// <summary>Second moments to and from the form in which a scores file keeps them: mean and lower triangle of the covariance, as they are fitted by.</summary>
-public static class MomentStorage
+internal static class MomentStorage
 {
     /// <summary>The moments as they are stored.</summary>
     public static StoredMoments ToStored(this CalibrationMoments moments)
@@ -20,26 +22,20 @@ public static class MomentStorage
             [.. blocks.Select(block => Store(moments, block, BlockLinear.Fc2))]);
     }
 
-    /// <summary>Stored moments as tensors; the caller disposes them.</summary>
+    /// <summary>Stored moments as what corrections are fitted by; a layer is read when it is asked for.</summary>
     /// <param name="stored">Moments of a scores file.</param>
     /// <param name="architecture">The unpruned model they are of.</param>
-    /// <exception cref="ArgumentException">They are of another architecture.</exception>
-    public static CalibrationMoments ToMoments(this StoredMoments stored, ViTArchitecture architecture)
+    /// <exception cref="SnapViTException">They are of another architecture.</exception>
+    internal static IMomentSource ForFit(this StoredMoments stored, ViTArchitecture architecture)
     {
         ArgumentNullException.ThrowIfNull(stored);
         ArgumentNullException.ThrowIfNull(architecture);
-        Require(stored.Proj, architecture.Depth, architecture.Heads * architecture.HeadDim, "proj");
-        Require(stored.Fc2, architecture.Depth, architecture.MlpDim, "fc2");
-        return new CalibrationMoments(
-            architecture, stored.Images, [.. stored.Proj.Select(Load)], [.. stored.Fc2.Select(Load)]);
-    }
-
-    private static void Require(IReadOnlyList<StoredLayerMoments> layers, int depth, int width, string name)
-    {
-        if (layers.Count != depth || layers.Any(layer => layer.Mean.Length != width))
-        {
-            throw new ArgumentException($"moments: expected {depth} layers {name} of {width} inputs, found {layers.Count} of {layers[0].Mean.Length}");
-        }
+        (int Depth, int Proj, int Fc2) expected = (architecture.Depth, architecture.Heads * architecture.HeadDim, architecture.MlpDim);
+        (int Depth, int Proj, int Fc2) found = (stored.Depth, stored.ProjWidth, stored.Fc2Width);
+        return expected == found ? new StoredSource(stored, architecture) : throw new SnapViTException(
+            ErrorKind.File,
+            $"moments: expected {expected.Depth} layers proj of {expected.Proj} inputs and fc2 of {expected.Fc2}, "
+            + $"found {found.Depth} of {found.Proj} and {found.Fc2}");
     }
 
     private static StoredLayerMoments Store(CalibrationMoments all, int block, BlockLinear layer)
@@ -58,21 +54,40 @@ public static class MomentStorage
         return new StoredLayerMoments(mean, lower, moments.Weight);
     }
 
+    /// <summary>The matrix is made once: its lower triangle is all that counts.</summary>
     private static SecondMoments Load(StoredLayerMoments stored)
     {
         int n = stored.Mean.Length;
-        double[] square = new double[(long)n * n];
+        Tensor covariance = zeros([n, n], ScalarType.Float64).DetachFromDisposeScope();
+        Span<double> values = MemoryMarshal.Cast<byte, double>(covariance.bytes);
         for (int row = 0; row < n; row++)
         {
+            ReadOnlySpan<float> lower = stored.Covariance.AsSpan((int)(row * (row + 1L) / 2), row + 1);
             for (int column = 0; column <= row; column++)
             {
-                double value = stored.Covariance[(row * (row + 1L) / 2) + column];
-                square[((long)row * n) + column] = value;
-                square[((long)column * n) + row] = value;
+                values[(row * n) + column] = lower[column];
             }
         }
 
-        using DisposeScope scope = NewDisposeScope();
-        return new SecondMoments(tensor(stored.Mean), tensor(square).view(n, n).clone(), stored.Weight);
+        return new SecondMoments(tensor(stored.Mean).DetachFromDisposeScope(), covariance, stored.Weight);
+    }
+
+    /// <summary>Holds nothing but the way to the file.</summary>
+    private sealed class StoredSource(StoredMoments stored, ViTArchitecture architecture) : IMomentSource
+    {
+        public ViTArchitecture Architecture => architecture;
+
+        public SecondMoments ForFit(int block, BlockLinear layer) => layer switch
+        {
+            BlockLinear.Proj => Load(stored.Proj(block)),
+            BlockLinear.Fc2 => Load(stored.Fc2(block)),
+            _ => throw new ArgumentOutOfRangeException(nameof(layer), layer, "pruning removes inputs of proj and fc2 only"),
+        };
+
+        public IMomentSource Share() => this;
+
+        public void Dispose()
+        {
+        }
     }
 }

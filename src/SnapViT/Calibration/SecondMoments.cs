@@ -23,18 +23,22 @@ public sealed class SecondMoments : IDisposable
         _sum = zeros([width], ScalarType.Float64, device).DetachFromDisposeScope();
     }
 
-    /// <summary>Moments that were computed before; takes ownership.</summary>
+    /// <summary>Moments that were computed before; takes ownership of both tensors and computes in their memory.</summary>
     /// <param name="mean">Mean, float64 [n].</param>
-    /// <param name="covariance">Covariance, float64 [n, n].</param>
+    /// <param name="covariance">Covariance, float64 [n, n], contiguous; only what is on and below the diagonal counts.</param>
     /// <param name="weight">Sum of the weights of all tokens.</param>
     public SecondMoments(Tensor mean, Tensor covariance, double weight)
     {
-        using DisposeScope scope = NewDisposeScope();
         Weight = weight;
-        _products = covariance.Plus(mean.outer(mean)).Times(weight).DetachFromDisposeScope();
         _sum = mean.Times(weight).DetachFromDisposeScope();
+        _products = covariance.DetachFromDisposeScope();
+        EveryStrip((start, count) =>
+        {
+            Tensor lower = _products.narrow(0, start, count).narrow(1, 0, start + count);
+            lower.AddInPlace(mean.narrow(0, start, count).outer(mean.narrow(0, 0, start + count)));
+            lower.TimesInPlace(weight);
+        });
         mean.Dispose();
-        covariance.Dispose();
     }
 
     private SecondMoments(double weight, Tensor products, Tensor sum) =>
@@ -70,16 +74,24 @@ public sealed class SecondMoments : IDisposable
     public Tensor Products()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor lower = _products.Div(RequiredWeight()).tril();
-        return lower.Plus(lower.tril(-1).t()).MoveToOuterDisposeScope();
+        Tensor square = _products.Div(RequiredWeight());
+        EveryStrip((start, count) =>
+        {
+            Tensor rows = square.narrow(0, start, count), corner = rows.narrow(1, start, count), lower = corner.tril();
+            corner.copy_(lower.Plus(lower.tril(-1).t()));
+            long end = start + count, left = Width - end;
+            rows.narrow(1, end, left).copy_(square.narrow(0, end, left).narrow(1, start, count).t());
+        });
+        return square.MoveToOuterDisposeScope();
     }
 
     /// <summary>Weighted covariance of the inputs, float64 [n, n]; the caller disposes it.</summary>
     public Tensor Covariance()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor mean = Mean();
-        return Products().Minus(mean.outer(mean)).MoveToOuterDisposeScope();
+        Tensor mean = Mean(), square = Products();
+        EveryStrip((start, count) => square.narrow(0, start, count).SubInPlace(mean.narrow(0, start, count).outer(mean)));
+        return square.MoveToOuterDisposeScope();
     }
 
     /// <summary>These moments with part of their tokens counted more often; the caller disposes them.</summary>
@@ -104,12 +116,20 @@ public sealed class SecondMoments : IDisposable
     /// <summary>Adds <c>X^T X</c> of rows X [tokens, n]. It is symmetric: every strip is multiplied with the columns up to its own end only.</summary>
     private void AddProducts(Tensor rows)
     {
+        EveryStrip((start, columns) =>
+        {
+            Tensor products = rows.narrow(1, start, columns).t().mm(rows.narrow(1, 0, start + columns)).to(_products.device);
+            _products.narrow(0, start, columns).narrow(1, 0, start + columns).AddInPlace(products);
+        });
+    }
+
+    /// <summary>Does something strip by strip, first row and number of rows, so that what it needs in between is small beside the whole square.</summary>
+    private void EveryStrip(Action<long, long> work)
+    {
         for (long start = 0; start < Width; start += Strip)
         {
             using DisposeScope scope = NewDisposeScope();
-            long columns = Math.Min(Strip, Width - start), left = start + columns;
-            Tensor products = rows.narrow(1, start, columns).t().mm(rows.narrow(1, 0, left)).to(_products.device);
-            _products.narrow(0, start, columns).narrow(1, 0, left).AddInPlace(products);
+            work(start, Math.Min(Strip, Width - start));
         }
     }
 

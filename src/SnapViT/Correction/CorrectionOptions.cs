@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using static TorchSharp.torch;
 
 namespace SnapViT.Correction;
@@ -27,11 +28,17 @@ public sealed record CorrectionOptions
     /// </summary>
     public ScalarType Precision { get; init; } = ScalarType.Float32;
 
+    /// <summary>Whether scores without second moments are cut without correction; else they are refused. Default refused.</summary>
+    public bool Optional { get; init; }
+
+    /// <summary>The default of a model that is opened: affine where the scores hold second moments, else none.</summary>
+    public static CorrectionOptions Automatic { get; } = new() { Optional = true };
+
     /// <summary>Checks the options.</summary>
-    /// <exception cref="ArgumentException">The damping is out of range, or the precision another.</exception>
+    /// <exception cref="SnapViTException">The damping is out of range, or the precision another.</exception>
     public CorrectionOptions Validated() => Precision is ScalarType.Float32 or ScalarType.Float64
         ? this with { Damping = Damping.Validated() }
-        : throw new ArgumentException($"correction: expected the precision float32 or float64, found {Precision}");
+        : throw new SnapViTException(ErrorKind.Option, $"correction: expected the precision float32 or float64, found {Precision}");
 
     /// <summary>The options in one phrase, such as <c>affine, damping 0.01 of the mean</c>.</summary>
     public override string ToString() => $"{Mode.ToString().ToLowerInvariant()}, damping {Damping}";

@@ -1,4 +1,5 @@
 using System.Globalization;
+using SnapViT.Core.Errors;
 using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -27,17 +28,45 @@ public enum DampingKind
 public sealed record Damping(DampingKind Kind = DampingKind.Mean, double Share = 0.01)
 {
     /// <summary>Checks the share.</summary>
-    /// <exception cref="ArgumentException">It is negative or not finite.</exception>
+    /// <exception cref="SnapViTException">It is negative or not finite.</exception>
     public Damping Validated() => double.IsFinite(Share) && Share >= 0
         ? this
-        : throw new ArgumentException($"damping: expected a finite share of 0 or more, found {Share}");
+        : throw new SnapViTException(ErrorKind.Option, $"damping: expected a finite share of 0 or more, found {Share}");
 
     /// <summary>The damping in one phrase, such as <c>0.01 of the mean</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Share} of the {Kind.ToString().ToLowerInvariant()}");
 
+    /// <summary>The damping as it is written in options and in the provenance of models: <c>mean:0.01</c>.</summary>
+    public string ToText() => string.Create(CultureInfo.InvariantCulture, $"{Kind.ToString().ToLowerInvariant()}:{Share}");
+
+    /// <summary>Reads a damping: <c>mean</c>, <c>max</c> or <c>percentile</c> and a share of it, such as <c>mean:0.01</c>.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="name">What the message calls it.</param>
+    /// <exception cref="SnapViTException">It has another form, or the share is negative or not finite.</exception>
+    public static Damping Parse(string text, string name = "damping")
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string[] parts = text.Split(':');
+        DampingKind[] kinds = [.. Enum.GetValues<DampingKind>().Where(kind => string.Equals(kind.ToString(), parts[0], StringComparison.OrdinalIgnoreCase))];
+        return parts.Length == 2 && kinds.Length == 1
+            && double.TryParse(parts[1], CultureInfo.InvariantCulture, out double share) && share >= 0 && double.IsFinite(share)
+            ? new Damping(kinds[0], share)
+            : throw new SnapViTException(
+                ErrorKind.Option, $"{name}: expected mean, max or percentile and a finite share of 0 or more, as in mean:0.01, found '{text}'");
+    }
+
     /// <summary>The moments with damped diagonal, a new tensor.</summary>
     /// <param name="moments">Float64 [n, n].</param>
     internal Tensor Apply(Tensor moments)
+    {
+        Tensor damped = moments.clone();
+        AddTo(damped);
+        return damped;
+    }
+
+    /// <summary>Damps moments in place.</summary>
+    /// <inheritdoc cref="Apply"/>
+    internal void AddTo(Tensor moments)
     {
         using DisposeScope scope = NewDisposeScope();
         double[] diagonal = moments.diagonal().cpu().contiguous().data<double>().ToArray();
@@ -49,7 +78,7 @@ public sealed record Damping(DampingKind Kind = DampingKind.Mean, double Share =
             _ => throw new InvalidOperationException($"unknown damping {Kind}"),
         };
         Tensor added = tensor(Enumerable.Repeat(amount, diagonal.Length).ToArray(), device: moments.device);
-        return moments.Plus(added.diag()).MoveToOuterDisposeScope();
+        moments.diagonal().AddInPlace(added);
     }
 
     private static double Percentile95(double[] values)

@@ -13,21 +13,24 @@ namespace SnapViT.Correction;
 /// costs a triangular solve per layer. Always computed from the original weights, whatever was cut before.
 /// </summary>
 /// <remarks>Thread-safe.</remarks>
-public sealed class ElasticCorrection : IDisposable
+internal sealed class ElasticCorrection : IDisposable
 {
-    private readonly ViTWeights _original;
-    private readonly CalibrationMoments _moments;
+    private readonly ViTArchitecture _architecture;
+    private readonly IMomentSource _moments;
     private readonly ImportanceOrder _order;
     private readonly CorrectionOptions _options;
+
+    /// <summary>Weight and bias of every layer that may lose inputs, by canonical name.</summary>
+    private readonly Dictionary<string, Tensor> _original = [];
     private readonly ConcurrentDictionary<(int Block, BlockLinear Layer), Lazy<LayerCorrection>> _layers = new();
 
     /// <summary>Corrections for one ranking; nothing is computed yet.</summary>
-    /// <param name="original">The unpruned weights in float32 and model order; stay the caller's, their memory is shared.</param>
+    /// <param name="original">The unpruned weights in float32 and model order; stay the caller's, the memory of the layers that are corrected is shared.</param>
     /// <param name="moments">Second moments of the unpruned model; stay the caller's, their memory is shared.</param>
     /// <param name="order">Importance order of every block's structures.</param>
     /// <param name="options">What is fitted.</param>
     /// <exception cref="ArgumentException">The moments are of another architecture, or an option is out of range.</exception>
-    public ElasticCorrection(ViTWeights original, CalibrationMoments moments, ImportanceOrder order, CorrectionOptions options)
+    public ElasticCorrection(ViTWeights original, IMomentSource moments, ImportanceOrder order, CorrectionOptions options)
     {
         ArgumentNullException.ThrowIfNull(original);
         ArgumentNullException.ThrowIfNull(moments);
@@ -37,24 +40,48 @@ public sealed class ElasticCorrection : IDisposable
             throw new ArgumentException("correction: expected second moments of this architecture, found those of another", nameof(moments));
         }
 
-        (_order, _options) = (order, options.Validated());
-        _original = original.Map(original.Widths, (_, tensor) => tensor.alias());
-        _moments = moments.Alias();
+        (_architecture, _order, _options) = (original.Architecture, order, options.Validated());
+        foreach ((int block, BlockLinear layer) in Layers())
+        {
+            string name = Name(_architecture, block, layer);
+            foreach (string part in new[] { name + ".weight", name + ".bias" })
+            {
+                if (original.Find(part) is Tensor tensor)
+                {
+                    _original.Add(part, tensor.alias().DetachFromDisposeScope());
+                }
+            }
+        }
+
+        _moments = moments.Share();
     }
 
-    /// <summary>The corrected tensors of one sub-network by canonical name, weights in the precision of the options and biases in float64; a layer that lost nothing is left out. The caller disposes them.</summary>
+    /// <summary>
+    /// The corrected tensors of one sub-network by canonical name, weights in the precision of the options and biases in float64; a layer that lost
+    /// nothing is left out. The caller disposes them.
+    /// </summary>
     /// <param name="widths">What every block keeps.</param>
+    /// <param name="once">
+    /// Whether a factor that is not there yet is made for this call alone: the way for a single sub-network, which then takes the memory of one factor
+    /// instead of all.
+    /// </param>
+    /// <param name="convert">What becomes of every tensor as soon as it is there, by canonical name; null for nothing. The tensor given is disposed here.</param>
     /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
-    public IReadOnlyDictionary<string, Tensor> At(SubnetWidths widths)
+    public IReadOnlyDictionary<string, Tensor> At(SubnetWidths widths, bool once = false, Func<string, Tensor, Tensor>? convert = null)
     {
         ArgumentNullException.ThrowIfNull(widths);
-        ViTArchitecture a = _original.Architecture;
         Dictionary<string, Tensor> corrected = [];
         try
         {
-            for (int block = 0; block < a.Depth; block++)
+            foreach ((int block, BlockLinear layer) in Layers())
             {
-                CorrectBlock(block, widths[block], corrected);
+                (long kept, long all) = layer == BlockLinear.Proj
+                    ? ((long)widths[block].Heads * _architecture.HeadDim, (long)_architecture.Heads * _architecture.HeadDim)
+                    : (widths[block].Neurons, _architecture.MlpDim);
+                if (kept < all)
+                {
+                    Correct(block, layer, kept, once, (name, tensor) => corrected.Add(name, Converted(name, tensor, convert)));
+                }
             }
 
             return corrected;
@@ -70,6 +97,18 @@ public sealed class ElasticCorrection : IDisposable
         }
     }
 
+    /// <summary>Factors every layer that is not factored yet.</summary>
+    /// <param name="cancellation">Stops between two layers.</param>
+    /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    public void WarmUp(CancellationToken cancellation)
+    {
+        foreach ((int block, BlockLinear layer) in Layers())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            _ = Kept(block, layer).Value;
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -80,45 +119,71 @@ public sealed class ElasticCorrection : IDisposable
 
         _layers.Clear();
         _moments.Dispose();
-        _original.Dispose();
-    }
-
-    private void CorrectBlock(int block, BlockWidths kept, Dictionary<string, Tensor> corrected)
-    {
-        ViTArchitecture a = _original.Architecture;
-        if (kept.Heads < a.Heads)
+        foreach (Tensor tensor in _original.Values)
         {
-            Correct(block, BlockLinear.Proj, (long)kept.Heads * a.HeadDim, corrected);
+            tensor.Dispose();
         }
 
-        if (kept.Neurons < a.MlpDim)
+        _original.Clear();
+    }
+
+    private IEnumerable<(int Block, BlockLinear Layer)> Layers() =>
+        Enumerable.Range(0, _architecture.Depth).SelectMany(block => new[] { (block, BlockLinear.Proj), (block, BlockLinear.Fc2) });
+
+    private Lazy<LayerCorrection> Kept(int block, BlockLinear layer) =>
+        _layers.GetOrAdd((block, layer), key => new Lazy<LayerCorrection>(() => Factor(key.Block, key.Layer)));
+
+    private void Correct(int block, BlockLinear layer, long kept, bool once, Action<string, Tensor> add)
+    {
+        string name = Name(_architecture, block, layer);
+        bool forThisCall = once && !_layers.ContainsKey((block, layer));
+        LayerCorrection correction = forThisCall ? Factor(block, layer) : Kept(block, layer).Value;
+        try
         {
-            Correct(block, BlockLinear.Fc2, kept.Neurons, corrected);
+            (Tensor weight, Tensor? bias) = correction.At(kept);
+            add(name + ".weight", weight.DetachFromDisposeScope());
+            if (bias is not null)
+            {
+                add(name + ".bias", bias.DetachFromDisposeScope());
+            }
+        }
+        finally
+        {
+            if (forThisCall)
+            {
+                correction.Dispose();
+            }
         }
     }
 
-    private void Correct(int block, BlockLinear layer, long kept, Dictionary<string, Tensor> corrected)
+    private static Tensor Converted(string name, Tensor tensor, Func<string, Tensor, Tensor>? convert)
     {
-        LayerCorrection correction = _layers.GetOrAdd((block, layer), key => new Lazy<LayerCorrection>(() => Factor(key.Block, key.Layer))).Value;
-        (Tensor weight, Tensor? bias) = correction.At(kept);
-        string name = Name(_original.Architecture, block, layer);
-        corrected.Add(name + ".weight", weight.DetachFromDisposeScope());
-        if (bias is not null)
+        if (convert is null)
         {
-            corrected.Add(name + ".bias", bias.DetachFromDisposeScope());
+            return tensor;
+        }
+
+        using (tensor)
+        {
+            return convert(name, tensor).DetachFromDisposeScope();
         }
     }
 
     private LayerCorrection Factor(int block, BlockLinear layer)
     {
-        string name = Name(_original.Architecture, block, layer);
+        string name = Name(_architecture, block, layer);
         using DisposeScope scope = NewDisposeScope();
         using SecondMoments moments = _moments.ForFit(block, layer);
         Tensor order = tensor(Inputs(block, layer), device: moments.Device);
         try
         {
             return LayerCorrection.Factor(
-                _original[name + ".weight"].to(moments.Device), _original.Find(name + ".bias")?.to(moments.Device), moments, _original.Architecture.Tokens, order, _options);
+                _original[name + ".weight"].to(moments.Device),
+                _original.GetValueOrDefault(name + ".bias")?.to(moments.Device),
+                moments,
+                _architecture.Tokens,
+                order,
+                _options);
         }
         catch (ArgumentException exception)
         {
@@ -134,7 +199,7 @@ public sealed class ElasticCorrection : IDisposable
             return [.. _order.Neurons(block).ToArray().Select(neuron => (long)neuron)];
         }
 
-        long width = _original.Architecture.HeadDim;
+        long width = _architecture.HeadDim;
         return [.. _order.Heads(block).ToArray().SelectMany(head => Enumerable.Range(0, (int)width).Select(column => (head * width) + column))];
     }
 

@@ -49,8 +49,15 @@ internal sealed class LayerCorrection : IDisposable
         }
 
         w = w.index_select(1, order);
-        h = options.Damping.Apply(h).index_select(0, order).index_select(1, order);
-        Tensor factor = Cholesky(h);
+
+        // One square after the other: of a wide layer each takes more than the layer itself.
+        options.Damping.AddTo(h);
+        Tensor rows = h.index_select(0, order);
+        h.Dispose();
+        Tensor ordered = rows.index_select(1, order);
+        rows.Dispose();
+        Tensor factor = Cholesky(ordered);
+        ordered.Dispose();
         Tensor product = w.mm(factor);
         Tensor? mean = affine && bias is not null ? moments.Mean().index_select(0, order) : null;
         Tensor? constant = bias?.to(ScalarType.Float64, copy: true);

@@ -9,11 +9,18 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Export;
 
+/// <summary>A sub-network of a family.</summary>
+/// <param name="Name">Its graph's file without <c>.onnx</c>.</param>
+/// <param name="Model">The sub-network.</param>
+/// <param name="Plan">What it keeps and costs.</param>
+/// <param name="Config">What its graph says about itself.</param>
+internal sealed record OnnxFamilySubnet(string Name, VisionTransformer Model, SubnetPlan Plan, ModelConfig Config);
+
 /// <summary>
 /// One model at many sizes as ONNX: the weights once, in importance order, in one file, and a small graph per budget whose tensors are the first
 /// rows of those. What a sub-network does not share, since it was corrected for its budget, stands in a file of its own beside its graph.
 /// </summary>
-public static class OnnxFamily
+internal static class OnnxFamily
 {
     /// <summary>The file of the weights that all graphs share.</summary>
     public const string SharedFile = "weights.data";
@@ -25,33 +32,28 @@ public static class OnnxFamily
 
     /// <summary>Writes a family.</summary>
     /// <param name="folder">The folder to write: new or empty; it is complete or not there.</param>
-    /// <param name="elastic">The model.</param>
-    /// <param name="subnets">A name per sub-network, its file's name without <c>.onnx</c>; taken one by one, and the caller's to dispose.</param>
-    /// <param name="describe">What a graph says about itself.</param>
+    /// <param name="whole">The whole model in importance order.</param>
+    /// <param name="subnets">Its sub-networks; taken one by one, and the caller's to dispose.</param>
     /// <param name="options">Precision and outputs; null for the defaults. 8-bit scales are those of the whole model.</param>
     /// <exception cref="ArgumentException">A name is given twice, a sub-network is of another model, or as <see cref="OnnxExport.Save"/>.</exception>
     /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
     public static OnnxFamilyFiles Save(
-        string folder, ElasticViT elastic, IEnumerable<(string Name, Subnet Subnet)> subnets, Func<SubnetPlan, ModelConfig> describe, OnnxOptions? options = null)
+        string folder, VisionTransformer whole, IEnumerable<OnnxFamilySubnet> subnets, OnnxOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(elastic);
-        ArgumentNullException.ThrowIfNull(subnets);
-        ArgumentNullException.ThrowIfNull(describe);
         options ??= new OnnxOptions();
         OnnxFamilyFiles? files = null;
         AtomicFolder.Write(folder, partial =>
         {
-            using Subnet whole = elastic.At(Budget.Whole);
             List<OnnxFamilyMember> members = [];
             AtomicFile.Write(Path.Combine(partial, SharedFile), stream =>
             {
                 ExternalTensors shared = new(stream, SharedFile);
-                TransformerGraph.Build(whole.Model, options, _ => shared);
-                foreach ((string name, Subnet subnet) in subnets)
+                TransformerGraph.Build(whole, options, _ => shared);
+                foreach (OnnxFamilySubnet subnet in subnets)
                 {
-                    RequireNew(name, members);
-                    HashSet<string> own = OwnTensors(whole.Model.Weights, subnet.Model.Weights);
-                    members.Add(WriteMember(partial, name, subnet, describe(subnet.Plan), options, shared, own));
+                    RequireNew(subnet.Name, members);
+                    HashSet<string> own = OwnTensors(whole.Weights, subnet.Model.Weights);
+                    members.Add(WriteMember(partial, subnet, options, shared, own));
                 }
             });
             files = new OnnxFamilyFiles(SharedFile, new FileInfo(Path.Combine(partial, SharedFile)).Length, members);
@@ -60,13 +62,12 @@ public static class OnnxFamily
         return files!;
     }
 
-    private static OnnxFamilyMember WriteMember(
-        string folder, string name, Subnet subnet, ModelConfig config, OnnxOptions options, ExternalTensors shared, HashSet<string> own)
+    private static OnnxFamilyMember WriteMember(string folder, OnnxFamilySubnet subnet, OnnxOptions options, ExternalTensors shared, HashSet<string> own)
     {
-        string graph = name + ".onnx", data = graph + OnnxExport.DataSuffix;
+        string graph = subnet.Name + ".onnx", data = graph + OnnxExport.DataSuffix;
         if (own.Count == 0)
         {
-            OnnxExport.Write(Path.Combine(folder, graph), TransformerGraph.Build(subnet.Model, options, _ => shared), config);
+            OnnxExport.Write(Path.Combine(folder, graph), TransformerGraph.Build(subnet.Model, options, _ => shared), subnet.Config);
             return OnnxFamilyMember.Of(folder, graph, null, subnet.Plan);
         }
 
@@ -74,7 +75,7 @@ public static class OnnxFamily
         {
             ExternalTensors beside = new(stream, data);
             OnnxGraph built = TransformerGraph.Build(subnet.Model, options, source => own.Contains(source) ? beside : shared);
-            OnnxExport.Write(Path.Combine(folder, graph), built, config);
+            OnnxExport.Write(Path.Combine(folder, graph), built, subnet.Config);
         });
         return OnnxFamilyMember.Of(folder, graph, data, subnet.Plan);
     }

@@ -21,6 +21,12 @@ public sealed class LoadedModel : IDisposable
     /// <summary>How images become the model's input; null where the file does not say.</summary>
     public Preprocessing? Preprocessing => Description.Preprocessing;
 
+    /// <summary>
+    /// How images become the model's input: what its files or its published name say; where they say nothing, what the reference does for every model
+    /// (resize to 8/7 of the side, centre crop, ImageNet mean and std).
+    /// </summary>
+    public Preprocessing PreprocessingOrReference => Preprocessing ?? Data.Preprocessing.Named("reference", Model.Architecture.ImageSize);
+
     /// <summary>Whether heads or neurons were cut from the model.</summary>
     public bool IsPruned => !Model.Widths.Equals(Model.Architecture.FullWidths);
 

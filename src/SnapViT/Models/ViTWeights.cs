@@ -47,6 +47,9 @@ public sealed class ViTWeights : IDisposable
     /// <summary>All tensors, in the order they were given.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => _tensors;
 
+    /// <summary>Where the tensors are.</summary>
+    internal Device Device => _tensors.Values.First().device;
+
     internal BlockWeights[] Blocks { get; } = [];
 
     /// <summary>The tensor of that canonical name.</summary>

@@ -15,7 +15,7 @@ namespace SnapViT.Search;
 /// How well a candidate's sub-networks keep the unpruned model's features on unlabelled images: at each ratio the model is cut by the global
 /// ranking of score times |factor|, and its features are compared with the unpruned ones. Smaller is better; the mean over the ratios.
 /// </summary>
-public sealed class Fitness : IDisposable
+internal sealed class Fitness : IDisposable
 {
     private readonly VisionTransformer _model;
     private readonly ImportanceScores _scores;
@@ -60,7 +60,7 @@ public sealed class Fitness : IDisposable
     /// <param name="cancellation">Stops between two batches.</param>
     public double Evaluate(ScoreCoefficients factors, CancellationToken cancellation = default)
     {
-        using ElasticViT elastic = new(_model, _scores.Scaled(factors), _options.Floors, _correct);
+        using ElasticWeights elastic = new(_model, _scores.Scaled(factors), _options.Floors, _correct);
         return _options.Ratios.Average(ratios => Distance(elastic, ratios, cancellation));
     }
 
@@ -91,10 +91,10 @@ public sealed class Fitness : IDisposable
         throw new ArgumentException($"fitness: expected at least {components} images, as many as PCA components are compared, found {found}", nameof(batches));
     }
 
-    private double Distance(ElasticViT elastic, PruningRatios ratios, CancellationToken cancellation)
+    private double Distance(ElasticWeights elastic, PruningRatios ratios, CancellationToken cancellation)
     {
-        using Subnet subnet = elastic.At(Budget.Ratios(ratios));
-        using Tensor features = FeatureExtractor.Embed(subnet.Model, _batches(), cancellation);
+        using VisionTransformer subnet = elastic.At(elastic.Planner.Plan(Budget.Ratios(ratios)).Widths);
+        using Tensor features = FeatureExtractor.Embed(subnet, _batches(), cancellation);
         using Tensor projected = Project(features);
         return _options.Losses.Sum(loss => Loss(loss, projected));
     }

@@ -31,6 +31,13 @@ internal static class TensorArithmetic
         return a.mul(scalar);
     }
 
+    /// <summary>Multiplies a by a number in place.</summary>
+    public static void TimesInPlace(this Tensor a, double factor)
+    {
+        using Scalar scalar = factor.ToScalar();
+        a.mul_(scalar);
+    }
+
     /// <summary>a divided by a number.</summary>
     public static Tensor Div(this Tensor a, double divisor)
     {

@@ -16,6 +16,25 @@ public sealed record BuildOptions
     /// <summary>Default weight of a prefix token, in scores and wherever <see cref="PrefixWeights"/> does not rise.</summary>
     public const double DefaultPrefixWeight = 20;
 
+    /// <summary>
+    /// What was measured best (bench/results): scores by block curvature, second moments of random views in the file, no search. The default of
+    /// <see cref="ElasticViT"/>'s Build and of <c>snapvit build</c>.
+    /// </summary>
+    public static BuildOptions Recommended => new()
+    {
+        Criterion = ScoreCriterion.Curvature,
+        CalibrationViews = 8,
+        WholeImageShare = 0.15,
+        PrefixWeights = new PrefixWeights(DefaultPrefixWeight, 1000),
+        Correction = new CorrectionOptions(),
+        FeatureShare = 0.2,
+        KeepMoments = true,
+        Evaluations = 0,
+    };
+
+    /// <summary>The paper's scores and search, without correction: the defaults of every option.</summary>
+    public static BuildOptions Reference => new();
+
     /// <summary>Images drawn from the folder at most, at least 1; default 1000.</summary>
     public int Samples { get; init; } = 1000;
 
@@ -71,7 +90,7 @@ public sealed record BuildOptions
     public ScalarType Precision { get; init; } = ScalarType.Float32;
 
     /// <summary>Where the network runs; default the CPU.</summary>
-    public Device Device { get; init; } = CPU;
+    public Device Device { get => field ?? CPU; init; }
 
     /// <summary>Checks the options.</summary>
     /// <returns>These options.</returns>

@@ -8,7 +8,9 @@ namespace SnapViT.Workflows;
 /// What an unfinished build has so far: the local scores and the fitnesses told, in a scores file of its own beside the result. The fingerprint
 /// names everything that the numbers depend on, so that a build is continued only by the same command on the same input.
 /// </summary>
-internal sealed class BuildState(string path, string fingerprint)
+/// <param name="path">The file; null to keep no state.</param>
+/// <param name="fingerprint">What the numbers depend on.</param>
+internal sealed class BuildState(string? path, string fingerprint)
 {
     private const string FingerprintKey = "build.fingerprint";
     private const string HistoryKey = "build.history";
@@ -19,7 +21,7 @@ internal sealed class BuildState(string path, string fingerprint)
     /// <summary>The state of a build of the same fingerprint, or null where there is none that can be continued.</summary>
     public (ImportanceScores Local, IReadOnlyList<double> History)? TryRead()
     {
-        if (!File.Exists(path))
+        if (path is null || !File.Exists(path))
         {
             return null;
         }
@@ -46,6 +48,11 @@ internal sealed class BuildState(string path, string fingerprint)
     /// <summary>Replaces the state, atomically.</summary>
     public void Write(ElasticScores scores, IReadOnlyList<double> history)
     {
+        if (path is null)
+        {
+            return;
+        }
+
         Dictionary<string, string> provenance = new()
         {
             [FingerprintKey] = fingerprint,
@@ -55,7 +62,7 @@ internal sealed class BuildState(string path, string fingerprint)
     }
 
     /// <summary>Removes the state of a finished build.</summary>
-    public void Delete() => File.Delete(path);
+    public void Delete() => File.Delete(path!);
 
     private double[] History(ElasticScores saved)
     {
@@ -63,6 +70,6 @@ internal sealed class BuildState(string path, string fingerprint)
         return [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select((item, index) =>
             double.TryParse(item, CultureInfo.InvariantCulture, out double fitness) && double.IsFinite(fitness)
                 ? fitness
-                : throw new CheckpointFormatException(path, $"metadata '{HistoryKey}': expected finite fitnesses, found something else in place {index}"))];
+                : throw new CheckpointFormatException(path!, $"metadata '{HistoryKey}': expected finite fitnesses, found something else in place {index}"))];
     }
 }

@@ -68,11 +68,11 @@ public sealed class ElasticBuild
     }
 
     /// <summary>Runs the build, or the rest of one that was interrupted.</summary>
-    /// <param name="checkpointPath">Where the unfinished state is kept; removed by <see cref="Finish"/>.</param>
+    /// <param name="checkpointPath">Where the unfinished state is kept, removed by <see cref="Finish"/>; null for nowhere.</param>
     /// <param name="cancellation">Stops between two batches; the checkpoint stays.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="ImageException">Too many files cannot be read.</exception>
-    public BuildResult Run(string checkpointPath, CancellationToken cancellation = default)
+    public BuildResult Run(string? checkpointPath = null, CancellationToken cancellation = default)
     {
         BuildState checkpoint = Checkpoint(checkpointPath);
         using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
@@ -131,7 +131,7 @@ public sealed class ElasticBuild
         }
     }
 
-    private BuildState Checkpoint(string path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
+    private BuildState Checkpoint(string? path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
 
     private SearchResult SearchFactors(
         VisionTransformer model, CalibrationMoments? moments, ElasticScores unfinished, IReadOnlyList<double> history, BuildState checkpoint, CancellationToken cancellation)

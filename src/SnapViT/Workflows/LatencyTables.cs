@@ -40,9 +40,11 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
     /// <exception cref="IOException">The table cannot be written.</exception>
     public LatencyTable Measure(string path, LoadedModel model, ElasticScores scores, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using ElasticViT elastic = ElasticViT.Create(model, scores, correction: null, precision, device);
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(scores);
+        using ElasticWeights elastic = new(model.Model, scores.Scaled, scores.Floors, correct: null, precision, device);
         LatencyTable table = new LatencyMeasurement(conditions, device, time).Table(
-            widths => elastic.Materialize(SubnetPlan.Of(conditions.Architecture, widths)).Model,
+            elastic.Cut,
             (done, all) => progress?.Report(new WorkProgress("latency", done, all)),
             cancellation);
         LatencyTableFile.Save(path, table);
@@ -57,11 +59,11 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
     /// <param name="model">The unpruned model; stays the caller's.</param>
     /// <param name="cancellation">Stops between two models.</param>
     /// <returns>Nanoseconds of a forward pass of either.</returns>
-    public (double Subnet, double Whole) Compare(Subnet subnet, LoadedModel model, CancellationToken cancellation = default)
+    public (double Subnet, double Whole) Compare(VisionTransformer subnet, LoadedModel model, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(subnet);
         ArgumentNullException.ThrowIfNull(model);
-        double[] times = new LatencyMeasurement(conditions, device, time).Times([() => Cast(subnet.Model), () => Cast(model.Model)], cancellation: cancellation);
+        double[] times = new LatencyMeasurement(conditions, device, time).Times([() => Cast(subnet), () => Cast(model.Model)], cancellation: cancellation);
         return (times[0], times[1]);
 
         VisionTransformer Cast(VisionTransformer original) => new(original.Weights.To(precision, device));

@@ -1,7 +1,5 @@
 using SnapViT.Correction;
 using SnapViT.Data;
-using SnapViT.Elastic;
-using SnapViT.Loading;
 using SnapViT.Models;
 using static TorchSharp.torch;
 
@@ -11,13 +9,13 @@ namespace SnapViT.Workflows;
 /// Corrects sub-networks block after block from photos (<see cref="SequentialCorrection"/>): every layer is fitted to what the original model's layer
 /// gives, whatever was corrected before, so that corrections never stack.
 /// </summary>
-/// <param name="source">The unpruned model, float32 on the CPU; stays the caller's.</param>
+/// <param name="source">The unpruned model; stays the caller's.</param>
 /// <param name="photos">Calibration photos, at least one; labels are not used.</param>
 /// <param name="preprocessing">How they become the model's input.</param>
 /// <param name="batchSize">Images per forward pass, at least 1.</param>
 /// <param name="progress">Told how far the reading is; null for nobody.</param>
-public sealed class PhotoCorrection(
-    LoadedModel source, ImageSet photos, Preprocessing preprocessing, int batchSize, IProgress<WorkProgress>? progress = null)
+internal sealed class PhotoCorrection(
+    VisionTransformer source, ImageSet photos, Preprocessing preprocessing, int batchSize, IProgress<WorkProgress>? progress = null)
 {
     /// <summary>What holds a layer near the weights it starts from: weaker ridges fitted errors of the blocks before (bench/results/accuracy.md).</summary>
     private static readonly Damping Ridge = new(DampingKind.Mean, 0.3);
@@ -32,13 +30,13 @@ public sealed class PhotoCorrection(
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentException">Activations are not finite.</exception>
     /// <exception cref="ImageException">Too many photos cannot be read.</exception>
-    public Subnet Apply(Subnet start, ScalarType precision = ScalarType.Float32, Device? device = null, CancellationToken cancellation = default)
+    public VisionTransformer Apply(VisionTransformer start, ScalarType precision = ScalarType.Float32, Device? device = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(start);
-        using VisionTransformer dense = new(source.Model.Weights.To(ScalarType.Float32, device));
-        using VisionTransformer pruned = new(start.Model.Weights.To(ScalarType.Float32, device));
+        using VisionTransformer dense = new(source.Weights.To(ScalarType.Float32, device));
+        using VisionTransformer pruned = new(start.Weights.To(ScalarType.Float32, device));
         using VisionTransformer fitted = new SequentialCorrection(dense, Ridge, BuildOptions.DefaultPrefixWeight).Apply(pruned, Read(cancellation), cancellation);
-        return new Subnet(new VisionTransformer(fitted.Weights.To(precision, device)), start.Plan);
+        return new VisionTransformer(fitted.Weights.To(precision, device));
     }
 
     private IEnumerable<Tensor> Read(CancellationToken cancellation)

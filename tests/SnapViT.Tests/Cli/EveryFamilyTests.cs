@@ -3,7 +3,6 @@ using SnapViT.Cli;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Tests.Data;
 using static TorchSharp.torch;
@@ -34,7 +33,7 @@ public sealed class EveryFamilyTests : IDisposable
         await Run(["cut", golden, scores, .. hints, "--ratios", Ratios, "--out", cut]);
 
         using LoadedModel model = Golden.Model(family), pruned = ModelFile.Load(cut);
-        using ElasticViT elastic = ElasticViT.Create(model, SnapViT.Core.Scores.ElasticScores.Load(scores));
+        using ElasticViT elastic = ElasticViT.Open(model, SnapViT.Core.Scores.ElasticScores.Load(scores));
         using Subnet subnet = elastic.At(Budget.Parse(Ratios));
         Assert.True(pruned.IsPruned);
         Assert.Equal(subnet.Plan.Widths, pruned.Model.Widths);

@@ -1,5 +1,6 @@
 using CsCheck;
 using SnapViT.Calibration;
+using SnapViT.Core.Errors;
 using SnapViT.Correction;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -156,12 +157,12 @@ public sealed class LayerCorrectionTests
     [InlineData(-0.1)]
     [InlineData(double.NaN)]
     public void Damping_out_of_range_is_refused(double share) =>
-        Assert.Throws<ArgumentException>(() => new Damping(DampingKind.Mean, share).Validated());
+        Assert.Throws<SnapViTException>(() => new Damping(DampingKind.Mean, share).Validated());
 
     [Fact]
     public void A_precision_other_than_single_and_double_is_refused() => Assert.Contains(
         "expected the precision float32 or float64, found BFloat16",
-        Assert.Throws<ArgumentException>(() => new CorrectionOptions { Precision = ScalarType.BFloat16 }.Validated()).Message,
+        Assert.Throws<SnapViTException>(() => new CorrectionOptions { Precision = ScalarType.BFloat16 }.Validated()).Message,
         StringComparison.Ordinal);
 
     private static (Tensor Weight, Tensor Bias) FromScratch(SecondMoments moments, Tensor weight, Tensor bias, long[] order, int kept, CorrectionOptions options)

@@ -2,7 +2,6 @@ using SnapViT.Calibration;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Models;
 using TorchSharp;

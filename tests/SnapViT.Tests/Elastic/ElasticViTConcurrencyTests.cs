@@ -1,6 +1,5 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
-using SnapViT.Elastic;
 using SnapViT.Models;
 using static TorchSharp.torch;
 

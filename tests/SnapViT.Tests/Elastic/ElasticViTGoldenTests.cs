@@ -1,6 +1,5 @@
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using static TorchSharp.torch;
 
@@ -23,7 +22,7 @@ public sealed class ElasticViTGoldenTests
             subnet.Embed(io.Float("images")).ShouldBeWithin(1e-5, expected.Float($"elastic.features.{key}"));
             if (Golden.HasClasses(family))
             {
-                subnet.Logits(io.Float("images")).ShouldBeWithin(1e-5, expected.Float($"elastic.logits.{key}"));
+                subnet.Classify(io.Float("images")).ShouldBeWithin(1e-5, expected.Float($"elastic.logits.{key}"));
             }
         }
     }

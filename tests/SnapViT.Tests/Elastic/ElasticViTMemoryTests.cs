@@ -1,6 +1,5 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
-using SnapViT.Elastic;
 
 namespace SnapViT.Tests.Elastic;
 

@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Elastic;
@@ -96,7 +97,7 @@ public sealed class ElasticViTTests : IDisposable
         using VisionTransformer silenced = Silenced(original, elastic.Planner.Order, subnet.Plan.Widths);
         using DisposeScope scope = NewDisposeScope();
         Tensor images = SmallModels.Images(a, 5);
-        subnet.Logits(images).ShouldBeWithin(1e-5, silenced.Logits(images));
+        subnet.Classify(images).ShouldBeWithin(1e-5, silenced.Logits(images));
     }
 
     [Fact]
@@ -135,7 +136,7 @@ public sealed class ElasticViTTests : IDisposable
         ViTArchitecture a = SmallModels.Architecture(family);
         using ElasticViT elastic = Elastic(a);
         using Subnet views = elastic.At(Budget.Ratios(0.5, 0.5));
-        using Subnet copy = elastic.Materialize(views.Plan);
+        using Subnet copy = elastic.Cut(views.Plan);
         using DisposeScope scope = NewDisposeScope();
         Tensor images = SmallModels.Images(a, 3);
         Tensor features = copy.Embed(images);
@@ -181,7 +182,7 @@ public sealed class ElasticViTTests : IDisposable
     public void A_model_that_was_cut_already_is_refused()
     {
         using VisionTransformer pruned = SmallModels.Create(SmallModels.Vit, SmallModels.Uneven(SmallModels.Vit));
-        ArgumentException exception = Assert.Throws<ArgumentException>(() => new ElasticViT(pruned, SmallModels.Scores(SmallModels.Vit), None));
+        SnapViTException exception = Assert.Throws<SnapViTException>(() => new ElasticViT(pruned, SmallModels.Scores(SmallModels.Vit), None));
         Assert.Contains("expected an unpruned one, found widths 4h/5n 0h/24n 1h/0n", exception.Message, StringComparison.Ordinal);
     }
 

@@ -1,7 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Tests.Data;
@@ -65,7 +64,7 @@ public sealed class PlannedCostTests : IDisposable
         {
             foreach (PlanOptions how in Options)
             {
-                using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(budget, how));
+                using Subnet subnet = elastic.Cut(elastic.Planner.Plan(budget, how));
                 check(subnet);
             }
         }

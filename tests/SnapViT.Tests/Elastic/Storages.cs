@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using SnapViT.Elastic;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Elastic;

@@ -2,7 +2,6 @@ using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Correction;
-using SnapViT.Elastic;
 using SnapViT.Models;
 using static TorchSharp.torch;
 

@@ -1,6 +1,5 @@
 using SnapViT.Core.Planning;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
@@ -24,13 +23,13 @@ public sealed class DeitTinyOnnxTests : IDisposable
     {
         using LoadedModel loaded = Load();
         using ElasticViT elastic = TinyModels.Elastic(loaded.Model);
-        using Subnet subnet = elastic.Materialize(elastic.Planner.Plan(Budget.Flops(0.6)));
+        using Subnet subnet = elastic.Cut(elastic.Planner.Plan(Budget.Flops(0.6)));
         Save(subnet.Model, OnnxPrecision.Float32);
         using OnnxRun run = new(Graph);
         using var scope = NewDisposeScope();
         Tensor images = Images(8);
         run.Run("features", images).ShouldBeWithin(1e-4, subnet.Embed(images));
-        run.Run("logits", images).ShouldBeWithin(1e-4, subnet.Logits(images));
+        run.Run("logits", images).ShouldBeWithin(1e-4, subnet.Classify(images));
     }
 
     [Fact, LeakCheck]
@@ -41,7 +40,7 @@ public sealed class DeitTinyOnnxTests : IDisposable
         Save(loaded.Model, OnnxPrecision.Float32);
         string folder = Path.Combine(_root.FullName, "family");
         double[] shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
-        OnnxFamilyFiles files = OnnxFamily.Save(folder, elastic, Cut(elastic, shares), plan => TinyModels.Config(plan.Architecture, plan.Widths));
+        OnnxFamilyFiles files = elastic.SaveOnnxFamily(folder, Cut(elastic, shares));
         Assert.InRange(files.TotalBytes, 1, (long)(1.05 * new FileInfo(Graph).Length));
         using var scope = NewDisposeScope();
         Tensor images = Images(1);
@@ -49,7 +48,7 @@ public sealed class DeitTinyOnnxTests : IDisposable
         {
             using Subnet twin = elastic.At(Budget.Flops(share));
             using OnnxRun run = new(Path.Combine(folder, $"{share}.onnx"));
-            run.Run("logits", images).ShouldBeWithin(1e-4, twin.Logits(images));
+            run.Run("logits", images).ShouldBeWithin(1e-4, twin.Classify(images));
         }
     }
 

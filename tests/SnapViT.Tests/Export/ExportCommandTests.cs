@@ -4,7 +4,6 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Tests.Data;
@@ -106,7 +105,7 @@ public sealed class ExportCommandTests : IDisposable
             ["flops-0.5.onnx", "removed-0.45-0.3.onnx", "flops-1.0.onnx"],
             report.RootElement.GetProperty("members").EnumerateArray().Select(member => member.GetProperty("graph").GetString()));
         using LoadedModel model = ModelFile.Load(In("model"));
-        using ElasticViT elastic = ElasticViT.Create(model, ElasticScores.Load(In("scores")));
+        using ElasticViT elastic = ElasticViT.Open(model, ElasticScores.Load(In("scores")));
         using Subnet twin = elastic.At(Budget.Ratios(0.45, 0.3));
         using OnnxRun run = new(Path.Combine(In("family"), "removed-0.45-0.3.onnx"));
         using var scope = NewDisposeScope();

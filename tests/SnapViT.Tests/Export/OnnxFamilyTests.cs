@@ -3,7 +3,6 @@ using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Correction;
-using SnapViT.Elastic;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
@@ -70,7 +69,7 @@ public sealed class OnnxFamilyTests : IDisposable
         using ElasticViT elastic = TinyModels.Elastic(model);
         using Subnet plain = elastic.At(Budget.Ratios(0.5, 0.34));
         using Subnet corrected = Corrected(plain);
-        OnnxFamilyFiles files = OnnxFamily.Save(Folder, elastic, [("plain", plain), ("corrected", corrected)], Config);
+        OnnxFamilyFiles files = elastic.SaveOnnxFamily(Folder, [("plain", plain), ("corrected", corrected)]);
 
         Assert.Null(files.Members[0].Own);
         Assert.Equal("corrected.onnx.data", files.Members[1].Own);
@@ -125,10 +124,10 @@ public sealed class OnnxFamilyTests : IDisposable
         Assert.Empty(_root.EnumerateFileSystemInfos());
 
         File.WriteAllText(Path.Combine(Directory.CreateDirectory(Folder).FullName, "mine"), "x");
-        Assert.Throws<IOException>(() => OnnxFamily.Save(Folder, elastic, [("a", mine)], Config));
+        Assert.Throws<IOException>(() => elastic.SaveOnnxFamily(Folder, [("a", mine)]));
 
         ArgumentException Refused((string, Subnet)[] subnets) =>
-            Assert.Throws<ArgumentException>(() => OnnxFamily.Save(Folder, elastic, subnets, Config));
+            Assert.Throws<ArgumentException>(() => elastic.SaveOnnxFamily(Folder, subnets));
     }
 
     private static ViTArchitecture DeitTiny => new()
@@ -141,7 +140,7 @@ public sealed class OnnxFamilyTests : IDisposable
         List<(string Name, Subnet Subnet)> subnets = [.. budgets.Select(budget => (budget.Replace(':', '-'), elastic.At(Budget.Parse(budget))))];
         try
         {
-            return OnnxFamily.Save(Folder, elastic, subnets, Config, options);
+            return elastic.SaveOnnxFamily(Folder, subnets, options);
         }
         finally
         {
@@ -176,7 +175,9 @@ public sealed class OnnxFamilyTests : IDisposable
     private static Subnet Corrected(Subnet subnet) => new(
         new VisionTransformer(subnet.Model.Weights.Map(subnet.Plan.Widths, (name, tensor) =>
             name.Contains(".fc2.", StringComparison.Ordinal) ? tensor * 1.25 : tensor.alias())),
-        subnet.Plan);
+        subnet.Plan,
+        subnet.Source,
+        "none");
 
     private static ModelConfig Config(SubnetPlan plan) => TinyModels.Config(plan.Architecture, plan.Widths);
 }

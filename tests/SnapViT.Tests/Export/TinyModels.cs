@@ -2,7 +2,6 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
-using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Models;
 using TorchSharp;

@@ -2,7 +2,6 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Models;
 using SnapViT.Search;
 using static TorchSharp.torch;

@@ -3,7 +3,6 @@ using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Core.Search;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Importance;
 using SnapViT.Loading;
 using SnapViT.Search;

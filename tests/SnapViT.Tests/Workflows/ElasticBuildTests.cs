@@ -62,8 +62,8 @@ public sealed class ElasticBuildTests : IDisposable
         Assert.Equal("8 images, 3 random views, prefix weight 20", ElasticScores.Load(_site.Out).Provenance["calibration"]);
         StoredMoments ofImages = _site.Build(whole).Scores.Moments!;
         Assert.Equal((24, 8), (ofViews.Images, ofImages.Images));
-        Assert.Equal(3 * ofImages.Fc2[0].Weight, ofViews.Fc2[0].Weight, 6);
-        Assert.NotEqual(ofImages.Fc2[0].Mean, ofViews.Fc2[0].Mean);
+        Assert.Equal(3 * ofImages.Fc2(0).Weight, ofViews.Fc2(0).Weight, 6);
+        Assert.NotEqual(ofImages.Fc2(0).Mean, ofViews.Fc2(0).Mean);
     }
 
     [Fact]
@@ -74,8 +74,8 @@ public sealed class ElasticBuildTests : IDisposable
         StoredMoments ofBoth = _site.Build(views with { WholeImageShare = 0.25 }).Scores.Moments!;
         Assert.Equal("8 images, 3 random views, 0.25 of the weight on whole images, prefix weight 20", ElasticScores.Load(_site.Out).Provenance["calibration"]);
         Assert.Equal(32, ofBoth.Images);
-        Assert.Equal(ofViews.Fc2[0].Weight / 0.75, ofBoth.Fc2[0].Weight, 1e-6);
-        Assert.All(ofBoth.Fc2[0].Mean.Select((mean, input) => (mean, 0.25 * ofImages.Fc2[0].Mean[input] + 0.75 * ofViews.Fc2[0].Mean[input])), pair => Assert.Equal(pair.Item2, pair.mean, 1e-6));
+        Assert.Equal(ofViews.Fc2(0).Weight / 0.75, ofBoth.Fc2(0).Weight, 1e-6);
+        Assert.All(ofBoth.Fc2(0).Mean.Select((mean, input) => (mean, 0.25 * ofImages.Fc2(0).Mean[input] + 0.75 * ofViews.Fc2(0).Mean[input])), pair => Assert.Equal(pair.Item2, pair.mean, 1e-6));
     }
 
     [Theory]

@@ -1,6 +1,5 @@
 using SnapViT.Core.Planning;
 using SnapViT.Data;
-using SnapViT.Elastic;
 using SnapViT.Evaluation;
 using SnapViT.Models;
 using SnapViT.Tests.Data;

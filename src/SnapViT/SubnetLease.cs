@@ -2,7 +2,7 @@ using SnapViT.Core.Planning;
 using SnapViT.Models;
 using static TorchSharp.torch;
 
-namespace SnapViT.Elastic;
+namespace SnapViT;
 
 /// <summary>
 /// The use of a sub-network of a <see cref="SubnetPool"/>. Until this is disposed the sub-network stays valid, whatever the pool does meanwhile;
@@ -33,7 +33,7 @@ public sealed class SubnetLease : IDisposable
     public Tensor Embed(Tensor images) => Model.Embed(images);
 
     /// <inheritdoc cref="VisionTransformer.Logits"/>
-    public Tensor Logits(Tensor images) => Model.Logits(images);
+    public Tensor Classify(Tensor images) => Model.Logits(images);
 
     /// <summary>Ends the lease; a second time does nothing.</summary>
     public void Dispose() => Interlocked.Exchange(ref _giveBack, null)?.Invoke();

@@ -1,7 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 
-namespace SnapViT.Elastic;
+namespace SnapViT;
 
 /// <summary>
 /// The recently used sub-networks of one elastic model, ready for the next request. A corrected sub-network costs a triangular solve a layer and
@@ -64,7 +64,7 @@ public sealed class SubnetPool : IDisposable
     /// <inheritdoc cref="Lease(SubnetPlan)"/>
     /// <param name="budget">What it may cost.</param>
     /// <exception cref="BudgetException">The floors make the budget impossible.</exception>
-    public SubnetLease Lease(Budget budget) => Lease(_elastic.Planner.Plan(budget));
+    public SubnetLease Lease(Budget budget) => Lease(_elastic.Plan(budget));
 
     /// <summary>The sub-network of a plan, remembered or made now. The caller disposes the lease, not the sub-network.</summary>
     /// <param name="plan">A plan of the elastic model's planner.</param>
