@@ -1,22 +1,30 @@
 namespace SnapViT.Tests;
 
 /// <summary>
-/// Finds the folder of golden numbers, models and photos that lies beside the repository (<c>../shared</c>, or <c>SNAPVIT_SHARED</c>).
-/// Tests that need it are skipped with one clear line where it is absent.
+/// Finds golden numbers and score files in the set that travels with the project, and what is not in it (photos, the trained model) in the folder
+/// beside the repository (<c>../shared</c>, or <c>SNAPVIT_SHARED</c>). Tests that need what is in neither are skipped with one clear line.
 /// </summary>
 internal static class SharedFolder
 {
-    private static readonly string? Root = Find();
+    /// <summary>The folder beside the repository, or null.</summary>
+    public static string? Beside { get; } = Find();
 
-    /// <summary>The full path of a file or folder below the shared folder; skips the running test when it is not there.</summary>
+    /// <summary>The full path of a file or folder; skips the running test when it is not there.</summary>
     public static string Require(params string[] parts)
     {
         string relative = Path.Combine(parts);
-        string? path = Root is null ? null : Path.Combine(Root, relative);
-        bool present = path is not null && (File.Exists(path) || Directory.Exists(path));
-        Assert.SkipUnless(present, $"needs ../shared/{relative}, which is not beside this checkout");
+        string travelling = Path.Combine(GoldenSet.Root, relative);
+        if (Exists(travelling))
+        {
+            return travelling;
+        }
+
+        string? path = Beside is null ? null : Path.Combine(Beside, relative);
+        Assert.SkipUnless(path is not null && Exists(path), $"needs ../shared/{relative}, which is not beside this checkout");
         return path!;
     }
+
+    private static bool Exists(string path) => File.Exists(path) || Directory.Exists(path);
 
     private static string? Find()
     {

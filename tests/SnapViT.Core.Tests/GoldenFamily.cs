@@ -6,7 +6,7 @@ using SnapViT.Tests;
 
 namespace SnapViT.Core.Tests;
 
-/// <summary>One of the six small models of the reference beside the checkout (4 blocks, width 48, 192 neurons, images 32, patches 8), and its numbers.</summary>
+/// <summary>One of the six small models of the reference (4 blocks, width 48, 192 neurons, images 32, patches 8), and its numbers.</summary>
 internal static class GoldenFamily
 {
     public static TheoryData<string> All { get; } = ["timm_vit", "deit_distilled", "deit3", "siglip2", "dinov3_mlp", "dinov3_swiglu"];

@@ -6,14 +6,14 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Tests;
 
-/// <summary>Tensors of one golden file beside the checkout, and the six golden models.</summary>
+/// <summary>Tensors of one golden file, and the six golden models.</summary>
 internal sealed class Golden : IDisposable
 {
     private readonly SafetensorsReader _archive;
 
     private Golden(string path) => _archive = SafetensorsReader.Open(path);
 
-    /// <summary>Opens <c>../shared/golden/…</c>, or skips the test.</summary>
+    /// <summary>Opens <c>golden/…</c> of the set in <c>tests/Golden</c>.</summary>
     public static Golden Open(params string[] parts) => new(SharedFolder.Require(["golden", .. parts]));
 
     /// <summary>The golden timm_vit: 4 blocks, width 48, 4 heads of 12, 192 neurons, image 32, patch 8, 10 classes.</summary>

@@ -103,7 +103,7 @@ public sealed class SafetensorsReaderTests : IDisposable
         Assert.Equal(reader.ReadFloats("norm.weight").Select(value => (double)value), reader.ReadDoubles("norm.weight"));
     }
 
-    // Every golden safetensors file was written by the official safetensors library.
+    // Golden files of which every tensor travels, the models among them, are as the official safetensors library wrote them.
     [Fact]
     public void Every_golden_file_opens()
     {

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using SnapViT.Cli;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Tests.Export;
 
 namespace SnapViT.Tests.Cli;
 
@@ -31,13 +33,12 @@ public sealed class ConvertCommandTests : IDisposable
         Assert.Equal(File.ReadAllBytes(At("first.safetensors")), File.ReadAllBytes(At("again.safetensors")));
     }
 
-    // A real model: the only pretrained file at hand.
     [Theory]
     [InlineData("transformers-vit", "a.safetensors")]
     [InlineData("timm", "a.pth")]
-    public async Task A_real_model_converted_and_back_has_the_same_bytes(string format, string name)
+    public async Task A_model_of_a_known_size_needs_no_flags_and_converted_and_back_has_the_same_bytes(string format, string name)
     {
-        string model = SharedFolder.Require("models", "deit_tiny_patch16_224.safetensors");
+        string model = PublishedDeitTiny();
         await Run(0, ["convert", model, "--to", "timm", "--out", At("first.safetensors")]);
         await Run(0, ["convert", model, "--to", format, "--out", At(name)]);
         await Run(0, ["convert", At(name), "--to", "timm", "--out", At("again.safetensors")]);
@@ -47,7 +48,7 @@ public sealed class ConvertCommandTests : IDisposable
     [Fact]
     public async Task Scores_go_from_the_reference_s_format_to_this_one_s_and_back()
     {
-        string model = SharedFolder.Require("models", "deit_tiny_patch16_224.safetensors"), scores = SharedFolder.Require("official", "deit_tiny_reference_scores.pt");
+        string model = PublishedDeitTiny(), scores = SharedFolder.Require("official", "deit_tiny_reference_scores.pt");
         await Run(0, ["convert", model, "--scores", scores, "--out", At("own.safetensors")]);
         await Run(0, ["convert", model, "--scores", At("own.safetensors"), "--model-type", "deit-vit-b-16", "--out", At("again.pt")]);
         using TorchArchiveReader original = TorchArchiveReader.Open(scores), again = TorchArchiveReader.Open(At("again.pt"));
@@ -58,7 +59,7 @@ public sealed class ConvertCommandTests : IDisposable
     [Fact, LeakCheck]
     public async Task Scores_of_the_reference_are_cut_by_as_they_are()
     {
-        string model = SharedFolder.Require("models", "deit_tiny_patch16_224.safetensors"), scores = SharedFolder.Require("official", "deit_tiny_reference_scores.pt");
+        string model = PublishedDeitTiny(), scores = SharedFolder.Require("official", "deit_tiny_reference_scores.pt");
         await Run(0, ["cut", model, scores, "--ratios", "0.35:0.2", "--out", At("small.safetensors")]);
         using JsonDocument small = JsonDocument.Parse(await Run(0, ["inspect", At("small.safetensors"), "--json"]));
         Assert.Equal(9216 - 3225, small.RootElement.GetProperty("blocks").EnumerateArray().Sum(block => block.GetProperty("neurons").GetInt32()));
@@ -95,6 +96,17 @@ public sealed class ConvertCommandTests : IDisposable
         string error = await Run(1, ["convert", golden, "--num-heads", "4", "--out", At("x.safetensors"), .. arguments]);
         Assert.Contains(fault, error, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFiles(_folder));
+    }
+
+    /// <summary>DeiT-Ti as timm publishes it, names and shapes without a config, with random weights.</summary>
+    private string PublishedDeitTiny()
+    {
+        Random random = new(1);
+        IReadOnlyList<ParameterShape> table = ParameterTable.For(TinyModels.DeitTiny, TinyModels.DeitTiny.FullWidths);
+        SafetensorsWriter.Write(At("deit_tiny.safetensors"), table.Select(parameter => TensorToWrite.From(parameter.Name, Values(parameter), [.. parameter.Shape])));
+        return At("deit_tiny.safetensors");
+
+        float[] Values(ParameterShape parameter) => [.. Enumerable.Range(0, (int)parameter.Elements).Select(_ => random.NextSingle() - 0.5f)];
     }
 
     private string At(string name) => Path.Combine(_folder, name);

@@ -35,6 +35,12 @@ internal static class TinyModels
         ["clip"] = Plain with { Activation = Activation.QuickGelu, HasPreNorm = true, HasPatchBias = false, ProjectionDim = 12, LayerNormEpsilon = 1e-5, Classes = 0 },
     };
 
+    /// <summary>DeiT-Ti/16 as it is published, 5.7 million parameters, for what only shows in full size.</summary>
+    public static ViTArchitecture DeitTiny { get; } = new ViTArchitecture
+    {
+        Depth = 12, EmbedDim = 192, Heads = 3, HeadDim = 64, MlpDim = 768, PatchSize = 16, ImageSize = 224, Classes = 1000,
+    }.Validated();
+
     /// <summary>Widths that differ per block: a block without heads, one without neurons, one with a part of both.</summary>
     public static SubnetWidths Uneven { get; } = new([new BlockWidths(2, 17), new BlockWidths(0, 40), new BlockWidths(3, 0)]);
 
