@@ -6,7 +6,7 @@ namespace SnapViT.Cli.Tests;
 public sealed class MissingLibTorchTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory().FullName;
-    private readonly Workspace _work = new();
+    private readonly Workspace _work = new Workspace().WithScores();
 
     public MissingLibTorchTests()
     {
@@ -26,12 +26,12 @@ public sealed class MissingLibTorchTests : IDisposable
     [Theory]
     [InlineData("build {0} --images {1} --out {2}")]
     [InlineData("build {0} --images {1} --out {2} --device cuda")]
-    [InlineData("cut {0} {2}.scores --flops 0.6 --out {2}")]
+    [InlineData("cut {0} {3} --flops 0.6 --out {2}")]
     [InlineData("eval {0} --test {1}")]
     [InlineData("demo --out {2}")]
     public async Task It_is_named_in_one_line(string line)
     {
-        string arguments = string.Format(System.Globalization.CultureInfo.InvariantCulture, line, _work.ModelPath, _work.Photos, _work.Out);
+        string arguments = string.Format(System.Globalization.CultureInfo.InvariantCulture, line, _work.ModelPath, _work.Photos, _work.Out, _work.Scores);
         using SnapVitProcess process = SnapVitProcess.Start(arguments, _folder);
         (int code, string error) = await process.End();
         Assert.Equal(1, code);

@@ -40,6 +40,14 @@ public sealed class PathArgumentsTests : IDisposable
         await Refused(In(line), In(fault));
     }
 
+    [Theory]
+    [InlineData("cut {0}/modle.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors", "cannot read {0}/modle.safetensors: there is no such file; did you mean {0}/model.safetensors?")]
+    [InlineData("cut {0}/model.safetensors {0}/score.safetensors --flops 0.6 --out {0}/out.safetensors", "cannot read {0}/score.safetensors: there is no such file; did you mean {0}/scores.safetensors?")]
+    [InlineData("build {0}/model.safetensors --images {0}/phtoos --out {0}/out.safetensors", "{0}/phtoos: there is no such folder; did you mean {0}/photos?")]
+    [InlineData("eval {0}/model --test {0}/photos", "cannot read {0}/model: there is no such file; did you mean {0}/model.safetensors?")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos --labels {0}/labels.txt", "cannot read {0}/labels.txt: there is no such file")]
+    public Task An_input_that_is_not_there_is_told_with_the_nearest_that_is(string line, string fault) => Refused(In(line), In(fault));
+
     [Fact]
     public async Task Links_to_a_file_or_to_its_folder_are_the_file()
     {

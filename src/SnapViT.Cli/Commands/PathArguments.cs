@@ -55,11 +55,17 @@ internal static class PathArguments
         ["--onnx-family"] = Use.WriteFolder,
     };
 
-    /// <summary>Refuses a command line that would write over what it reads, or write one file twice.</summary>
+    /// <summary>Refuses a command line that names an input that is not there, would write over what it reads, or write one file twice.</summary>
+    /// <exception cref="FileNotFoundException">An input is not there.</exception>
     /// <exception cref="SnapViTException">An output is an input, lies where an input is read from, or is another output.</exception>
     public static void Require(ParseResult parsed)
     {
         (string Name, string Path, Use Use)[] given = [.. Given(parsed.CommandResult)];
+        foreach ((_, string path, Use use) in given)
+        {
+            RequireThere(path, use);
+        }
+
         Written[] written = [.. given.SelectMany(path => WrittenFor(parsed.CommandResult.Command.Name, path.Name, path.Path, path.Use))];
         foreach ((string name, string path, Use use) in given.Where(path => path.Use is Use.ReadModel or Use.ReadFile or Use.ReadPhotos))
         {
@@ -73,6 +79,20 @@ internal static class PathArguments
         }
 
         RequireOneEach(written);
+    }
+
+    private static void RequireThere(string path, Use use)
+    {
+        if (use == Use.ReadModel)
+        {
+            HubModel.Named(path);
+        }
+        else if (use is Use.ReadFile or Use.ReadPhotos && !Path.Exists(path))
+        {
+            string meant = Nearest.Path(path) is string near ? $"; did you mean {near}?" : "";
+            throw new FileNotFoundException(
+                use == Use.ReadFile ? $"cannot read {path}: there is no such file{meant}" : $"{path}: there is no such folder{meant}", path);
+        }
     }
 
     private static IEnumerable<(string Name, string Path, Use Use)> Given(CommandResult command)

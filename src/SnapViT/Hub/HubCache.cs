@@ -36,11 +36,26 @@ internal sealed class HubCache(string cacheFolder, HubModelName name)
     }
 
     /// <summary>Whether nothing is left to ask about a commit: weights are here, and each description is here or known to be none.</summary>
-    public string? FindComplete(string commit) =>
-        ModelFiles.Descriptions.All(file => IsHere(Pointer(commit, file)) || File.Exists(Absence(commit, file))) ? Find(commit) : null;
+    public async Task<string?> FindCompleteAsync(string commit, CancellationToken cancellation)
+    {
+        foreach (string file in ModelFiles.Descriptions.Where(file => !File.Exists(Absence(commit, file))))
+        {
+            if (!await IsSoundAsync(Pointer(commit, file), cancellation).ConfigureAwait(false))
+            {
+                return null;
+            }
+        }
+
+        return Find(commit);
+    }
 
     /// <summary>Whether a path leads to content; a link whose content was deleted does not.</summary>
     public static bool IsHere(string path) => File.Exists(path) && (File.ResolveLinkTarget(path, returnFinalTarget: true)?.Exists ?? true);
+
+    /// <summary>Whether a path leads to content, and to the right one where it is small and its name tells.</summary>
+    public static async Task<bool> IsSoundAsync(string path, CancellationToken cancellation) =>
+        IsHere(path)
+        && await HubFile.IsSoundAsync(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path, cancellation).ConfigureAwait(false);
 
     /// <summary>Makes a content visible as a file of a commit, in one step.</summary>
     public void Link(string commit, string file, string etag)
@@ -62,26 +77,44 @@ internal sealed class HubCache(string cacheFolder, HubModelName name)
         File.Move(partial, pointer, overwrite: true);
     }
 
-    /// <summary>Remembers what a branch or tag points at; a commit needs no memory.</summary>
+    /// <summary>Remembers what a branch or tag points at; a commit needs no memory, and a cache that cannot be written has none.</summary>
     public void Remember(string revision, string commit)
     {
         string path = Path.Combine(Root, "refs", revision);
-        if (revision != commit && !(File.Exists(path) && File.ReadAllText(path) == commit))
+        IfWritable(() =>
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(commit)));
-        }
+            if (revision != commit && !(File.Exists(path) && File.ReadAllText(path) == commit))
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(commit)));
+            }
+        });
     }
 
-    /// <summary>Remembers that a commit has no such file.</summary>
+    /// <summary>Remembers that a commit has no such file, where the cache can be written.</summary>
     public void RememberAbsence(string commit, string file)
     {
         string path = Absence(commit, file);
-        if (!File.Exists(path))
+        IfWritable(() =>
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            // Shared: another process may be remembering the same.
-            new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite).Dispose();
+            if (!File.Exists(path))
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                // Shared: another process may be remembering the same.
+                new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite).Dispose();
+            }
+        });
+    }
+
+    /// <summary>Both memories only save questions: a cache on a read-only disk works without them.</summary>
+    private static void IfWritable(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
         }
     }
 

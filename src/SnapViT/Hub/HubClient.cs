@@ -45,10 +45,10 @@ public sealed class HubClient : IDisposable
         HubCache cache = new(_options.CacheFolder, name);
         if (_options.Offline)
         {
-            return cache.Find(name.Revision) ?? throw new HubException(HubErrorKind.Offline, $"{name}: expected it in the cache {_options.CacheFolder} since the hub is set offline (HF_HUB_OFFLINE), found no complete copy");
+            return cache.Find(name.Revision) ?? throw new HubException(HubErrorKind.Offline, $"{name}: expected it in the cache {_options.CacheFolder} since the hub is set offline (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), found no complete copy");
         }
 
-        return (HubModelName.IsCommit(name.Revision) ? cache.FindComplete(name.Revision) : null)
+        return (HubModelName.IsCommit(name.Revision) ? await cache.FindCompleteAsync(name.Revision, cancellation).ConfigureAwait(false) : null)
             ?? await FetchOnlineAsync(name, cache, progress, cancellation).ConfigureAwait(false);
     }
 
@@ -91,19 +91,30 @@ public sealed class HubClient : IDisposable
 
     private async Task FetchFileAsync(HubRequest request, HubCache cache, IProgress<WorkProgress>? progress, CancellationToken cancellation)
     {
-        if (HubCache.IsHere(cache.Pointer(request.Commit!, request.File!)))
+        string pointer = cache.Pointer(request.Commit!, request.File!);
+        if (await HubCache.IsSoundAsync(pointer, cancellation).ConfigureAwait(false))
         {
             return;
         }
 
         HubFile file = await _retries.RunAsync(() => _connection.DescribeAsync(request, cancellation), cancellation).ConfigureAwait(false);
-        using IDisposable held = await FileLock.AcquireAsync(cache.Lock(file.ETag), cancellation).ConfigureAwait(false);
-
-        // Another process may have brought it, and without links its snapshot holds the content itself.
-        if (!HubCache.IsHere(cache.Pointer(request.Commit!, request.File!)))
+        try
         {
-            await new HubDownload(_connection, _retries, progress).FetchAsync(request, file, cache.Blob(file.ETag), cancellation).ConfigureAwait(false);
-            cache.Link(request.Commit!, request.File!, file.ETag);
+            using IDisposable held = await FileLock.AcquireAsync(cache.Lock(file.BlobName), cancellation).ConfigureAwait(false);
+
+            // Another process may have brought it, and without links its snapshot holds the content itself.
+            if (!await HubCache.IsSoundAsync(pointer, cancellation).ConfigureAwait(false))
+            {
+                await new HubDownload(_connection, _retries, progress)
+                    .FetchAsync(request, file, cache.Blob(file.BlobName), cancellation).ConfigureAwait(false);
+                cache.Link(request.Commit!, request.File!, file.BlobName);
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            string message =
+                $"{request}: expected it in the cache {_options.CacheFolder} or a cache that can be written, found neither: {exception.Message}";
+            throw exception is IOException ? new IOException(message, exception) : new UnauthorizedAccessException(message, exception);
         }
     }
 }

@@ -31,11 +31,7 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
     {
         HubRequest request = new(name);
         using HttpResponseMessage answer = await SendAsync(HttpMethod.Get, request, 0, cancellation).ConfigureAwait(false);
-        byte[] json = await UnstalledAsync(request, async stop =>
-        {
-            await answer.Content.LoadIntoBufferAsync(LargestListing, stop).ConfigureAwait(false);
-            return await answer.Content.ReadAsByteArrayAsync(stop).ConfigureAwait(false);
-        }, cancellation).ConfigureAwait(false);
+        byte[] json = await UnstalledAsync(request, stop => ReadAsync(answer, request, stop), cancellation).ConfigureAwait(false);
         try
         {
             return HubListing.Parse(json);
@@ -51,9 +47,13 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
     {
         using HttpResponseMessage answer = await SendAsync(HttpMethod.Head, request, 0, cancellation).ConfigureAwait(false);
         string commit = HubResponse.Header(answer, "X-Repo-Commit") ?? request.Commit!;
-        return commit == request.Commit && HubFile.Of(answer) is HubFile file
-            ? file
-            : throw new HubException(HubErrorKind.Malformed, $"{request}: expected the commit {request.Commit}, an ETag and a size from {options.Endpoint.Host}, found an answer without");
+        if (commit != request.Commit)
+        {
+            throw new HubException(HubErrorKind.Malformed, $"{request}: expected the commit {request.Commit} from {options.Endpoint.Host}, found another");
+        }
+
+        return HubFile.Of(answer, request)
+            ?? throw new HubException(HubErrorKind.Malformed, $"{request}: expected an ETag from {options.Endpoint.Host}, found none");
     }
 
     /// <summary>A file's content from a byte on; the answer may be the whole content all the same (status 200).</summary>
@@ -76,6 +76,14 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         {
             throw new HubException(HubErrorKind.Untrusted, $"{request}: the certificate of the server is not accepted: {exception.InnerException.Message}", exception);
         }
+        catch (InvalidDataException exception)
+        {
+            throw new HubException(HubErrorKind.Damaged, $"{request}: expected content in the encoding that the server names, found other bytes", exception);
+        }
+        catch (HttpRequestException exception) when (exception.HttpRequestError == HttpRequestError.NameResolutionError)
+        {
+            throw new HubException(HubErrorKind.Unreachable, $"{request}: there is no host {options.Endpoint.Host} (is there a network?)", exception) { IsFinal = true };
+        }
         catch (Exception exception) when (exception is HttpRequestException or IOException)
         {
             throw new HubException(HubErrorKind.Unreachable, $"{request}: the connection failed: {exception.Message}", exception);
@@ -85,15 +93,24 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
     private async Task<HttpResponseMessage> SendAsync(HttpMethod method, HubRequest request, long from, CancellationToken cancellation)
     {
         Uri address = request.At(options.Endpoint);
+        bool describes = method == HttpMethod.Head;
         for (int redirects = 0; redirects <= MostRedirects; redirects++)
         {
             HttpResponseMessage answer = await SendOnceAsync(method, address, request, from, cancellation).ConfigureAwait(false);
             Uri? target = HubResponse.Target(answer, address);
 
             // A description is complete where the hub points at a content store; the store itself knows nothing of commits.
-            if (answer.IsSuccessStatusCode || (target is not null && method == HttpMethod.Head && HubResponse.Header(answer, "X-Linked-ETag") is not null))
+            if (answer.IsSuccessStatusCode || (target is not null && describes && HubResponse.Header(answer, "X-Linked-ETag") is not null))
             {
                 return answer;
+            }
+
+            // Some mirrors know no HEAD; the headers of a GET say the same, and its body is not read.
+            if (method == HttpMethod.Head && answer.StatusCode is HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented)
+            {
+                answer.Dispose();
+                method = HttpMethod.Get;
+                continue;
             }
 
             using (answer)
@@ -115,6 +132,26 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
             message.Headers.Authorization = IsHub(address) && options.Token is string token ? new AuthenticationHeaderValue("Bearer", token) : null;
             return await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, stop).ConfigureAwait(false);
         }, cancellation);
+
+    private static async Task<byte[]> ReadAsync(HttpResponseMessage answer, HubRequest request, CancellationToken stop)
+    {
+        Stream body = HubResponse.Decoded(answer, await answer.Content.ReadAsStreamAsync(stop).ConfigureAwait(false), request);
+        await using (body.ConfigureAwait(false))
+        {
+            using MemoryStream read = new();
+            byte[] buffer = new byte[1 << 16];
+            while (await body.ReadAsync(buffer, stop).ConfigureAwait(false) is int count and > 0)
+            {
+                read.Write(buffer, 0, count);
+                if (read.Length > LargestListing)
+                {
+                    throw new HubException(HubErrorKind.Malformed, $"{request}: expected a description of at most {LargestListing} bytes, found more");
+                }
+            }
+
+            return read.ToArray();
+        }
+    }
 
     private bool IsHub(Uri address) => Uri.Compare(address, options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
 

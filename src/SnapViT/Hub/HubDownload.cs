@@ -9,11 +9,12 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
 {
     private const int BufferSize = 1 << 17;
     private const long ReportInterval = 1 << 20;
+    private const long LargestDescription = 32 << 20;
 
-    /// <summary>Fetches a content unless it is there. The caller holds its lock.</summary>
+    /// <summary>Fetches a content unless it is there and sound. The caller holds its lock.</summary>
     public async Task FetchAsync(HubRequest request, HubFile file, string blob, CancellationToken cancellation)
     {
-        if (File.Exists(blob))
+        if (File.Exists(blob) && await HubFile.IsSoundAsync(blob, cancellation).ConfigureAwait(false))
         {
             return;
         }
@@ -30,7 +31,7 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
         File.Move(incomplete, blob, overwrite: true);
     }
 
-    /// <summary>Fills the file to its size. False: bytes from an earlier run spoil it.</summary>
+    /// <summary>Fills the file with the whole content. False: bytes from an earlier run spoil it.</summary>
     private async Task<bool> FilledAsync(HubRequest request, HubFile file, string path, CancellationToken cancellation)
     {
         FileStream stream = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, BufferSize);
@@ -42,38 +43,60 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
                 return false;
             }
 
-            Report(request, file, stream.Length);
-            while (stream.Length < file.Size)
+            Report(request, file.Size ?? 0, stream.Length);
+            bool complete = stream.Length == file.Size;
+            while (!complete)
             {
-                _ = await retries.RunAsync(() => AppendAsync(request, file, stream, cancellation), cancellation).ConfigureAwait(false);
+                complete = await retries.RunAsync(() => AppendAsync(request, file, stream, cancellation), cancellation).ConfigureAwait(false);
             }
 
             stream.Flush(flushToDisk: true);
             stream.Position = 0;
-            string found = file.Sha256 is null ? "" : Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellation).ConfigureAwait(false));
-            if (file.Sha256 is null || found == file.Sha256)
+            string? wrong = await HubFile.WrongHashAsync(stream, file.BlobName, cancellation).ConfigureAwait(false);
+            if (wrong is null)
             {
                 return true;
             }
 
             stream.SetLength(0);
-            return continued ? false : throw new HubException(HubErrorKind.Damaged, $"{request}: expected sha256 {file.Sha256}, found {found}");
+            string hash = wrong.Length == 2 * SHA256.HashSizeInBytes ? "sha256" : "git hash";
+            return continued ? false : throw new HubException(HubErrorKind.Damaged, $"{request}: expected {hash} {file.BlobName}, found {wrong}");
         }
     }
 
-    private async Task<long> AppendAsync(HubRequest request, HubFile file, FileStream stream, CancellationToken cancellation)
+    /// <summary>One more piece of the content; whether it is complete now.</summary>
+    private async Task<bool> AppendAsync(HubRequest request, HubFile file, FileStream stream, CancellationToken cancellation)
     {
-        long start = stream.Length;
+        // Without a size nothing tells whether what is there is a beginning or all.
+        long start = file.Size is null ? 0 : stream.Length;
+        stream.SetLength(start);
+        bool continues = file.Size is not null;
         try
         {
             using HttpResponseMessage answer = await connection.OpenAsync(request, start, cancellation).ConfigureAwait(false);
+            if (HubResponse.IsEncoded(answer))
+            {
+                continues = false;
+                if (start > 0)
+                {
+                    // The rest of an encoded body cannot be decoded by itself: all over again.
+                    stream.SetLength(0);
+                    return false;
+                }
+            }
+
             Position(request, file, stream, answer);
             await CopyAsync(request, file, stream, answer, cancellation).ConfigureAwait(false);
-            return stream.Length;
+            return true;
         }
-        catch (HubException exception) when (exception.Fault == HubErrorKind.Unreachable && stream.Length > start)
+        catch (HubException exception) when (exception.Fault == HubErrorKind.Unreachable && continues && stream.Length > start)
         {
             throw new HubException(exception.Fault, exception.Message, exception) { AfterProgress = true, RetryAfter = exception.RetryAfter };
+        }
+        catch (HubException) when (!continues)
+        {
+            stream.SetLength(0);
+            throw;
         }
     }
 
@@ -83,9 +106,10 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
         if (answer.StatusCode == HttpStatusCode.PartialContent)
         {
             long? from = answer.Content.Headers.ContentRange?.From, of = answer.Content.Headers.ContentRange?.Length;
-            if (from != stream.Length || (of is not null && of != file.Size))
+            if (from != stream.Length || (of is not null && file.Size is not null && of != file.Size))
             {
-                throw new HubException(HubErrorKind.Malformed, $"{request}: expected bytes from {stream.Length} of {file.Size}, found from {from} of {of}");
+                throw new HubException(
+                    HubErrorKind.Malformed, $"{request}: expected bytes from {stream.Length} of {file.Size}, found from {from} of {of}");
             }
         }
         else
@@ -99,30 +123,37 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
 
     private async Task CopyAsync(HubRequest request, HubFile file, FileStream stream, HttpResponseMessage answer, CancellationToken cancellation)
     {
-        Stream content = await connection.UnstalledAsync(request, answer.Content.ReadAsStreamAsync, cancellation).ConfigureAwait(false);
+        // What a server says of an encoded body is the size of the encoding.
+        long? size = HubResponse.IsEncoded(answer) ? null
+            : file.Size ?? (answer.StatusCode == HttpStatusCode.OK ? answer.Content.Headers.ContentLength : null);
+        long most = size ?? (request.File!.EndsWith(".json", StringComparison.Ordinal) ? LargestDescription : long.MaxValue);
+        Stream body = await connection.UnstalledAsync(request, answer.Content.ReadAsStreamAsync, cancellation).ConfigureAwait(false);
+        Stream content = HubResponse.Decoded(answer, body, request);
         byte[] buffer = new byte[BufferSize];
         long reported = stream.Length;
-        while (await connection.UnstalledAsync(request, stop => content.ReadAsync(buffer, stop).AsTask(), cancellation).ConfigureAwait(false) is int read and > 0)
+        Task<int> ReadAsync() => connection.UnstalledAsync(request, stop => content.ReadAsync(buffer, stop).AsTask(), cancellation);
+        while (await ReadAsync().ConfigureAwait(false) is int read and > 0)
         {
-            if (stream.Length + read > file.Size)
+            if (stream.Length + read > most)
             {
                 stream.SetLength(0);
-                throw new HubException(HubErrorKind.Damaged, $"{request}: expected {file.Size} bytes, found more");
+                throw new HubException(HubErrorKind.Damaged, $"{request}: expected {(size is null ? "at most " : "")}{most} bytes, found more");
             }
 
             await stream.WriteAsync(buffer.AsMemory(0, read), cancellation).ConfigureAwait(false);
-            if (stream.Length - reported >= ReportInterval || stream.Length == file.Size)
+            if (stream.Length - reported >= ReportInterval || stream.Length == size)
             {
-                Report(request, file, stream.Length);
+                Report(request, size ?? 0, stream.Length);
                 reported = stream.Length;
             }
         }
 
-        if (stream.Length < file.Size)
+        if (stream.Length < size)
         {
-            throw new HubException(HubErrorKind.Unreachable, $"{request}: expected {file.Size} bytes, found the end after {stream.Length}");
+            throw new HubException(HubErrorKind.Unreachable, $"{request}: expected {size} bytes, found the end after {stream.Length}");
         }
     }
 
-    private void Report(HubRequest request, HubFile file, long done) => progress?.Report(new WorkProgress($"fetching {request.File}", done, file.Size, "bytes"));
+    private void Report(HubRequest request, long size, long done) =>
+        progress?.Report(new WorkProgress($"fetching {request.File}", done, Math.Max(size, done), "bytes"));
 }

@@ -22,5 +22,8 @@ public sealed class HubException : SnapViTException
     internal bool AfterProgress { get; init; }
 
     /// <summary>Whether the same request may succeed a little later.</summary>
-    internal bool MayPass => Fault is HubErrorKind.Unreachable or HubErrorKind.RateLimited;
+    internal bool MayPass => !IsFinal && Fault is (HubErrorKind.Unreachable or HubErrorKind.RateLimited);
+
+    /// <summary>Whether waiting would not help: there is no network.</summary>
+    internal bool IsFinal { get; init; }
 }

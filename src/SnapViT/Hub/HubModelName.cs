@@ -9,7 +9,16 @@ public sealed partial record HubModelName
     public const string MainRevision = "main";
 
     private const int LongestRepository = 96;
-    private static readonly string[] FileEndings = [".safetensors", ".pt", ".pth", ".bin", ".json", ".onnx", ".git"];
+    private static readonly string[] Schemes = ["hf-hub:", "hf_hub:", "hf://"];
+    private static readonly string[] Web = ["https://", "http://"];
+    private static readonly string[] Hosts = ["huggingface.co/", "www.huggingface.co/", "hf.co/"];
+    private static readonly string[] OtherPages = ["datasets", "spaces", "docs", "api", "papers", "collections"];
+
+    private static readonly string[] FileEndings =
+    [
+        ".safetensors", ".pt", ".pth", ".bin", ".json", ".onnx", ".git", ".ckpt", ".npz", ".npy", ".pkl", ".pickle", ".h5", ".msgpack", ".tflite",
+        ".zip", ".tar", ".gz", ".tgz", ".jpg", ".jpeg", ".png", ".txt", ".csv", ".yaml", ".yml", ".data", ".unfinished", ".partial",
+    ];
 
     private HubModelName(string organisation, string name, string revision)
     {
@@ -30,13 +39,18 @@ public sealed partial record HubModelName
     /// <summary><c>org/name</c>.</summary>
     public string Repository => $"{Organisation}/{Name}";
 
-    /// <summary>Reads <c>org/name</c> or <c>org/name@revision</c>, by the hub's own rules for names.</summary>
+    /// <summary>
+    /// Reads <c>org/name</c> or <c>org/name@revision</c>, by the hub's own rules for names; the same after <c>hf-hub:</c>, as timm and open_clip
+    /// write it; or the address of the model's page, <c>https://huggingface.co/org/name</c>, with or without <c>/tree/revision</c>.
+    /// </summary>
     /// <param name="text">What the user wrote.</param>
     /// <param name="name">The name; null where it is none.</param>
     /// <returns>False for anything else; also for a name that ends as a checkpoint file does, which is a mistyped path.</returns>
     public static bool TryParse(string? text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out HubModelName? name)
     {
-        Match match = Pattern().Match(text ?? "");
+        string plain = Schemes.FirstOrDefault(scheme => StartsWith(text, scheme)) is string scheme ? text![scheme.Length..]
+            : OfPage(text) ?? text ?? "";
+        Match match = Pattern().Match(plain);
         string[] parts = [match.Groups["org"].Value, match.Groups["name"].Value];
         bool valid = match.Success && parts.All(IsPart) && parts.Sum(part => part.Length) < LongestRepository && !LooksLikeFile(parts[1]);
         string revision = match.Groups["revision"].Success ? match.Groups["revision"].Value : MainRevision;
@@ -44,11 +58,38 @@ public sealed partial record HubModelName
         return name is not null;
     }
 
+    /// <summary>Whether a text can mean nothing but a model on a hub: it starts with <c>hf-hub:</c> or is an address.</summary>
+    /// <param name="text">What the user wrote.</param>
+    public static bool IsExplicit(string text) => Schemes.Concat(Hosts).Concat(Web).Any(start => StartsWith(text, start));
+
     /// <summary>Whether a revision is a full commit, which names the same content for ever.</summary>
     public static bool IsCommit(string revision) => CommitPattern().IsMatch(revision);
 
     /// <inheritdoc/>
     public override string ToString() => Revision == MainRevision ? Repository : $"{Repository}@{Revision}";
+
+    private static bool StartsWith(string? text, string start) => text?.StartsWith(start, StringComparison.OrdinalIgnoreCase) == true;
+
+    /// <summary>The name in the address of a model's page; null for another text, and for the address of one file, of a data set or a space.</summary>
+    private static string? OfPage(string? text)
+    {
+        string? address = Web.FirstOrDefault(scheme => StartsWith(text, scheme)) is string scheme ? text![scheme.Length..] : text;
+        if (Hosts.FirstOrDefault(host => StartsWith(address, host)) is not string found)
+        {
+            return null;
+        }
+
+        string path = address![found.Length..].Split('?', '#')[0];
+        string[] segments = [.. path.Split('/', StringSplitOptions.RemoveEmptyEntries).Select(Uri.UnescapeDataString)];
+        return segments switch
+        {
+            [string organisation, _, ..] when OtherPages.Contains(organisation) => null,
+            [string organisation, string name] => $"{organisation}/{name}",
+            [string organisation, string name, "tree", .. string[] { Length: > 0 } revision] =>
+                $"{organisation}/{name}@{string.Join('/', revision)}",
+            _ => null,
+        };
+    }
 
     private static bool IsPart(string part) =>
         part[0] is not ('-' or '.') && part[^1] is not ('-' or '.') && !part.Contains("--", StringComparison.Ordinal) && !part.Contains("..", StringComparison.Ordinal);

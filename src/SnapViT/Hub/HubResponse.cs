@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net;
 
 namespace SnapViT.Hub;
@@ -8,6 +9,24 @@ internal static class HubResponse
     /// <summary>The first value of a header; null for none.</summary>
     public static string? Header(HttpResponseMessage answer, string name) =>
         answer.Headers.TryGetValues(name, out IEnumerable<string>? values) ? values.FirstOrDefault() : null;
+
+    /// <summary>Whether the body is encoded, though plain bytes were asked for.</summary>
+    public static bool IsEncoded(HttpResponseMessage answer) => Encodings(answer).Any();
+
+    /// <summary>The body's own bytes: an encoding that a server applied unasked is undone.</summary>
+    /// <exception cref="HubException">The encoding is not known.</exception>
+    public static Stream Decoded(HttpResponseMessage answer, Stream body, HubRequest what)
+    {
+        return Encodings(answer).Reverse().Aggregate(body, Decode);
+
+        Stream Decode(Stream stream, string encoding) => encoding switch
+        {
+            "gzip" or "x-gzip" => new GZipStream(stream, CompressionMode.Decompress),
+            "deflate" => new ZLibStream(stream, CompressionMode.Decompress),
+            "br" => new BrotliStream(stream, CompressionMode.Decompress),
+            _ => throw new HubException(HubErrorKind.Malformed, $"{what}: expected plain bytes, found them encoded as '{encoding}'"),
+        };
+    }
 
     /// <summary>Where a redirect leads; null for an answer that is none.</summary>
     public static Uri? Target(HttpResponseMessage answer, Uri asked) =>
@@ -46,4 +65,7 @@ internal static class HubResponse
             return new HubException(fault, $"{what}: {message}{(asked > TimeSpan.Zero ? $" and to wait {asked.TotalSeconds:0} s" : "")}") { RetryAfter = asked };
         }
     }
+
+    private static IEnumerable<string> Encodings(HttpResponseMessage answer) =>
+        answer.Content.Headers.ContentEncoding.Select(encoding => encoding.ToLowerInvariant()).Where(encoding => encoding != "identity");
 }

@@ -100,6 +100,68 @@ public sealed class HubModelTests : IDisposable
         Assert.Empty(_hub.Hub.Requests);
     }
 
+    [Fact]
+    public async Task A_name_of_timm_needs_no_publisher_where_the_table_of_published_models_has_it()
+    {
+        await RunAsync("inspect", "vit_small_patch16_224.dino");
+        Assert.Equal("/api/models/timm/vit_small_patch16_224.dino/revision/main", _hub.Hub.Requests.First().Path);
+        _hub.Hub.Requests.Clear();
+        (int code, _, string error) = await RunAsync("inspect", "vit_small_patch16_224.none");
+        Assert.Equal((ExitCode.WrongInput, "snapvit: cannot read vit_small_patch16_224.none: there is no such file"), (code, error.TrimEnd()));
+        Assert.Empty(_hub.Hub.Requests);
+    }
+
+    [Theory]
+    [InlineData("models/deit_tny", "; did you mean {0}/models/deit_tiny?")]
+    [InlineData("models/deit_tiny/model.safetensor", "; did you mean {0}/models/deit_tiny/model.safetensors?")]
+    [InlineData("modles/deit_tiny", "; did you mean {0}/models/deit_tiny?")]
+    [InlineData("models/dite_tiny/model.safetensors", "; did you mean {0}/models/deit_tiny/model.safetensors?")]
+    [InlineData("models/quite_another", "")]
+    [InlineData("nowhere/none.safetensors", "")]
+    public async Task A_path_that_was_meant_asks_nobody_and_the_nearest_is_named(string path, string meant)
+    {
+        Directory.CreateDirectory(Path.Combine(_cache.Root, "models", "deit_tiny"));
+        await File.WriteAllTextAsync(Path.Combine(_cache.Root, "models", "deit_tiny", "model.safetensors"), "", Stop);
+        string full = Path.Combine(_cache.Root, path);
+        (int code, _, string error) = await RunAsync("inspect", full);
+        Assert.Equal((ExitCode.WrongInput, $"snapvit: cannot read {full}: there is no such file{meant.Replace("{0}", _cache.Root, StringComparison.Ordinal)}"), (code, error.TrimEnd()));
+        Assert.Empty(_hub.Hub.Requests);
+    }
+
+    // Relative to the folder of the tests, which holds other folders: what has the form org/name is a path where the first part is there.
+    [Fact]
+    public async Task A_name_below_a_folder_that_is_there_asks_nobody_and_its_spelling_for_the_hub_is_told()
+    {
+        string folder = Directory.CreateDirectory($"models{Guid.NewGuid():N}").Name;
+        try
+        {
+            Directory.CreateDirectory(Path.Combine(folder, "deit_tiny"));
+            (_, _, string near) = await RunAsync("inspect", $"{folder}/deit_tny");
+            Assert.Equal($"snapvit: cannot read {folder}/deit_tny: there is no such file; did you mean {folder}/deit_tiny? (the model of that name on the hub is hf-hub:{folder}/deit_tny)", near.TrimEnd());
+            (_, _, string mistyped) = await RunAsync("inspect", $"{folder}x/deit_tiny");
+            Assert.Contains($"did you mean {folder}/deit_tiny?", mistyped, StringComparison.Ordinal);
+            Assert.Empty(_hub.Hub.Requests);
+            await RunAsync("inspect", $"hf-hub:{folder}/deit_tny");
+            Assert.Single(_hub.Hub.Requests);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData("https://huggingface.co/org/model/blob/main/model.safetensors")]
+    [InlineData("https://example.org/org/model")]
+    [InlineData("hf-hub:model")]
+    public async Task An_address_of_anything_but_a_model_is_told_so(string address)
+    {
+        (int code, _, string error) = await RunAsync("inspect", address);
+        Assert.Equal(ExitCode.WrongInput, code);
+        Assert.StartsWith($"snapvit: {address}: expected a model as in hf-hub:org/name, ", error, StringComparison.Ordinal);
+        Assert.Empty(_hub.Hub.Requests);
+    }
+
     private static async Task<JsonDocument> InspectAsync(params string[] hints)
     {
         (int code, string output, string error) = await RunAsync(["inspect", FakeHub.Repository, "--json", .. hints]);

@@ -42,8 +42,13 @@ internal sealed class FakeHub : IDisposable
 
     public static string Sha256(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));
 
-    /// <summary>A name of 40 digits for a small content, where the real hub gives git's SHA-1.</summary>
-    public static string GitHash(byte[] content) => Sha256(content)[..40];
+    /// <summary>git's name of a content, by which the hub tells small files.</summary>
+    public static string GitHash(byte[] content) =>
+        Sha1([.. System.Text.Encoding.ASCII.GetBytes($"blob {content.Length}\0"), .. content]);
+
+#pragma warning disable CA5350 // git chose it.
+    public static string Sha1(byte[] content) => Convert.ToHexStringLower(SHA1.HashData(content));
+#pragma warning restore CA5350
 
     /// <summary>Answers the first requests that match with these, then as a healthy server does.</summary>
     public static Func<Asked, Answer?> First(Func<Asked, bool> match, params Func<Asked, Answer>[] answers)

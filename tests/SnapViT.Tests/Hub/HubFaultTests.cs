@@ -128,16 +128,48 @@ public sealed class HubFaultTests : IDisposable
         Assert.Empty(_cache.Files());
     }
 
-    [Theory]
-    [InlineData("../../../escape")]
-    [InlineData("a/b")]
-    [InlineData("..")]
-    [InlineData("")]
-    public async Task An_ETag_that_is_no_file_name_is_refused(string etag)
+    [Fact]
+    public async Task An_answer_without_an_ETag_is_refused()
     {
-        _hub.Fault = asked => asked.Path.EndsWith("config.json", StringComparison.Ordinal) ? new Answer(200, "{}"u8.ToArray()).With("ETag", $"\"{etag}\"") : null;
-        await MessageAsync(HubErrorKind.Malformed);
-        Assert.Equal([$".no_exist/{FakeHub.Commit}/open_clip_config.json", $".no_exist/{FakeHub.Commit}/preprocessor_config.json"], _cache.Files());
+        _hub.Fault = asked => asked.Path.EndsWith("config.json", StringComparison.Ordinal) ? new Answer(200, "{}"u8.ToArray()).With("ETag", "\"\"") : null;
+        Assert.Equal("org/model: config.json: expected an ETag from 127.0.0.1, found none", await MessageAsync(HubErrorKind.Malformed));
+        Assert.DoesNotContain(_cache.Files(), file => file.StartsWith("blobs", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Without_a_network_nothing_is_waited_for()
+    {
+        InstantTime time = new();
+        HubException exception = await Assert.ThrowsAsync<HubException>(
+            () => FetchAsync(change: options => options with { Time = time, Endpoint = new Uri("http://hub.invalid"), RetryDelays = [TimeSpan.FromDays(1)] }));
+        Assert.Equal(("org/model: there is no host hub.invalid (is there a network?)", HubErrorKind.Unreachable), (exception.Message, exception.Fault));
+        Assert.Empty(time.Waits);
+    }
+
+    [Fact]
+    public async Task A_complete_cache_that_cannot_be_written_is_used()
+    {
+        // As another client leaves it, on a disk that takes nothing more: files stand where folders would have to be made.
+        string path = await FetchAsync();
+        Directory.Delete(Path.Combine(_cache.Model, ".no_exist"), recursive: true);
+        Directory.Delete(Path.Combine(_cache.Root, ".locks"), recursive: true);
+        Directory.Delete(Path.Combine(_cache.Model, "refs"), recursive: true);
+        foreach (string closed in new[] { Path.Combine(_cache.Model, ".no_exist"), Path.Combine(_cache.Root, ".locks"), Path.Combine(_cache.Model, "refs") })
+        {
+            await File.WriteAllTextAsync(closed, "", Stop);
+        }
+
+        Assert.Equal(path, await FetchAsync());
+        Assert.Equal(path, await FetchAsync($"org/model@{FakeHub.Commit}"));
+        Assert.Equal(path, await FetchAsync($"org/model@{FakeHub.Commit}", options => options with { Offline = true }));
+    }
+
+    [Fact]
+    public async Task A_file_that_a_cache_lacks_and_cannot_take_is_named()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_cache.Root, ".locks"), "", Stop);
+        IOException exception = await Assert.ThrowsAnyAsync<IOException>(() => FetchAsync());
+        Assert.StartsWith($"org/model: config.json: expected it in the cache {_cache.Root} or a cache that can be written, found neither: ", exception.Message, StringComparison.Ordinal);
     }
 
     private async Task<string> MessageAsync(HubErrorKind fault, string name = FakeHub.Repository)

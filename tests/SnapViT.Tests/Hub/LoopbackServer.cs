@@ -21,6 +21,9 @@ internal sealed record Answer(int Status, byte[] Body, int? CutAfter = null)
 {
     public Dictionary<string, string> Headers { get; } = [];
 
+    /// <summary>Whether the length is kept back; the body then ends with the connection.</summary>
+    public bool HasNoLength { get; init; }
+
     public Answer With(string name, string value)
     {
         Headers[name] = value;
@@ -128,7 +131,7 @@ internal sealed class LoopbackServer : IDisposable
             await Task.Delay(Timeout.Infinite, stop);
         }
 
-        string length = answer.Headers.ContainsKey("Content-Length") ? "" : $"Content-Length: {answer.Body.Length}\r\n";
+        string length = answer.HasNoLength || answer.Headers.ContainsKey("Content-Length") ? "" : $"Content-Length: {answer.Body.Length}\r\n";
         string headers = string.Concat(answer.Headers.Select(header => $"{header.Key}: {header.Value}\r\n"));
         await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {answer.Status} X\r\nConnection: close\r\n{length}{headers}\r\n"), stop);
         await stream.WriteAsync(answer.Body.AsMemory(0, asked.Method == "HEAD" ? 0 : answer.CutAfter ?? answer.Body.Length), stop);
