@@ -119,7 +119,7 @@ public sealed class ExportCommandTests : IDisposable
         { "cut model scores --flops 0.5 --out a --pt a", "a file of its own for each output" },
         { "cut model scores --flops 0.5 --out a --fp16", "--onnx FILE" },
         { "cut model scores --flops 0.5 --onnx a --fp16 --int8", "one of --fp16 and --int8" },
-        { "cut model scores --flops 0.5 --onnx a --images photos", "--fp16 or --int8" },
+        { "cut model scores --flops 0.5 --onnx a --images .", "--fp16 or --int8" },
         { "cut model scores --flops 0.5 --onnx a --onnx-outputs logits", "no classifier" },
         { "cut model scores --flops 0.5 --out b --pt a", "timm builds otherwise" },
         { "cut model scores --flops 0.5 --onnx nowhere/a", "nowhere" },
