@@ -25,6 +25,8 @@ internal static class SmallModels
     {
         ["vit"] = Plain,
         ["deit distilled"] = Plain with { HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
+        ["deit with one classifier"] = Plain with { HasDistillationToken = true },
+        ["norm after pooling"] = Plain with { Pooling = Pooling.AveragePatches, NormAfterPool = true },
         ["deit3"] = Plain with { Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
         ["siglip2"] = Plain with { Classes = 0, HasClassToken = false, Position = PositionEmbedding.PatchesOnly, Pooling = Pooling.Attention },
         ["dinov2"] = Plain with { Classes = 0, RegisterTokens = 2, Position = PositionEmbedding.ClassAndPatches, HasLayerScale = true },

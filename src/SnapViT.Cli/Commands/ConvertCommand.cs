@@ -13,7 +13,7 @@ namespace SnapViT.Cli.Commands;
 internal static class ConvertCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Option<string?> To = new("--to") { Description = $"Names to write a model with: {string.Join(", ", StateDictFormats.All.Select(format => format.Name))}." };
+    private static readonly Option<string?> To = new("--to") { Description = $"Names to write a model with: {string.Join(", ", StateDictFormats.Writable.Select(format => format.Name))}." };
     private static readonly Option<string?> Scores = new("--scores") { Description = "Convert this scores file of the model instead: one of the reference to this program's format, one made here to the reference's." };
     private static readonly Option<string?> ModelType = new("--model-type") { Description = $"For scores made here: the reference's name of the model, one of {string.Join(", ", ReferenceModels.Names)}." };
     private static readonly Option<string> Out = new("--out") { Description = "The file to write: .pt, .pth or .bin for PyTorch's format, else safetensors.", Required = true };
@@ -40,7 +40,7 @@ internal static class ConvertCommand
     {
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
-        using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed, cancellation));
+        using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed, cancellation), Model.Hints(parsed).Weights);
         ModelDescription description = ModelFile.Describe(archive, Model.Hints(parsed) with { ImageSize = null });
         string written = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
         {

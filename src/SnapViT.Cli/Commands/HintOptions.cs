@@ -10,11 +10,13 @@ internal sealed class HintOptions
     private readonly Option<string?> _activation = new("--activation") { Description = "Activation of the MLPs; needed only for CLIP and some SigLIP files without their config.json." };
     private readonly Option<int?> _imageSize = new("--image-size") { Description = "Side of the input in pixels; position embeddings are resampled. Default: the model's own." };
 
+    private readonly Option<string?> _weights = new("--weights") { Description = "Which model of a file that holds several, by a part of the names before it: ema, teacher, student. Needed only there." };
+
     public HintOptions() => _activation.AcceptOnlyFromAmong([.. ModelHints.Activations.Select(row => row.Name)]);
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _heads, _activation, _imageSize })
+        foreach (Option option in new Option[] { _heads, _activation, _imageSize, _weights })
         {
             command.Options.Add(option);
         }
@@ -25,5 +27,6 @@ internal sealed class HintOptions
         Heads = parsed.GetValue(_heads),
         Activation = parsed.GetValue(_activation) is string name ? ModelHints.Activations.First(row => row.Name == name).Activation : null,
         ImageSize = parsed.GetValue(_imageSize),
+        Weights = parsed.GetValue(_weights),
     };
 }

@@ -141,7 +141,7 @@ public static class ParameterTable
             yield return new("projection.weight", [a.ProjectionDim, a.EmbedDim]);
         }
 
-        string[] classifiers = a.Classes == 0 ? [] : a.HasDistillationToken ? ["head", "head_dist"] : ["head"];
+        string[] classifiers = a.Classes == 0 ? [] : a.Pooling == Pooling.ClassAndDistillation ? ["head", "head_dist"] : ["head"];
         foreach (ParameterShape parameter in classifiers.SelectMany(name => Linear(name, a.Classes, a.EmbedDim)))
         {
             yield return parameter;

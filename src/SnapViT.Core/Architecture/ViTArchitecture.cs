@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace SnapViT.Core.Architecture;
 
 /// <summary>
@@ -42,7 +44,7 @@ public sealed record ViTArchitecture
     /// <summary>Whether token 0 is a class token.</summary>
     public bool HasClassToken { get; init; } = true;
 
-    /// <summary>Whether a distillation token (and a second classifier) follows the class token, as in distilled DeiT.</summary>
+    /// <summary>Whether a distillation token follows the class token, as in distilled DeiT; a second classifier reads it where <see cref="Pooling"/> says so.</summary>
     public bool HasDistillationToken { get; init; }
 
     /// <summary>Register (DINOv2) or storage (DINOv3) tokens after the class token.</summary>
@@ -59,6 +61,10 @@ public sealed record ViTArchitecture
 
     /// <summary>How one feature vector [B, D] is made of the tokens.</summary>
     public Pooling Pooling { get; init; } = Pooling.ClassToken;
+
+    /// <summary>Whether the final norm is applied to the pooled feature and not to every token (timm's <c>fc_norm</c>, CLIPA).</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool NormAfterPool { get; init; }
 
     /// <summary>Epsilon of every LayerNorm.</summary>
     public double LayerNormEpsilon { get; init; } = 1e-6;
@@ -121,7 +127,8 @@ public sealed record ViTArchitecture
         Require(PatchSize <= 0 || ImageSize <= (long)MaxGrid * PatchSize, $"image size {ImageSize} is more than {MaxGrid} patches of {PatchSize}");
         Require(LayerNormEpsilon > 0, $"{nameof(LayerNormEpsilon)} must be positive, found {LayerNormEpsilon}");
         Require(HasClassToken || Pooling is Pooling.Attention or Pooling.AveragePatches, $"pooling {Pooling} needs a class token");
-        Require(HasDistillationToken == (Pooling is Pooling.ClassAndDistillation), "a distillation token goes with ClassAndDistillation pooling");
+        Require(HasDistillationToken || Pooling != Pooling.ClassAndDistillation, "ClassAndDistillation pooling needs a distillation token");
+        Require(!NormAfterPool || Pooling == Pooling.AveragePatches, "a norm after pooling goes with AveragePatches pooling");
         Require(Position != PositionEmbedding.Rotary || HeadDim % 4 == 0, $"rotary positions need a head width divisible by 4, found {HeadDim}");
         return faults.Count == 0 ? this : throw new ArgumentException($"impossible architecture: {string.Join("; ", faults)}");
 

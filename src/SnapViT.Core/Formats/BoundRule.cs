@@ -6,14 +6,20 @@ namespace SnapViT.Core.Formats;
 internal sealed class BoundRule
 {
     private readonly ITensorArchive _file;
-    private readonly TensorLayout _layout;
+    private readonly KeyRule _rule;
     private readonly TensorEntry?[] _parts;
     private readonly string? _mask;
 
-    private BoundRule(ITensorArchive file, TensorLayout layout, TensorEntry?[] parts, string? mask, TensorEntry[] canonical)
+    private BoundRule(ITensorArchive file, KeyRule rule, TensorEntry?[] parts, string? mask, TensorEntry[] canonical)
     {
-        (_file, _layout, _parts, _mask, Canonical) = (file, layout, parts, mask, canonical);
+        (_file, _rule, _parts, _mask, Canonical) = (file, rule, parts, mask, canonical);
     }
+
+    /// <summary>The row.</summary>
+    public KeyRule Rule => _rule;
+
+    /// <summary>The first tensor of the file that the row reads.</summary>
+    public TensorEntry First => _parts.OfType<TensorEntry>().First();
 
     /// <summary>The canonical tensors of the row.</summary>
     public IReadOnlyList<TensorEntry> Canonical { get; }
@@ -40,7 +46,7 @@ internal sealed class BoundRule
 
         string? mask = rule.Mask is null ? null : match.FullName(KeyRule.At(rule.Mask, block));
         mask = mask is not null && file.Tensors.ContainsKey(mask) ? mask : null;
-        return new BoundRule(file, rule.Layout, parts, mask, CanonicalEntries(file, rule, block, first));
+        return new BoundRule(file, rule, parts, mask, CanonicalEntries(file, rule, block, first));
     }
 
     /// <summary>Reads one of the canonical tensors.</summary>
@@ -51,11 +57,6 @@ internal sealed class BoundRule
         if (Canonical.Count > 1)
         {
             ReadShare(index, destination);
-        }
-        else if (LayoutShapes.Reorders(_layout))
-        {
-            byte[] bytes = ReadWhole(_parts[0]!);
-            LayoutShapes.ToCanonical(_layout, Canonical[0].Shape, ElementSize, bytes, destination);
         }
         else
         {
@@ -76,13 +77,17 @@ internal sealed class BoundRule
         for (int i = 0; i < _parts.Length; i++)
         {
             Span<byte> part = destination.Slice(i * length, length);
-            if (_parts[i] is TensorEntry entry)
+            if (_parts[i] is not TensorEntry entry)
             {
-                _file.Read(entry.Name, part);
+                part.Clear();
+            }
+            else if (LayoutShapes.Reorders(_rule.Layout))
+            {
+                LayoutShapes.ToCanonical(_rule.Layout, LayoutShapes.ToCanonical(_rule.Layout, entry.Shape)!, ElementSize, ReadWhole(entry), part);
             }
             else
             {
-                part.Clear();
+                _file.Read(entry.Name, part);
             }
         }
     }

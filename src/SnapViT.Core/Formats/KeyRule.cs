@@ -24,6 +24,9 @@ public sealed record KeyRule(IReadOnlyList<string> Canonical, IReadOnlyList<stri
     /// <summary>A tensor of the file that says which elements count (1) and which are zero whatever they hold (0); null for none. It may be absent.</summary>
     public string? Mask { get; init; }
 
+    /// <summary>Whether a file with these names applies the final norm to the pooled feature, and not to the tokens (<see cref="Architecture.ViTArchitecture.NormAfterPool"/>).</summary>
+    public bool AfterPooling { get; init; }
+
     /// <summary>Whether the row is repeated for every block.</summary>
     public bool IsPerBlock => Canonical[0].Contains('*', StringComparison.Ordinal);
 

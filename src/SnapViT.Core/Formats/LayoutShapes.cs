@@ -19,6 +19,14 @@ internal static class LayoutShapes
                 return [.. Enumerable.Repeat(1L, TokenRank - shape.Count), .. shape];
             case TensorLayout.Transposed when shape.Count == 2:
                 return [shape[1], shape[0]];
+            case TensorLayout.Flat when shape.Count > 0:
+                return [shape.Aggregate(1L, (product, size) => product * size)];
+            case TensorLayout.InputFirst when shape.Count >= 2:
+                return [shape.Skip(1).Aggregate(1L, (product, size) => product * size), shape[0]];
+            case TensorLayout.OutputLast when shape.Count >= 2:
+                return [shape[^1], shape.SkipLast(1).Aggregate(1L, (product, size) => product * size)];
+            case TensorLayout.ChannelsLast when shape.Count == 4:
+                return [shape[3], shape[2], shape[0], shape[1]];
             case TensorLayout.PatchRows when shape.Count == 2 && Side(shape[1]) is long side:
                 return [shape[0], Channels, side, side];
             default:
@@ -38,9 +46,14 @@ internal static class LayoutShapes
     /// <summary>Brings the elements of a tensor of the file into canonical order.</summary>
     public static void ToCanonical(TensorLayout layout, IReadOnlyList<long> canonical, int elementSize, ReadOnlySpan<byte> file, Span<byte> destination)
     {
-        if (layout == TensorLayout.Transposed)
+        if (layout is TensorLayout.Transposed or TensorLayout.InputFirst or TensorLayout.OutputLast)
         {
             StridedGather.Copy(file, canonical, [1, canonical[0]], elementSize, destination);
+        }
+        else if (layout == TensorLayout.ChannelsLast)
+        {
+            (long outputs, long channels, long width) = (canonical[0], canonical[1], canonical[3]);
+            StridedGather.Copy(file, canonical, [1, outputs, width * channels * outputs, channels * outputs], elementSize, destination);
         }
         else
         {
@@ -64,7 +77,7 @@ internal static class LayoutShapes
     }
 
     /// <summary>Whether the elements stand in another order than in the canonical tensor.</summary>
-    public static bool Reorders(TensorLayout layout) => layout is TensorLayout.Transposed or TensorLayout.PatchRows;
+    public static bool Reorders(TensorLayout layout) => layout is not (TensorLayout.Same or TensorLayout.Unbatched or TensorLayout.Flat);
 
     private static long? Side(long pixels)
     {

@@ -17,7 +17,7 @@ internal static class OriginalFormats
         [
             Of("reg_token", "register_tokens"), .. Packed(["blocks.*.mlp.w1", "blocks.*.mlp.w2"], "blocks.*.mlp.w12"),
         ]),
-        Unused = ["mask_token"],
+        Unused = ["mask_token", "decoder_*", "decoder.*"],
         Constants = [new("mask_token", ConstantKind.ZeroRow)],
         Source = "facebookresearch/dinov2: dinov2/models/vision_transformer.py, dinov2/layers/swiglu_ffn.py",
     };

@@ -26,6 +26,9 @@ public sealed record StateDictFormat
     /// <summary>Prefixes before the names of the model; the first one is written, the last one where a classifier stands beside the model.</summary>
     public IReadOnlyList<string> Prefixes { get; init; } = [""];
 
+    /// <summary>Further prefixes that files have and that are never written.</summary>
+    public IReadOnlyList<string> FurtherPrefixes { get; init; } = [];
+
     /// <summary>The table. Where two rows give the same canonical tensor, the first whose names are in the file is read, and the first is written.</summary>
     public required IReadOnlyList<KeyRule> Rules { get; init; }
 
@@ -40,6 +43,12 @@ public sealed record StateDictFormat
 
     /// <summary>Activation of the MLPs where no config says it; null where files of this format differ in it.</summary>
     public Activation? Activation { get; init; } = Architecture.Activation.GeluErf;
+
+    /// <summary>Whether files are read only: their layout needs facts that a conversion does not have.</summary>
+    public bool IsReadOnly { get; init; }
+
+    /// <summary>What a user should know of the classifier of such files; null for nothing.</summary>
+    public string? Remark { get; init; }
 
     /// <summary>Where the names and facts are published.</summary>
     public required string Source { get; init; }

@@ -8,57 +8,106 @@ namespace SnapViT.Core.Formats;
 /// <param name="Prefix">One of the format's prefixes.</param>
 internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wrapper, string Prefix)
 {
-    private static readonly string[] Wrappers = ["model", "state_dict", "teacher", "module", "backbone"];
+    /// <summary>How the names of a file that stand in nothing are called where several models are to be told apart.</summary>
+    private const string Outermost = "top";
 
-    /// <summary>What training leaves outside of a wrapper.</summary>
+    /// <summary>What training leaves beside a model that stands in nothing.</summary>
     private static readonly string[] TrainingState =
     [
-        "optimizer.*", "student.*", "model_ema.*", "lr_scheduler.*", "scheduler.*", "scaler.*", "fp16_scaler.*", "loss_scaler.*",
-        "dino_loss.*", "ibot_patch_loss.*", "head.mlp.*", "head.last_layer.*", "dino_head.*", "ibot_head.*",
+        "optimizer.*", "model_ema.*", "lr_scheduler.*", "scheduler.*", "scaler.*", "fp16_scaler.*", "loss_scaler.*", "amp.*", "amp_scaler.*", "epoch", "step",
+        "dino_loss.*", "ibot_patch_loss.*", "dino_head.*", "ibot_head.*", "criterion.*", "loss.*", "callbacks.*", "hyper_parameters.*", "args.*",
     ];
 
-    /// <summary>The full name in the file of a name of the table.</summary>
-    public string FullName(string name) => name.StartsWith('/') ? Wrapper + name[1..] : Wrapper + Prefix + name;
+    /// <summary>What stands before the names of the model.</summary>
+    public string Root => Wrapper + Prefix;
 
-    /// <summary>Whether a tensor that no row reads may be there.</summary>
-    public bool MayBeUnused(string name)
+    /// <summary>What of the model's own subtree the file calls it by, for people who choose.</summary>
+    public string Label => Root.Length == 0 ? Outermost : Root.TrimEnd('.', '/');
+
+    /// <summary>The full name in the file of a name of the table.</summary>
+    public string FullName(string name) => name.StartsWith('/') ? Wrapper + name[1..] : Root + name;
+
+    /// <summary>
+    /// Whether a tensor that no row reads may be there: everything beside the model's subtree may; in it, what the format lists; where the model
+    /// stands in nothing, also what training leaves, and other whole models.
+    /// </summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="others">Other whole models of the file.</param>
+    public bool MayBeUnused(string name, IReadOnlyList<StateDictMatch> others)
     {
-        if (!name.StartsWith(Wrapper, StringComparison.Ordinal))
+        if (!name.StartsWith(Root, StringComparison.Ordinal))
         {
-            return TrainingState.Any(pattern => Fits(pattern, WithoutWrapper(name)));
+            return true;
         }
 
-        string root = name[Wrapper.Length..];
-        return root.StartsWith(Prefix, StringComparison.Ordinal)
-            ? StateDictFormat.Unused.Any(pattern => Fits(pattern, root[Prefix.Length..]))
-            : StateDictFormat.Unused.Any(pattern => Fits(pattern, "/" + root)) || (Wrapper.Length > 0 && TrainingState.Any(pattern => Fits(pattern, root)));
+        string inside = name[Root.Length..];
+        return StateDictFormat.Unused.Any(pattern => Fits(pattern, pattern.StartsWith('/') ? "/" + name[Wrapper.Length..] : inside))
+            || (Root.Length == 0 && TrainingState.Any(pattern => Fits(pattern, inside)))
+            || others.Any(other => other.Root.Length > Root.Length && name.StartsWith(other.Root, StringComparison.Ordinal));
     }
 
-    /// <summary>Finds the format of a file by the names of its tensors.</summary>
-    /// <exception cref="CheckpointFormatException">None fits, or the file holds two models.</exception>
-    public static StateDictMatch Find(ITensorArchive file)
+    /// <summary>Finds the model of a file by the names of its tensors.</summary>
+    /// <param name="file">The file, under plain names.</param>
+    /// <param name="weights">Which of several models to take: a part of the names before it, such as <c>ema</c>; null where there is one only.</param>
+    /// <returns>The model, and other whole models of the file.</returns>
+    /// <exception cref="CheckpointFormatException">There is no model, or more than one and no choice, or no model of that choice.</exception>
+    public static (StateDictMatch Match, IReadOnlyList<StateDictMatch> Others) Find(PlainNames file, string? weights)
     {
+        StateDictMatch[] whole = WholeModels(file);
+        StateDictMatch[] chosen = weights is null ? whole : [.. whole.Where(match => match.IsCalled(weights, wholeWords: true))];
+        if (chosen.Length == 0 && weights is not null)
+        {
+            chosen = [.. whole.Where(match => match.IsCalled(weights, wholeWords: false))];
+        }
+
+        return chosen is [StateDictMatch only]
+            ? (only, [.. whole.Where(match => match != only)])
+            : throw new CheckpointFormatException(file.Path, whole.Length == 0 ? NoModel(file) : Doubt(whole, chosen, weights));
+    }
+
+    /// <summary>Subtrees that hold a whole model, one for each beginning of the names, in the format with the most particular signs.</summary>
+    private static StateDictMatch[] WholeModels(PlainNames file)
+    {
+        OrderedDictionary<string, StateDictMatch> byRoot = [];
         foreach (StateDictFormat format in StateDictFormats.All)
         {
-            StateDictMatch[] matches = [.. file.Tensors.Keys.Select(name => Try(format, name)).OfType<StateDictMatch>().Where(match => match.Holds(file))];
-            if (matches.Length > 1)
+            foreach (string name in file.Tensors.Keys)
             {
-                throw new CheckpointFormatException(file.Path, $"expected one model, found two: {CheckpointFormatException.Quote(matches[0].Wrapper)} and {CheckpointFormatException.Quote(matches[1].Wrapper)}");
-            }
-
-            if (matches is [StateDictMatch match])
-            {
-                return match;
+                if (Try(format, name) is StateDictMatch match && match.Holds(file))
+                {
+                    byRoot.TryAdd(match.Root, match);
+                }
             }
         }
 
-        throw new CheckpointFormatException(
-            file.Path, $"expected a Vision Transformer of timm, DINO, DINOv2, DINOv3, open_clip or transformers, found {file.Tensors.Count} tensors of other names{Examples(file)}");
+        return [.. byRoot.Values.Where(match => !byRoot.Values.Any(other => other != match && other.Lists(match)))];
     }
 
-    private static string Examples(ITensorArchive file) => file.Tensors.Count == 0
-        ? ""
-        : $", such as {string.Join(", ", file.Tensors.Keys.Take(3).Select(CheckpointFormatException.Quote))}";
+    private static string NoModel(PlainNames file)
+    {
+        string container = file.File is TorchArchiveReader { RootClass: string type }
+            ? type.StartsWith("__torch__", StringComparison.Ordinal)
+                ? "a TorchScript archive with "
+                : $"a whole pickled module of the class {CheckpointFormatException.Quote(type)} with "
+            : "";
+        string advice = container.Length > 0 ? "; if it holds such a model, save its weights in Python: torch.save(model.state_dict(), FILE)" : "";
+        string examples = file.Tensors.Count == 0 ? "" : $", such as {string.Join(", ", file.File.Tensors.Keys.Take(3).Select(CheckpointFormatException.Quote))}";
+        return $"expected a Vision Transformer of timm, torchvision, DINO, DINOv2, DINOv3, open_clip, transformers or AugReg, found {container}{file.Tensors.Count} tensors of other names{examples}{advice}";
+    }
+
+    private static string Doubt(StateDictMatch[] whole, StateDictMatch[] chosen, string? weights)
+    {
+        string models = string.Join(" and ", whole.Select(match => CheckpointFormatException.Quote(match.Label)));
+        string flags = string.Join(" or ", whole.Select(match => $"--weights {match.ShortLabel(whole)}"));
+        return weights is null ? $"expected one model, found {whole.Length}: {models}; pass {flags}"
+            : chosen.Length > 1 ? $"--weights {weights}: expected the name of one model, found {chosen.Length} of that name among {models}; pass {flags}"
+            : $"--weights {weights}: expected the name of a model of the file, found {models}; pass {flags}";
+    }
+
+    /// <summary>The first part of the names that no other model of the file has; all of them where there is none.</summary>
+    private string ShortLabel(StateDictMatch[] whole) =>
+        Root.Split(['.', '/'], StringSplitOptions.RemoveEmptyEntries)
+            .FirstOrDefault(part => !whole.Any(other => other != this && other.IsCalled(part, wholeWords: true))) ?? Label;
 
     private static StateDictMatch? Try(StateDictFormat format, string name)
     {
@@ -68,26 +117,17 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
         }
 
         string before = name[..^format.Marker.Length];
-        return format.Prefixes
+        return format.Prefixes.Concat(format.FurtherPrefixes)
             .OrderByDescending(prefix => prefix.Length)
             .Where(prefix => before.EndsWith(prefix, StringComparison.Ordinal))
             .Select(prefix => new StateDictMatch(format, before[..^prefix.Length], prefix))
-            .FirstOrDefault(match => WithoutWrapper(match.Wrapper).Length == 0);
+            .FirstOrDefault(match => match.Wrapper.Length == 0 || match.Wrapper[^1] is '.' or '/');
     }
 
-    private static string WithoutWrapper(string name)
-    {
-        while (name.IndexOf('.', StringComparison.Ordinal) is int dot and > 0 && Wrappers.Contains(name[..dot]))
-        {
-            name = name[(dot + 1)..];
-        }
-
-        return name;
-    }
-
-    private bool Holds(ITensorArchive file)
+    private bool Holds(PlainNames file)
     {
         bool Has(string name) => file.Tensors.ContainsKey(FullName(name));
+
         IReadOnlyList<long> marker = file.Tensors[FullName(StateDictFormat.Marker)].Shape;
         return (StateDictFormat.Signs.Count == 0 || StateDictFormat.Signs.Any(Has))
             && !StateDictFormat.Lacks.Any(Has)
@@ -95,11 +135,30 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
             && (!StateDictFormat.HasPackedGate || HasPackedGate(file));
     }
 
-    private bool HasPackedGate(ITensorArchive file) =>
+    private bool HasPackedGate(PlainNames file) =>
         file.Tensors.TryGetValue(FullName("blocks.0.mlp.fc1.weight"), out TensorEntry? first)
         && file.Tensors.TryGetValue(FullName("blocks.0.mlp.fc2.weight"), out TensorEntry? second)
         && first.Shape.Count == 2 && second.Shape.Count == 2
         && second.Shape[1] > 0 && first.Shape[0] == 2 * second.Shape[1];
+
+    /// <summary>Whether another model is what this format lists beside its own, as the reference's SigLIP files have their blocks twice.</summary>
+    private bool Lists(StateDictMatch other) => other.Root == Wrapper
+        && StateDictFormat.Unused.Any(pattern => Fits(pattern, "/" + other.StateDictFormat.Marker));
+
+    /// <summary>Whether a part of the names before the model is the one asked for, or has it as one of its words: <c>ema</c> of <c>state_dict_ema</c>.</summary>
+    private bool IsCalled(string asked, bool wholeWords)
+    {
+        string wanted = asked.Trim('.', '/');
+        if (Label == wanted)
+        {
+            return true;
+        }
+
+        string[] parts = Root.Split(['.', '/'], StringSplitOptions.RemoveEmptyEntries);
+        return wholeWords
+            ? $".{string.Join('.', parts)}.".Contains($".{wanted}.", StringComparison.Ordinal)
+            : parts.SelectMany(part => part.Split('_')).Contains(wanted);
+    }
 
     private static bool Fits(string pattern, string name) => pattern.EndsWith('*')
         ? name.StartsWith(pattern[..^1], StringComparison.Ordinal)

@@ -6,10 +6,10 @@ namespace SnapViT.Core.Formats;
 internal static class StateDictNames
 {
     /// <summary>The rule that writes a canonical tensor, and the block in its name.</summary>
-    public static (KeyRule Rule, int Block)? Rule(StateDictFormat format, string canonical)
+    public static (KeyRule Rule, int Block)? Rule(StateDictFormat format, string canonical, bool afterPooling = false)
     {
         (string pattern, int block) = Pattern(canonical);
-        KeyRule? rule = format.Rules.FirstOrDefault(row => row.Canonical.Contains(pattern));
+        KeyRule? rule = format.Rules.FirstOrDefault(row => row.AfterPooling == afterPooling && row.Canonical.Contains(pattern));
         return rule is null ? null : (rule, block);
     }
 

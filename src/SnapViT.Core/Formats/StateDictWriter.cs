@@ -17,7 +17,7 @@ public static class StateDictWriter
         ArgumentNullException.ThrowIfNull(format);
         ArgumentNullException.ThrowIfNull(tensors);
         Dictionary<string, TensorToWrite> canonical = tensors.ToDictionary(tensor => tensor.Entry.Name);
-        List<(KeyRule Rule, int Block)> rows = [.. canonical.Keys.Select(name => RowOf(format, name)).Distinct()];
+        List<(KeyRule Rule, int Block)> rows = [.. canonical.Keys.Select(name => RowOf(format, architecture, name)).Distinct()];
         bool hasOuter = rows.Any(row => row.Rule.File[0].StartsWith('/'));
         StateDictMatch match = new(format, "", hasOuter ? format.Prefixes[^1] : format.Prefixes[0]);
         return
@@ -27,7 +27,8 @@ public static class StateDictWriter
         ];
     }
 
-    private static (KeyRule Rule, int Block) RowOf(StateDictFormat format, string name) => StateDictNames.Rule(format, name)
+    private static (KeyRule Rule, int Block) RowOf(StateDictFormat format, ViTArchitecture architecture, string name) =>
+        StateDictNames.Rule(format, name, architecture.NormAfterPool && name.StartsWith("norm.", StringComparison.Ordinal))
         ?? throw new ArgumentException($"tensor {CheckpointFormatException.Quote(name)}: models of format {format.Name} have none like it");
 
     private static IEnumerable<TensorToWrite> Write(StateDictMatch match, KeyRule rule, int block, Dictionary<string, TensorToWrite> canonical)

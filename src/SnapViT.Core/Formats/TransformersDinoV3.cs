@@ -27,9 +27,10 @@ internal static class TransformersDinoV3
     {
         Name = "transformers-dinov3",
         Marker = "embeddings.patch_embeddings.weight",
-        Lacks = ["layer.0.mlp.gate_proj.weight"],
-        Rules = [.. Common, .. Layer(Canonical + "mlp.fc1", "layer.*.mlp.up_proj"), .. Layer(Canonical + "mlp.fc2", "layer.*.mlp.down_proj")],
-        Unused = ["embeddings.mask_token"],
+        Lacks = ["layer.0.mlp.gate_proj.weight", "model.layer.0.mlp.gate_proj.weight"],
+        FurtherPrefixes = ["dinov3_vit."],
+        Rules = AlsoOfVersion5([.. Common, .. Layer(Canonical + "mlp.fc1", "layer.*.mlp.up_proj"), .. Layer(Canonical + "mlp.fc2", "layer.*.mlp.down_proj")]),
+        Unused = ["embeddings.mask_token", "rope_embeddings.*"],
         Constants = [new("embeddings.mask_token", ConstantKind.ZeroToken)],
         LayerNormEpsilon = 1e-5,
         Source = "transformers: models/dinov3_vit/modeling_dinov3_vit.py, configuration_dinov3_vit.py",
@@ -38,14 +39,20 @@ internal static class TransformersDinoV3
     public static StateDictFormat Gated { get; } = Plain with
     {
         Name = "transformers-dinov3-gated",
-        Signs = ["layer.0.mlp.gate_proj.weight"],
+        Signs = ["layer.0.mlp.gate_proj.weight", "model.layer.0.mlp.gate_proj.weight"],
         Lacks = [],
-        Rules =
+        Rules = AlsoOfVersion5(
         [
             .. Common,
             .. Layer(Canonical + "mlp.w1", "layer.*.mlp.gate_proj"),
             .. Layer(Canonical + "mlp.w2", "layer.*.mlp.up_proj"),
             .. Layer(Canonical + "mlp.w3", "layer.*.mlp.down_proj"),
-        ],
+        ]),
     };
+
+    /// <summary>transformers 5 puts the blocks into an encoder of their own, <c>model.layer.0</c>.</summary>
+    private static KeyRule[] AlsoOfVersion5(KeyRule[] rows) =>
+    [
+        .. rows, .. rows.Where(row => row.IsPerBlock).Select(row => row with { File = [.. row.File.Select(name => "model." + name)] }),
+    ];
 }

@@ -30,6 +30,7 @@ internal static class TransformersTowers
         MarkerRank = 4,
         Signs = ["head.probe"],
         Prefixes = ["vision_model."],
+        FurtherPrefixes = [""],
         Rules =
         [
             .. Common,
@@ -61,6 +62,7 @@ internal static class TransformersTowers
         Marker = Patch,
         Signs = ["embeddings.class_embedding"],
         Prefixes = ["vision_model."],
+        FurtherPrefixes = [""],
         Rules =
         [
             Of("cls_token", "embeddings.class_embedding") with { Layout = TensorLayout.Unbatched },

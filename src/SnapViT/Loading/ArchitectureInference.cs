@@ -41,6 +41,11 @@ internal sealed class ArchitectureInference
     {
         _sources.Add(("names", $"format {_archive.StateDictFormat.Name}{(_archive.Prefix.Length > 0 ? $", prefix {_archive.Prefix}" : "")}"));
         _sources.Add(("depth, widths, tokens, MLP, classes", "names and shapes of the tensors"));
+        if (_archive.StateDictFormat.Remark is string remark)
+        {
+            _sources.Add(("classifier", remark));
+        }
+
         (int hidden, int heads) = HiddenAndHeads();
         (PositionEmbedding position, int imageSize) = PositionAndSize();
         ViTArchitecture architecture = new()
@@ -55,6 +60,7 @@ internal sealed class ArchitectureInference
             Channels = _shapes.Channels,
             Classes = _shapes.Classes,
             HasClassToken = _shapes.Has("cls_token"),
+            NormAfterPool = _archive.NormAfterPool,
             HasDistillationToken = _shapes.Has("dist_token"),
             RegisterTokens = _shapes.Registers,
             Mlp = _shapes.Mlp,
@@ -157,8 +163,8 @@ internal sealed class ArchitectureInference
 
     private Pooling PoolingKind() =>
         _shapes.Has("attn_pool.latent") ? Pooling.Attention
-        : _config.AveragesPatches || !_shapes.Has("cls_token") ? Pooling.AveragePatches
-        : _shapes.Has("dist_token") ? Pooling.ClassAndDistillation
+        : _config.AveragesPatches || _archive.NormAfterPool || !_shapes.Has("cls_token") ? Pooling.AveragePatches
+        : _shapes.Has("dist_token") && (!_shapes.Has("head.weight") || _shapes.Has("head_dist.weight")) ? Pooling.ClassAndDistillation
         : Pooling.ClassToken;
 
     private double Epsilon(PositionEmbedding position) => _config.LayerNormEpsilon is double configured
@@ -177,7 +183,7 @@ internal sealed class ArchitectureInference
         string? family = a.Position == PositionEmbedding.Rotary ? "dinov3"
             : a.Pooling == Pooling.Attention ? "siglip"
             : a.HasPreNorm ? "clip"
-            : a.Pooling == Pooling.ClassAndDistillation ? "deit"
+            : a.HasDistillationToken ? "deit"
             : a is { Position: PositionEmbedding.PatchesOnly, HasClassToken: true, HasLayerScale: true, RegisterTokens: 0 } ? "deit3"
             : null;
         return _config.Preprocessing is not null ? Sourced("preprocessing", ModelDescription.AtSide(_config.Preprocessing, a.ImageSize), _config.PreprocessingSource)
@@ -214,6 +220,12 @@ internal sealed class ArchitectureInference
         {
             string source = TableOf(_published.Name);
             return Sourced("heads", ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, _published.Heads, source), source);
+        }
+
+        if (_archive.Heads is int shown)
+        {
+            const string Kernels = "shapes of the file's own kernels";
+            return Sourced("heads", RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, shown, Kernels), Kernels), Kernels);
         }
 
         return _hints.Heads is int passed ? Sourced("heads", RequireHeads(passed, "--num-heads"), "--num-heads")

@@ -65,6 +65,14 @@ internal static class CheckpointWeights
                 throw new CheckpointFormatException(archive.Path, $"expected shape {shape}, found no such tensor{More(later)}", archive.NameInFile(expected.Name));
             }
 
+            if (found.Type is not (TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float64))
+            {
+                throw new CheckpointFormatException(
+                    archive.Path,
+                    $"expected a floating-point tensor of 16 to 64 bits, found {found.Type.SafetensorsName()}: pass the model before it was quantised, or convert it to float16, bfloat16 or float32 first",
+                    archive.NameInFile(expected.Name));
+            }
+
             if (!found.Shape.SequenceEqual(expected.Shape))
             {
                 throw new CheckpointFormatException(archive.Path, $"expected shape {shape}, found [{string.Join(", ", found.Shape)}]", archive.NameInFile(expected.Name));

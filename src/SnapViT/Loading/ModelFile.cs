@@ -29,7 +29,8 @@ public static class ModelFile
     /// <exception cref="CheckpointFormatException">The file is damaged, is no such model, or a tensor is missing, unexpected or not finite.</exception>
     public static LoadedModel Load(string path, ModelHints hints)
     {
-        using CanonicalArchive archive = OpenCanonical(path);
+        ArgumentNullException.ThrowIfNull(hints);
+        using CanonicalArchive archive = OpenCanonical(path, hints.Weights);
         ModelDescription description = Describe(archive, hints);
         return new LoadedModel
         {
@@ -41,15 +42,17 @@ public static class ModelFile
     }
 
     /// <summary>Opens a checkpoint of any container and sees it through its format.</summary>
+    /// <param name="path">A checkpoint in any container and format.</param>
+    /// <param name="weights">Which of several models in the file, by a part of the names before it; null where it holds one only.</param>
     /// <inheritdoc cref="Load(string, ModelHints)"/>
-    public static CanonicalArchive OpenCanonical(string path)
+    public static CanonicalArchive OpenCanonical(string path, string? weights = null)
     {
         ITensorArchive file = CheckpointArchive.Open(path);
         try
         {
             // A damaged config says more than the names of the tensors it was to explain.
             ReadConfig(file);
-            return CanonicalArchive.Open(file);
+            return CanonicalArchive.Open(file, weights);
         }
         catch
         {
@@ -72,7 +75,7 @@ public static class ModelFile
     {
         ArgumentNullException.ThrowIfNull(hints);
         ModelConfig? config = ReadConfig(archive);
-        CanonicalArchive canonical = archive as CanonicalArchive ?? CanonicalArchive.Open(archive);
+        CanonicalArchive canonical = archive as CanonicalArchive ?? CanonicalArchive.Open(archive, hints.Weights);
         ModelDescription inFile = config is null
             ? ArchitectureInference.Infer(canonical, PublishedConfig.NextTo(archive.Path), hints)
             : new ModelDescription(config.Architecture, config.Widths(), [("all", "the config in the file")])

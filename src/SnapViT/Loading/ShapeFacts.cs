@@ -7,6 +7,8 @@ namespace SnapViT.Loading;
 /// <summary>All of an architecture that names and shapes of its tensors show; nothing of it is a guess.</summary>
 internal sealed class ShapeFacts
 {
+    private const int RgbChannels = 3;
+
     private readonly CanonicalArchive _archive;
 
     /// <exception cref="CheckpointFormatException">A tensor that every Vision Transformer has is missing, or has an impossible shape.</exception>
@@ -18,6 +20,14 @@ internal sealed class ShapeFacts
         if (patch[2] != patch[3] || patch.Contains(0))
         {
             throw new CheckpointFormatException(archive.Path, $"expected square patches, found shape [{string.Join(", ", patch)}]", archive.NameInFile("patch_embed.proj.weight"));
+        }
+
+        if (Channels != RgbChannels)
+        {
+            throw new CheckpointFormatException(
+                archive.Path,
+                $"expected a model of images with {RgbChannels} channels (red, green, blue), found patches of {Channels}: images of other channels cannot be read",
+                archive.NameInFile("patch_embed.proj.weight"));
         }
 
         Depth = CountBlocks();

@@ -8,7 +8,7 @@ namespace SnapViT.Models;
 public sealed partial class VisionTransformer
 {
     /// <summary>
-    /// All tokens after the final norm. Follows the caller's gradient mode: gradients flow where a hook asked an output for its gradient.
+    /// All tokens after the final norm, or as they leave the last block where that norm follows the pooling. Follows the caller's gradient mode: gradients flow where a hook asked an output for its gradient.
     /// </summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <param name="hook">Sees every linear layer of every block; null for none.</param>
@@ -26,7 +26,7 @@ public sealed partial class VisionTransformer
             x = next;
         }
 
-        return NormWeights.Find(Weights, "norm").Apply(x).MoveToOuterDisposeScope();
+        return (Architecture.NormAfterPool ? x : NormWeights.Find(Weights, "norm").Apply(x)).MoveToOuterDisposeScope();
     }
 
     /// <summary>One feature vector per image from its tokens.</summary>
@@ -43,6 +43,7 @@ public sealed partial class VisionTransformer
             Pooling.AveragePatches => tokens.narrow(1, Architecture.PrefixTokens, Architecture.Patches).mean([1]),
             _ => throw new InvalidOperationException($"unknown pooling {Architecture.Pooling}"),
         };
+        pooled = Architecture.NormAfterPool ? NormWeights.Find(Weights, "norm").Apply(pooled) : pooled;
         Tensor? projection = Weights.Find("projection.weight");
         pooled = projection is null ? pooled : nn.functional.linear(pooled, projection);
         return pooled.to(ScalarType.Float32).contiguous().MoveToOuterDisposeScope();
@@ -60,7 +61,7 @@ public sealed partial class VisionTransformer
         }
 
         using DisposeScope scope = NewDisposeScope();
-        if (!Architecture.HasDistillationToken)
+        if (Architecture.Pooling != Pooling.ClassAndDistillation)
         {
             return LinearWeights.Find(Weights, "head").Apply(Pool(tokens)).MoveToOuterDisposeScope();
         }

@@ -27,8 +27,8 @@ public sealed class ViTArchitectureTests
         { "LayerNormEpsilon must be positive, found 0", Good with { LayerNormEpsilon = 0 } },
         { "LayerNormEpsilon must be positive, found NaN", Good with { LayerNormEpsilon = double.NaN } },
         { "pooling ClassToken needs a class token", Good with { HasClassToken = false } },
-        { "a distillation token goes with ClassAndDistillation pooling", Good with { HasDistillationToken = true } },
-        { "a distillation token goes with ClassAndDistillation pooling", Good with { Pooling = Pooling.ClassAndDistillation } },
+        { "a norm after pooling goes with AveragePatches pooling", Good with { NormAfterPool = true } },
+        { "ClassAndDistillation pooling needs a distillation token", Good with { Pooling = Pooling.ClassAndDistillation } },
         { "rotary positions need a head width divisible by 4, found 6", Good with { Position = PositionEmbedding.Rotary, HeadDim = 6 } },
     };
 

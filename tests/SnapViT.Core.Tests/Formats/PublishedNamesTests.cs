@@ -1,4 +1,5 @@
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Formats;
 
 namespace SnapViT.Core.Tests.Formats;
@@ -226,7 +227,7 @@ public sealed class PublishedNamesTests
     public void Every_dialect_names_its_source() => Assert.All(StateDictFormats.All, format =>
     {
         Assert.Contains(".py", format.Source, StringComparison.Ordinal);
-        Assert.Same(format, StateDictFormats.Named(format.Name));
+        Assert.True(format.IsReadOnly || StateDictFormats.Named(format.Name) == format);
     });
 
     [Fact]
@@ -237,7 +238,7 @@ public sealed class PublishedNamesTests
 
     [Fact]
     public void An_unknown_dialect_is_refused_with_the_list() =>
-        Assert.Contains("expected one of dinov3, dinov2,", Assert.Throws<ArgumentException>(() => StateDictFormats.Named("keras")).Message, StringComparison.Ordinal);
+        Assert.Contains("expected one of dinov3, dinov2,", Assert.Throws<SnapViTException>(() => StateDictFormats.Named("keras")).Message, StringComparison.Ordinal);
 
     private static IEnumerable<string> Expand(string published) => published
         .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)

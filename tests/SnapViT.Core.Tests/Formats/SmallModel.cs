@@ -47,7 +47,7 @@ internal static class SmallModel
     /// <summary>Every format that a family is published in (spec/models.md).</summary>
     public static TheoryData<string, string> Published => new()
     {
-        { "vit", "timm" }, { "vit", "transformers-vit" }, { "vit without classes", "timm" }, { "vit without classes", "transformers-vit" },
+        { "vit", "timm" }, { "vit", "transformers-vit" }, { "vit", "torchvision" }, { "vit without classes", "timm" }, { "vit without classes", "transformers-vit" },
         { "deit distilled", "timm" }, { "deit distilled", "transformers-deit" },
         { "deit3", "timm" },
         { "siglip", "timm" }, { "siglip", "open_clip-trunk" }, { "siglip", "transformers-siglip" }, { "siglip", "transformers-siglip2" },

@@ -24,6 +24,8 @@ internal static class TinyModels
         ["wide"] = Plain with { EmbedDim = 96, HeadDim = 32, MlpDim = 384, Channels = 3 },
         ["no classifier, no qkv bias"] = Plain with { Classes = 0, HasQkvBias = false },
         ["distilled"] = Plain with { HasDistillationToken = true, Pooling = Pooling.ClassAndDistillation },
+        ["distilled with one classifier"] = Plain with { HasDistillationToken = true },
+        ["norm after pooling"] = Plain with { Pooling = Pooling.AveragePatches, NormAfterPool = true },
         ["deit3"] = Plain with { Position = PositionEmbedding.PatchesOnly, HasLayerScale = true },
         ["average of patches"] = Plain with { HasClassToken = false, Pooling = Pooling.AveragePatches },
         ["dinov2"] = Plain with { RegisterTokens = 4, Position = PositionEmbedding.ClassAndPatches, HasLayerScale = true, Classes = 0 },

@@ -54,7 +54,7 @@ public sealed class ModelFileFaultTests : IDisposable
     public void A_tensor_of_integers_is_refused_with_its_type()
     {
         CheckpointEdits.WithTensors(_path, tensors => tensors["norm.bias"] = TensorToWrite.From("norm.bias", new long[16], 16));
-        Refused("expected a floating-point tensor, found I64", "norm.bias");
+        Refused("expected a floating-point tensor of 16 to 64 bits, found I64", "norm.bias");
     }
 
     [Theory]

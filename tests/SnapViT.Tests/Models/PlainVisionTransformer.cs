@@ -12,7 +12,7 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
 
     /// <summary>Tokens [N][D] after the final norm.</summary>
     /// <param name="image">[3, S, S], flat.</param>
-    public double[][] Tokens(double[] image) => Norm(Blocks(image)[^1], "norm");
+    public double[][] Tokens(double[] image) => _a.NormAfterPool ? Blocks(image)[^1] : Norm(Blocks(image)[^1], "norm");
 
     /// <summary>Tokens [N][D] that enter the first block, then those that leave each block.</summary>
     /// <param name="image">[3, S, S], flat.</param>
@@ -42,6 +42,7 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
             Pooling.AveragePatches => Mean(tokens[_a.PrefixTokens..]),
             _ => AttentionPool(tokens),
         };
+        pooled = _a.NormAfterPool ? Norm([pooled], "norm")[0] : pooled;
         return _a.ProjectionDim > 0 ? Linear(pooled, "projection", _a.ProjectionDim) : pooled;
     }
 

@@ -8,7 +8,7 @@ internal sealed partial class TransformerGraph
     {
         ViTArchitecture a = _architecture;
         string tokens = _graph.Reshape(rows, -1, a.Tokens, a.EmbedDim);
-        string features = a.HasDistillationToken && outputs == OnnxOutputs.Logits ? "" : Pool(rows, tokens);
+        string features = a.Pooling == Pooling.ClassAndDistillation && outputs == OnnxOutputs.Logits ? "" : Pool(rows, tokens);
         if (outputs.HasFlag(OnnxOutputs.Features))
         {
             _graph.Output("features", features, a.FeatureDim);
@@ -16,7 +16,7 @@ internal sealed partial class TransformerGraph
 
         if (outputs.HasFlag(OnnxOutputs.Logits))
         {
-            _graph.Output("logits", a.HasDistillationToken ? BothClassifiers(tokens) : _weights.Linear(features, "head"), a.Classes);
+            _graph.Output("logits", a.Pooling == Pooling.ClassAndDistillation ? BothClassifiers(tokens) : _weights.Linear(features, "head"), a.Classes);
         }
     }
 
@@ -31,6 +31,7 @@ internal sealed partial class TransformerGraph
             Pooling.AveragePatches => _graph.Mean(_graph.Slice(tokens, axis: 1, a.PrefixTokens, a.Tokens), axis: 1),
             _ => throw new InvalidOperationException($"unknown pooling {a.Pooling}"),
         };
+        pooled = a.NormAfterPool ? _weights.Norm(pooled, "norm") : pooled;
         return _weights.Has("projection.weight") ? _weights.Linear(pooled, "projection") : pooled;
     }
 

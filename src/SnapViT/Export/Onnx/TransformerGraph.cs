@@ -54,7 +54,7 @@ internal sealed partial class TransformerGraph
             x = Block(x, _model.Widths[block], $"blocks.{block}.");
         }
 
-        return _weights.Norm(x, "norm");
+        return _architecture.NormAfterPool ? x : _weights.Norm(x, "norm");
     }
 
     /// <summary>Patches in the places of their tokens, plus one table of everything that does not depend on the image: prefix tokens and positions.</summary>
