@@ -1,4 +1,5 @@
 using SnapViT.Calibration;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Importance;
@@ -76,7 +77,7 @@ public sealed class CurvatureEstimatorTests
     [InlineData(-1.0)]
     [InlineData(double.PositiveInfinity)]
     public void A_share_out_of_range_is_refused(double share) =>
-        Assert.Throws<ArgumentException>(() => new CurvatureDamping(Weak, new Damping(DampingKind.Mean, share)).Validated());
+        Assert.Throws<SnapViTException>(() => new CurvatureDamping(Weak, new Damping(DampingKind.Mean, share)).Validated());
 
     private static double Least(ReadOnlySpan<double> scores)
     {
