@@ -24,7 +24,7 @@ internal static class RandomModel
     {
         SubnetWidths widths = architecture.FullWidths;
         using ViTWeights weights = new(architecture, widths, ParameterTable.For(architecture, widths).Select((parameter, index) =>
-            KeyValuePair.Create(parameter.Name, Weight(parameter, QkvLayout.ModelShape(parameter, architecture), (ulong)index))));
+            KeyValuePair.Create(parameter.Name, Weight(parameter, [.. parameter.ModelShape], (ulong)index))));
         return new VisionTransformer(weights.To(precision, device));
     }
 
@@ -51,7 +51,7 @@ internal static class RandomModel
         Depth = depth, EmbedDim = width, Heads = width / 64, HeadDim = 64, MlpDim = 4 * width, PatchSize = 16, ImageSize = 224,
     }.Validated();
 
-    private static Tensor Weight(ParameterShape parameter, long[] shape, ulong seed)
+    private static Tensor Weight(ParameterSpec parameter, long[] shape, ulong seed)
     {
         using Tensor normal = Normal(shape, seed, CPU);
         return parameter.Name.Contains("norm", StringComparison.Ordinal) && parameter.Name.EndsWith(".weight", StringComparison.Ordinal)

@@ -4,6 +4,7 @@ using SnapViT.Data;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Onnx;
 using SnapViT.Workflows;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -51,7 +51,7 @@ internal static class SmallModels
         SubnetWidths kept = widths ?? architecture.FullWidths;
         SeededRandom random = new(seed);
         return new VisionTransformer(new ViTWeights(architecture, kept, ParameterTable.For(architecture, kept).Select(parameter =>
-            KeyValuePair.Create(parameter.Name, Weight(parameter, QkvLayout.ModelShape(parameter, architecture), random)))));
+            KeyValuePair.Create(parameter.Name, Weight(parameter, [.. parameter.ModelShape], random)))));
     }
 
     /// <summary>Scores of which no two are alike.</summary>
@@ -85,7 +85,7 @@ internal static class SmallModels
         return path;
     }
 
-    private static Tensor Weight(ParameterShape parameter, long[] shape, SeededRandom random)
+    private static Tensor Weight(ParameterSpec parameter, long[] shape, SeededRandom random)
     {
         bool scale = (parameter.Name.Contains("norm", StringComparison.Ordinal) && parameter.Name.EndsWith(".weight", StringComparison.Ordinal))
             || parameter.Name.EndsWith(".gamma", StringComparison.Ordinal);

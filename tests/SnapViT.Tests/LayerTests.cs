@@ -17,6 +17,7 @@ public sealed class LayerTests
     private static readonly string[][] Library =
     [
         ["Tensors"],
+        ["Onnx"],
         ["Models", "Data"],
         ["Calibration"],
         ["Correction"],

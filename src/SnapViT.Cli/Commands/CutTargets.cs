@@ -5,6 +5,7 @@ using SnapViT.Core.Checkpoints;
 using SnapViT.Data;
 using SnapViT.Export;
 using SnapViT.Loading;
+using SnapViT.Onnx;
 using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Commands;

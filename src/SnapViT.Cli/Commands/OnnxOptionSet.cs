@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SnapViT.Export;
+using SnapViT.Onnx;
 
 namespace SnapViT.Cli.Commands;
 

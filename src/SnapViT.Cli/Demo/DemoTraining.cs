@@ -15,7 +15,7 @@ internal sealed class DemoTraining : IDisposable
     private const int WarmUp = 200;
 
     private readonly ViTArchitecture _architecture = DemoModel.Architecture;
-    private readonly IReadOnlyList<ParameterShape> _table;
+    private readonly ParameterTable _table;
     private readonly Tensor _flat;
     private readonly AdamW _optimiser;
     private readonly ScalarType _precision;
@@ -80,7 +80,10 @@ internal sealed class DemoTraining : IDisposable
         using DisposeScope scope = NewDisposeScope();
         Tensor images = tensor(batch.Values).view(batch.Labels.Length, 3, _architecture.ImageSize, _architecture.ImageSize);
         Tensor labels = tensor(batch.Labels);
-        using VisionTransformer model = new(new ViTWeights(_architecture, _architecture.FullWidths, Views((name, view) => view.to(ViTWeights.IsMatrix(name) ? _precision : ScalarType.Float32).DetachFromDisposeScope())));
+        using VisionTransformer model = new(new ViTWeights(
+            _architecture,
+            _architecture.FullWidths,
+            Views((parameter, view) => view.to(parameter.IsMatrix ? _precision : ScalarType.Float32).DetachFromDisposeScope())));
         Tensor logits = model.Classify(model.Tokens(images));
         Tensor loss = F.cross_entropy(logits, labels, label_smoothing: LabelSmoothing);
         loss.backward();
@@ -88,34 +91,27 @@ internal sealed class DemoTraining : IDisposable
     }
 
     /// <summary>The parameters as views of the flat vector, in the model's layout; differentiable.</summary>
-    private List<KeyValuePair<string, Tensor>> Views(Func<string, Tensor, Tensor> make)
+    private List<KeyValuePair<string, Tensor>> Views(Func<ParameterSpec, Tensor, Tensor> make)
     {
         using DisposeScope scope = NewDisposeScope();
         List<KeyValuePair<string, Tensor>> views = [];
         long start = 0;
-        foreach (ParameterShape parameter in _table)
+        foreach (ParameterSpec parameter in _table)
         {
-            long[] shape = QkvLayout.ModelShape(parameter, _architecture);
-            long length = shape.Aggregate(1L, (product, side) => product * side);
-            views.Add(new(parameter.Name, make(parameter.Name, _flat.narrow(0, start, length).view(shape))));
+            long length = parameter.Elements;
+            views.Add(new(parameter.Name, make(parameter, _flat.narrow(0, start, length).view([.. parameter.ModelShape]))));
             start += length;
         }
 
         return views;
     }
 
-    private static float[] Initial(ParameterShape parameter, SeededRandom random)
+    private static float[] Initial(ParameterSpec parameter, SeededRandom random)
     {
-        int length = (int)parameter.Shape.Aggregate(1L, (product, side) => product * side);
-        bool norm = parameter.Name.Contains("norm", StringComparison.Ordinal);
         double deviation = parameter.Shape.Count < 2 ? 0 : Math.Min(0.05, 1 / Math.Sqrt(parameter.Shape[^1]));
-        double start = norm && parameter.Name.EndsWith("weight", StringComparison.Ordinal) ? 1 : 0;
-        return [.. Enumerable.Range(0, length).Select(_ => (float)(start + (deviation * random.NextNormal())))];
+        double start = parameter.Role == ParameterRole.NormWeight ? 1 : 0;
+        return [.. Enumerable.Range(0, (int)parameter.Elements).Select(_ => (float)(start + (deviation * random.NextNormal())))];
     }
 
-    private static IEnumerable<float> Decayed(ParameterShape parameter)
-    {
-        bool matrix = parameter.Shape.Count >= 2 && parameter.Name.EndsWith(".weight", StringComparison.Ordinal);
-        return Enumerable.Repeat(matrix ? 1f : 0f, (int)parameter.Shape.Aggregate(1L, (product, side) => product * side));
-    }
+    private static IEnumerable<float> Decayed(ParameterSpec parameter) => Enumerable.Repeat(parameter.IsWeight ? 1f : 0f, (int)parameter.Elements);
 }

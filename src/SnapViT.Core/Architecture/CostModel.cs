@@ -1,3 +1,5 @@
+using SnapViT.Core.Architecture.Parts;
+
 namespace SnapViT.Core.Architecture;
 
 /// <summary>Which tokens the FLOP count sees.</summary>
@@ -31,7 +33,7 @@ public static class CostModel
     {
         ArgumentNullException.ThrowIfNull(architecture);
         ParameterTable.RequireFit(architecture, widths);
-        return PatchFlops(architecture)
+        return PatchEmbeddingSpec.Flops(architecture)
             + (widths.TotalNeurons * NeuronFlops(architecture, convention))
             + (widths.TotalHeads * HeadFlops(architecture, convention));
     }
@@ -40,33 +42,30 @@ public static class CostModel
     public static long NeuronFlops(ViTArchitecture architecture, FlopConvention convention = FlopConvention.True)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        return (architecture.Mlp == MlpKind.SwiGlu ? 6L : 4L) * architecture.EmbedDim * Tokens(architecture, convention);
+        return MlpSpec.NeuronFlops(architecture, Tokens(architecture, convention));
     }
 
     /// <summary>FLOPs that one head costs, <c>8DdN + 4dN^2 + 3N^2</c>.</summary>
     public static long HeadFlops(ViTArchitecture architecture, FlopConvention convention = FlopConvention.True)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        long tokens = Tokens(architecture, convention), width = architecture.HeadDim;
-        return (8 * architecture.EmbedDim * width * tokens) + (4 * width * tokens * tokens) + (3 * tokens * tokens);
+        return AttentionSpec.HeadFlops(architecture, Tokens(architecture, convention));
     }
 
     /// <summary>Parameters that one neuron owns: its rows with biases and its column.</summary>
     public static long NeuronParameters(ViTArchitecture architecture)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        return architecture.Mlp == MlpKind.SwiGlu ? (3L * architecture.EmbedDim) + 2 : (2L * architecture.EmbedDim) + 1;
+        return MlpSpec.NeuronParameters(architecture);
     }
 
     /// <summary>Parameters that one head owns: its query, key and value rows with biases and its columns of the projection.</summary>
     public static long HeadParameters(ViTArchitecture architecture)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        return architecture.HeadDim * ((4L * architecture.EmbedDim) + (architecture.HasQkvBias ? 3 : 0));
+        return AttentionSpec.HeadParameters(architecture);
     }
 
     private static long Tokens(ViTArchitecture architecture, FlopConvention convention) =>
         convention == FlopConvention.Reference ? architecture.Patches + 1 : architecture.Tokens;
-
-    private static long PatchFlops(ViTArchitecture a) => 2L * a.Patches * a.PatchSize * a.PatchSize * a.Channels * a.EmbedDim;
 }

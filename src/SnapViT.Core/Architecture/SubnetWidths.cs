@@ -5,7 +5,11 @@ namespace SnapViT.Core.Architecture;
 /// <summary>What one block keeps. Either may be 0: the branch is then its bias alone.</summary>
 /// <param name="Heads">Attention heads, 0..A.</param>
 /// <param name="Neurons">Hidden neurons of the MLP, 0..H.</param>
-public readonly record struct BlockWidths(int Heads, int Neurons);
+public readonly record struct BlockWidths(int Heads, int Neurons)
+{
+    /// <summary>What is kept along one axis.</summary>
+    public int this[Axis axis] => axis == Axis.Heads ? Heads : Neurons;
+}
 
 /// <summary>The widths of all blocks of a model, in order; compared by value.</summary>
 public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<SubnetWidths>

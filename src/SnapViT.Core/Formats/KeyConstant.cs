@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Checkpoints;
 
 namespace SnapViT.Core.Formats;
@@ -25,9 +26,6 @@ public sealed record KeyConstant(string Name, ConstantKind Kind)
     {
         ConstantKind.ZeroRow => TensorToWrite.From(fullName, new float[architecture.EmbedDim], 1, architecture.EmbedDim),
         ConstantKind.ZeroToken => TensorToWrite.From(fullName, new float[architecture.EmbedDim], 1, 1, architecture.EmbedDim),
-        _ => TensorToWrite.From(fullName, Periods(architecture), architecture.HeadDim / 4),
+        _ => TensorToWrite.From(fullName, RotarySpec.Periods(architecture), architecture.HeadDim / 4),
     };
-
-    private static float[] Periods(ViTArchitecture a) =>
-        [.. Enumerable.Range(0, a.HeadDim / 4).Select(i => MathF.Pow((float)a.RotaryBase, 2f * i / (a.HeadDim / 2f)))];
 }

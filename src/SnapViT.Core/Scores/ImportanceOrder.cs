@@ -1,3 +1,5 @@
+using SnapViT.Core.Architecture;
+
 namespace SnapViT.Core.Scores;
 
 /// <summary>
@@ -22,6 +24,9 @@ public sealed class ImportanceOrder
 
     /// <summary>Original indices of a block's heads, the most important first, [A].</summary>
     public ReadOnlySpan<int> Heads(int block) => _heads[block];
+
+    /// <summary>Original indices of a block's heads or neurons, the most important first.</summary>
+    public ReadOnlySpan<int> Of(Axis axis, int block) => axis == Axis.Heads ? Heads(block) : Neurons(block);
 
     private static int[] Descending(ReadOnlySpan<double> scores)
     {

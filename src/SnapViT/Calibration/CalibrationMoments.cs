@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using TorchSharp;
@@ -13,8 +14,6 @@ namespace SnapViT.Calibration;
 /// <remarks>In the order of the model, so that they serve any ranking. Inputs of <c>proj</c>: A*d, head by head; of <c>fc2</c>: H.</remarks>
 public sealed class CalibrationMoments : IMomentSource
 {
-    private static readonly BlockLinear[] Layers = [BlockLinear.Proj, BlockLinear.Fc2];
-
     private readonly PrefixWeights _weights;
     private readonly Dictionary<(int Block, BlockLinear Layer), SecondMoments> _all;
 
@@ -31,12 +30,13 @@ public sealed class CalibrationMoments : IMomentSource
         ArgumentNullException.ThrowIfNull(architecture);
         PrefixWeights valid = (weights ?? new PrefixWeights(1)).Validated();
         (Architecture, _weights) = (architecture, valid);
-        (int Block, BlockLinear Layer)[] keys = [.. Enumerable.Range(0, architecture.Depth).SelectMany(block => Layers.Select(layer => (block, layer)))];
-        _all = keys.ToDictionary(key => key, Empty);
-        _prefix = keys.Where(key => architecture.PrefixTokens > 0 && valid.InFit(architecture, key.Block) != valid.First).ToDictionary(key => key, Empty);
+        LinearSpec[] layers = [.. ParameterTable.For(architecture, architecture.FullWidths).Blocks.SelectMany(block => block.PrunedInputs)];
+        _all = layers.ToDictionary(layer => layer.Key, Empty);
+        _prefix = layers
+            .Where(layer => architecture.PrefixTokens > 0 && valid.InFit(architecture, layer.Key.Block) != valid.First)
+            .ToDictionary(layer => layer.Key, Empty);
 
-        SecondMoments Empty((int Block, BlockLinear Layer) key) =>
-            new(key.Layer == BlockLinear.Proj ? (long)architecture.Heads * architecture.HeadDim : architecture.MlpDim, device);
+        SecondMoments Empty(LinearSpec layer) => new(layer.Inputs, device);
     }
 
     private CalibrationMoments(CalibrationMoments other)
@@ -56,8 +56,8 @@ public sealed class CalibrationMoments : IMomentSource
     /// <param name="block">Block, 0..L-1.</param>
     /// <param name="layer"><see cref="BlockLinear.Proj"/> or <see cref="BlockLinear.Fc2"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Another layer.</exception>
-    public SecondMoments Of(int block, BlockLinear layer) => layer is BlockLinear.Proj or BlockLinear.Fc2
-        ? _all[(block, layer)]
+    public SecondMoments Of(int block, BlockLinear layer) => _all.TryGetValue((block, layer), out SecondMoments? moments)
+        ? moments
         : throw new ArgumentOutOfRangeException(nameof(layer), layer, "pruning removes inputs of proj and fc2 only");
 
     /// <summary>The moments of one layer with the prefix weight of the fit; the caller disposes them.</summary>
@@ -120,12 +120,12 @@ public sealed class CalibrationMoments : IMomentSource
     {
         public void Observe(int block, BlockLinear layer, Tensor input, Tensor output)
         {
-            if (layer is not (BlockLinear.Proj or BlockLinear.Fc2))
+            if (!moments._all.TryGetValue((block, layer), out SecondMoments? all))
             {
                 return;
             }
 
-            moments.Of(block, layer).Add(input, weights);
+            all.Add(input, weights);
             if (moments._prefix.TryGetValue((block, layer), out SecondMoments? prefix))
             {
                 using DisposeScope scope = NewDisposeScope();

@@ -1,5 +1,4 @@
 using SnapViT.Core.Architecture;
-using SnapViT.Models;
 
 namespace SnapViT.Calibration;
 

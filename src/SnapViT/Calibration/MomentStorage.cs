@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
-using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -3,6 +3,7 @@ using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
+using SnapViT.Models.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,8 +21,8 @@ internal sealed class ElasticCorrection : IDisposable
     private readonly ImportanceOrder _order;
     private readonly CorrectionOptions _options;
 
-    /// <summary>Weight and bias of every layer that may lose inputs, by canonical name.</summary>
-    private readonly Dictionary<string, Tensor> _original = [];
+    /// <summary>Every layer that may lose inputs, in the order of the forward pass, with handles of its own.</summary>
+    private readonly LinearLayer[] _original;
     private readonly ConcurrentDictionary<(int Block, BlockLinear Layer), Lazy<LayerCorrection>> _layers = new();
 
     /// <summary>Corrections for one ranking; nothing is computed yet.</summary>
@@ -41,18 +42,7 @@ internal sealed class ElasticCorrection : IDisposable
         }
 
         (_architecture, _order, _options) = (original.Architecture, order, options.Validated());
-        foreach ((int block, BlockLinear layer) in Layers())
-        {
-            string name = Name(_architecture, block, layer);
-            foreach (string part in new[] { name + ".weight", name + ".bias" })
-            {
-                if (original.Find(part) is Tensor tensor)
-                {
-                    _original.Add(part, tensor.alias().DetachFromDisposeScope());
-                }
-            }
-        }
-
+        _original = [.. original.Blocks.SelectMany(block => block.PrunedInputs).Select(layer => layer.Alias())];
         _moments = moments.Share();
     }
 
@@ -65,22 +55,20 @@ internal sealed class ElasticCorrection : IDisposable
     /// Whether a factor that is not there yet is made for this call alone: the way for a single sub-network, which then takes the memory of one factor
     /// instead of all.
     /// </param>
-    /// <param name="convert">What becomes of every tensor as soon as it is there, by canonical name; null for nothing. The tensor given is disposed here.</param>
+    /// <param name="convert">What becomes of every tensor as soon as it is there; null for nothing. The tensor given is disposed here.</param>
     /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
-    public IReadOnlyDictionary<string, Tensor> At(SubnetWidths widths, bool once = false, Func<string, Tensor, Tensor>? convert = null)
+    public IReadOnlyDictionary<string, Tensor> At(SubnetWidths widths, bool once = false, Func<ParameterSpec, Tensor, Tensor>? convert = null)
     {
         ArgumentNullException.ThrowIfNull(widths);
         Dictionary<string, Tensor> corrected = [];
         try
         {
-            foreach ((int block, BlockLinear layer) in Layers())
+            foreach (LinearLayer layer in _original)
             {
-                (long kept, long all) = layer == BlockLinear.Proj
-                    ? ((long)widths[block].Heads * _architecture.HeadDim, (long)_architecture.Heads * _architecture.HeadDim)
-                    : (widths[block].Neurons, _architecture.MlpDim);
-                if (kept < all)
+                long kept = layer.Spec.PrunedInput!.Value.KeptLength(widths[layer.Spec.Key.Block]);
+                if (kept < layer.Spec.Inputs)
                 {
-                    Correct(block, layer, kept, once, (name, tensor) => corrected.Add(name, Converted(name, tensor, convert)));
+                    Correct(layer, kept, once, (parameter, tensor) => corrected.Add(parameter.Name, Converted(parameter, tensor, convert)));
                 }
             }
 
@@ -102,10 +90,10 @@ internal sealed class ElasticCorrection : IDisposable
     /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
     public void WarmUp(CancellationToken cancellation)
     {
-        foreach ((int block, BlockLinear layer) in Layers())
+        foreach (LinearLayer layer in _original)
         {
             cancellation.ThrowIfCancellationRequested();
-            _ = Kept(block, layer).Value;
+            _ = Kept(layer).Value;
         }
     }
 
@@ -119,32 +107,27 @@ internal sealed class ElasticCorrection : IDisposable
 
         _layers.Clear();
         _moments.Dispose();
-        foreach (Tensor tensor in _original.Values)
+        foreach (LinearLayer layer in _original)
         {
-            tensor.Dispose();
+            layer.Weight.Dispose();
+            layer.Bias?.Dispose();
         }
-
-        _original.Clear();
     }
 
-    private IEnumerable<(int Block, BlockLinear Layer)> Layers() =>
-        Enumerable.Range(0, _architecture.Depth).SelectMany(block => new[] { (block, BlockLinear.Proj), (block, BlockLinear.Fc2) });
+    private Lazy<LayerCorrection> Kept(LinearLayer layer) =>
+        _layers.GetOrAdd(layer.Spec.Key, _ => new Lazy<LayerCorrection>(() => Factor(layer)));
 
-    private Lazy<LayerCorrection> Kept(int block, BlockLinear layer) =>
-        _layers.GetOrAdd((block, layer), key => new Lazy<LayerCorrection>(() => Factor(key.Block, key.Layer)));
-
-    private void Correct(int block, BlockLinear layer, long kept, bool once, Action<string, Tensor> add)
+    private void Correct(LinearLayer layer, long kept, bool once, Action<ParameterSpec, Tensor> add)
     {
-        string name = Name(_architecture, block, layer);
-        bool forThisCall = once && !_layers.ContainsKey((block, layer));
-        LayerCorrection correction = forThisCall ? Factor(block, layer) : Kept(block, layer).Value;
+        bool forThisCall = once && !_layers.ContainsKey(layer.Spec.Key);
+        LayerCorrection correction = forThisCall ? Factor(layer) : Kept(layer).Value;
         try
         {
             (Tensor weight, Tensor? bias) = correction.At(kept);
-            add(name + ".weight", weight.DetachFromDisposeScope());
+            add(layer.Spec.Weight, weight.DetachFromDisposeScope());
             if (bias is not null)
             {
-                add(name + ".bias", bias.DetachFromDisposeScope());
+                add(layer.Spec.Bias!, bias.DetachFromDisposeScope());
             }
         }
         finally
@@ -156,7 +139,7 @@ internal sealed class ElasticCorrection : IDisposable
         }
     }
 
-    private static Tensor Converted(string name, Tensor tensor, Func<string, Tensor, Tensor>? convert)
+    private static Tensor Converted(ParameterSpec parameter, Tensor tensor, Func<ParameterSpec, Tensor, Tensor>? convert)
     {
         if (convert is null)
         {
@@ -165,46 +148,25 @@ internal sealed class ElasticCorrection : IDisposable
 
         using (tensor)
         {
-            return convert(name, tensor).DetachFromDisposeScope();
+            return convert(parameter, tensor).DetachFromDisposeScope();
         }
     }
 
-    private LayerCorrection Factor(int block, BlockLinear layer)
+    private LayerCorrection Factor(LinearLayer layer)
     {
-        string name = Name(_architecture, block, layer);
+        (int block, BlockLinear which) = layer.Spec.Key;
+        PrunedDimension inputs = layer.Spec.PrunedInput!.Value;
         using DisposeScope scope = NewDisposeScope();
-        using SecondMoments moments = _moments.ForFit(block, layer);
-        Tensor order = tensor(Inputs(block, layer), device: moments.Device);
+        using SecondMoments moments = _moments.ForFit(block, which);
+        Tensor order = tensor(inputs.Positions(_order.Of(inputs.Axis, block)), device: moments.Device);
         try
         {
             return LayerCorrection.Factor(
-                _original[name + ".weight"].to(moments.Device),
-                _original.GetValueOrDefault(name + ".bias")?.to(moments.Device),
-                moments,
-                _architecture.Tokens,
-                order,
-                _options);
+                layer.Weight.to(moments.Device), layer.Bias?.to(moments.Device), moments, _architecture.Tokens, order, _options);
         }
         catch (ArgumentException exception)
         {
-            throw new ArgumentException($"{name}: {exception.Message}", exception);
+            throw new ArgumentException($"{layer.Spec.Name}: {exception.Message}", exception);
         }
     }
-
-    /// <summary>Inputs of a layer by importance: neurons, or the d columns of every head.</summary>
-    private long[] Inputs(int block, BlockLinear layer)
-    {
-        if (layer == BlockLinear.Fc2)
-        {
-            return [.. _order.Neurons(block).ToArray().Select(neuron => (long)neuron)];
-        }
-
-        long width = _architecture.HeadDim;
-        return [.. _order.Heads(block).ToArray().SelectMany(head => Enumerable.Range(0, (int)width).Select(column => (head * width) + column))];
-    }
-
-    /// <summary>Canonical name of a layer without <c>.weight</c>: <see cref="BlockLinear.Proj"/>, or the last layer of the MLP.</summary>
-    internal static string Name(ViTArchitecture architecture, int block, BlockLinear layer) => layer == BlockLinear.Proj
-        ? $"blocks.{block}.attn.proj"
-        : $"blocks.{block}.mlp.{(architecture.Mlp == MlpKind.SwiGlu ? "w3" : "fc2")}";
 }

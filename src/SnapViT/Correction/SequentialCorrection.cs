@@ -1,5 +1,7 @@
 using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
 using SnapViT.Models;
+using SnapViT.Models.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,15 +39,15 @@ public sealed class SequentialCorrection
         ArgumentNullException.ThrowIfNull(batches);
         using IDisposable frozen = no_grad();
         using TokenStreams streams = TokenStreams.Start(_dense, batches, cancellation);
-        using Tensor weights = CalibrationMoments.TokenWeights(_dense.Architecture, _prefixWeight, _dense.Weights["patch_embed.proj.weight"].device);
+        using Tensor weights = CalibrationMoments.TokenWeights(_dense.Architecture, _prefixWeight, _dense.Weights.Device);
         VisionTransformer current = new(pruned.Weights.Map(pruned.Widths, (_, tensor) => tensor.clone()));
         try
         {
             for (int block = 0; block < _dense.Architecture.Depth; block++)
             {
-                foreach (BlockLinear layer in new[] { BlockLinear.Proj, BlockLinear.Fc2 })
+                foreach (LinearLayer layer in _dense.Weights.Blocks[block].PrunedInputs)
                 {
-                    current = Fitted(current, streams, block, layer, weights, cancellation);
+                    current = Fitted(current, streams, layer, weights, cancellation);
                 }
 
                 streams.Advance(_dense, current, block);
@@ -73,21 +75,24 @@ public sealed class SequentialCorrection
     }
 
     /// <summary>The model with one layer fitted anew; the one given is disposed.</summary>
-    private VisionTransformer Fitted(VisionTransformer current, TokenStreams streams, int block, BlockLinear layer, Tensor weights, CancellationToken cancellation)
+    private VisionTransformer Fitted(VisionTransformer current, TokenStreams streams, LinearLayer dense, Tensor weights, CancellationToken cancellation)
     {
-        string name = ElasticCorrection.Name(_dense.Architecture, block, layer);
-        if (current.Weights[name + ".weight"].shape[1] == _dense.Weights[name + ".weight"].shape[1])
+        (int block, BlockLinear which) = dense.Spec.Key;
+        LinearLayer layer = current.Weights.Blocks[block][which];
+        if (layer.Spec.Inputs == dense.Spec.Inputs)
         {
             return current;
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor near = current.Weights[name + ".weight"].to(ScalarType.Float64);
+        Tensor near = layer.Weight.to(ScalarType.Float64);
         using CrossMoments moments = new(near.shape[1], near.shape[0], near.device);
-        streams.Observe(_dense, current, block, layer, (input, wanted) => moments.Add(input, wanted, weights), cancellation);
-        (Tensor weight, Tensor bias) = Fit(moments, near, name);
-        VisionTransformer next = new(current.Weights.Map(current.Widths, (key, tensor) =>
-            key == name + ".weight" ? weight.to(tensor.dtype, copy: true) : key == name + ".bias" ? bias.to(tensor.dtype, copy: true) : tensor.alias()));
+        streams.Observe(_dense, current, block, which, (input, wanted) => moments.Add(input, wanted, weights), cancellation);
+        (Tensor weight, Tensor bias) = Fit(moments, near, layer.Spec.Name);
+        VisionTransformer next = new(current.Weights.Map(current.Widths, (parameter, tensor) =>
+            parameter == layer.Spec.Weight ? weight.to(tensor.dtype, copy: true)
+            : parameter == layer.Spec.Bias ? bias.to(tensor.dtype, copy: true)
+            : tensor.alias()));
         current.Dispose();
         return next;
     }

@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -23,7 +24,7 @@ internal sealed class TokenStreams : IDisposable
                 using (batch)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    using Tensor images = batch.to(dense.Weights["patch_embed.proj.weight"].device);
+                    using Tensor images = batch.to(dense.Weights.Device);
                     tokens.Add(dense.EmbedTokens(images).DetachFromDisposeScope());
                 }
             }

@@ -83,19 +83,19 @@ internal sealed class ElasticWeights : IDisposable
         HashSet<string> taken = [];
         try
         {
-            return new VisionTransformer(source.Map(widths, (name, tensor) =>
+            return new VisionTransformer(source.Map(widths, (parameter, tensor) =>
             {
-                if (corrected.TryGetValue(name, out Tensor? own))
+                if (corrected.TryGetValue(parameter.Name, out Tensor? own))
                 {
-                    taken.Add(name);
+                    taken.Add(parameter.Name);
                     return own;
                 }
 
                 using DisposeScope scope = NewDisposeScope();
                 Tensor kept = isOrdered
-                    ? WeightOrder.Prefix(name, tensor, source.Architecture, widths)
-                    : WeightOrder.Select(name, tensor, source.Architecture, Planner.Order, widths);
-                Tensor cast = Cast(name, kept, tensor, precision, device);
+                    ? WeightOrder.Prefix(parameter, tensor, widths)
+                    : WeightOrder.Select(parameter, tensor, Planner.Order, widths);
+                Tensor cast = Cast(parameter, kept, tensor, precision, device);
                 return (ReferenceEquals(cast, tensor) || isOrdered ? Own(cast) : cast).MoveToOuterDisposeScope();
             }));
         }
@@ -107,10 +107,10 @@ internal sealed class ElasticWeights : IDisposable
             }
         }
 
-        Tensor Converted(string name, Tensor tensor)
+        Tensor Converted(ParameterSpec parameter, Tensor tensor)
         {
             using DisposeScope scope = NewDisposeScope();
-            return Own(Cast(name, tensor, source[name], precision, device)).MoveToOuterDisposeScope();
+            return Own(Cast(parameter, tensor, source[parameter], precision, device)).MoveToOuterDisposeScope();
         }
     }
 
@@ -147,11 +147,11 @@ internal sealed class ElasticWeights : IDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_ordered is null)
             {
-                _ordered = _original!.Map(_original.Widths, (name, tensor) =>
+                _ordered = _original!.Map(_original.Widths, (parameter, tensor) =>
                 {
                     using DisposeScope scope = NewDisposeScope();
-                    Tensor cast = Cast(name, tensor, tensor, _precision, _device);
-                    Tensor sorted = WeightOrder.Select(name, cast, _original.Architecture, Planner.Order, _original.Widths);
+                    Tensor cast = Cast(parameter, tensor, tensor, _precision, _device);
+                    Tensor sorted = WeightOrder.Select(parameter, cast, Planner.Order, _original.Widths);
                     return (ReferenceEquals(sorted, cast) ? Own(cast) : sorted).MoveToOuterDisposeScope();
                 });
                 if (_correction is null)
@@ -187,8 +187,8 @@ internal sealed class ElasticWeights : IDisposable
         IReadOnlyDictionary<string, Tensor> corrected = _correction.At(widths);
         try
         {
-            return uncorrected.Map(widths, (name, tensor) =>
-                corrected.TryGetValue(name, out Tensor? own) ? own.to(tensor.dtype, tensor.device, copy: true) : tensor.alias());
+            return uncorrected.Map(widths, (parameter, tensor) =>
+                corrected.TryGetValue(parameter.Name, out Tensor? own) ? own.to(tensor.dtype, tensor.device, copy: true) : tensor.alias());
         }
         finally
         {
@@ -200,9 +200,9 @@ internal sealed class ElasticWeights : IDisposable
     }
 
     /// <summary>A tensor in the precision and on the device that one of the model has in sub-networks; the same handle where it is so already.</summary>
-    private static Tensor Cast(string name, Tensor tensor, Tensor ofModel, ScalarType? precision, Device? device)
+    private static Tensor Cast(ParameterSpec parameter, Tensor tensor, Tensor ofModel, ScalarType? precision, Device? device)
     {
-        ScalarType type = precision is not ScalarType given ? ofModel.dtype : ViTWeights.IsMatrix(name) ? given : ScalarType.Float32;
+        ScalarType type = precision is not ScalarType given ? ofModel.dtype : parameter.IsMatrix ? given : ScalarType.Float32;
         Device where = device ?? ofModel.device;
         bool isThere = tensor.dtype == type && tensor.device_type == where.type && (where.index < 0 || tensor.device_index == where.index);
         return isThere ? tensor : tensor.to(type, where);

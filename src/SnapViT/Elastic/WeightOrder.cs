@@ -16,9 +16,9 @@ internal static class WeightOrder
     public static ViTWeights Sort(ViTWeights weights, ImportanceOrder order)
     {
         using IDisposable frozen = no_grad();
-        return weights.Map(weights.Widths, (name, tensor) =>
+        return weights.Map(weights.Widths, (parameter, tensor) =>
         {
-            Tensor sorted = Select(name, tensor, weights.Architecture, order, weights.Widths);
+            Tensor sorted = Select(parameter, tensor, order, weights.Widths);
             return ReferenceEquals(sorted, tensor) ? tensor.clone() : sorted;
         });
     }
@@ -27,31 +27,41 @@ internal static class WeightOrder
     public static ViTWeights Prefix(ViTWeights ordered, SubnetWidths widths)
     {
         using IDisposable frozen = no_grad();
-        return ordered.Map(widths, (name, tensor) => Prefix(name, tensor, ordered.Architecture, widths));
+        return ordered.Map(widths, (parameter, tensor) => Prefix(parameter, tensor, widths));
     }
 
     /// <summary>The prefix of one ordered tensor: a view.</summary>
-    public static Tensor Prefix(string name, Tensor ordered, ViTArchitecture architecture, SubnetWidths widths) =>
-        PrunedAxis.Of(name, architecture) is PrunedAxis axis ? ordered.narrow(axis.Dimension, 0, axis.KeptLength(widths)) : ordered.alias();
+    public static Tensor Prefix(ParameterSpec parameter, Tensor ordered, SubnetWidths widths)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor prefix = ordered.alias();
+        foreach (PrunedDimension pruned in parameter.Pruned)
+        {
+            prefix = prefix.narrow(pruned.Dimension, 0, pruned.KeptLength(widths[parameter.Block!.Value]));
+        }
+
+        return prefix.MoveToOuterDisposeScope();
+    }
 
     /// <summary>
     /// What the widths keep of one full-width tensor, in importance order: a new tensor; the tensor itself where pruning leaves it as it is.
     /// </summary>
-    public static Tensor Select(string name, Tensor tensor, ViTArchitecture architecture, ImportanceOrder order, SubnetWidths widths)
+    public static Tensor Select(ParameterSpec parameter, Tensor tensor, ImportanceOrder order, SubnetWidths widths)
     {
-        if (PrunedAxis.Of(name, architecture) is not PrunedAxis axis)
+        if (parameter.Pruned.Count == 0)
         {
             return tensor;
         }
 
-        ReadOnlySpan<int> structures = axis.OfHeads ? order.Heads(axis.Block) : order.Neurons(axis.Block);
-        long[] positions = new long[axis.KeptLength(widths)];
-        for (int i = 0; i < positions.Length; i++)
+        using DisposeScope scope = NewDisposeScope();
+        int block = parameter.Block!.Value;
+        Tensor selected = tensor;
+        foreach (PrunedDimension pruned in parameter.Pruned)
         {
-            positions[i] = ((long)structures[i / axis.Unit] * axis.Unit) + (i % axis.Unit);
+            long[] positions = pruned.Positions(order.Of(pruned.Axis, block)[..widths[block][pruned.Axis]]);
+            selected = selected.index_select(pruned.Dimension, torch.tensor(positions, device: tensor.device));
         }
 
-        using Tensor index = torch.tensor(positions, device: tensor.device);
-        return tensor.index_select(axis.Dimension, index);
+        return selected.MoveToOuterDisposeScope();
     }
 }

@@ -1,5 +1,6 @@
-using SnapViT.Export.Onnx;
+using SnapViT.Core.Architecture;
 using SnapViT.Models;
+using SnapViT.Onnx;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,27 +18,24 @@ public static class DequantizedModel
         ArgumentNullException.ThrowIfNull(model);
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
-        return new VisionTransformer(model.Weights.Map(model.Widths, (name, tensor) =>
-            IsMatrix(name, tensor) ? Rounded(name, tensor, precision) : tensor.to(ScalarType.Float32, copy: true)));
+        return new VisionTransformer(model.Weights.Map(model.Widths, (parameter, tensor) =>
+            parameter.IsWeight ? Rounded(parameter, tensor, precision) : tensor.to(ScalarType.Float32, copy: true)));
     }
 
-    private static bool IsMatrix(string name, Tensor tensor) => name.EndsWith(".weight", StringComparison.Ordinal) && tensor.dim() > 1;
-
-    private static Tensor Rounded(string name, Tensor tensor, OnnxPrecision precision)
+    private static Tensor Rounded(ParameterSpec parameter, Tensor tensor, OnnxPrecision precision)
     {
         using DisposeScope scope = NewDisposeScope();
-        return Stored(name, tensor, precision).to(ScalarType.Float32, copy: true).MoveToOuterDisposeScope();
+        return Stored(parameter, tensor, precision).to(ScalarType.Float32, copy: true).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Stored(string name, Tensor tensor, OnnxPrecision precision)
+    private static Tensor Stored(ParameterSpec parameter, Tensor tensor, OnnxPrecision precision)
     {
         if (precision != OnnxPrecision.Int8 || tensor.numel() == 0)
         {
             return precision == OnnxPrecision.Float16 ? tensor.to(ScalarType.Float16) : tensor;
         }
 
-        // The convolution's outputs are its first axis; a linear layer's inputs are its last, for qkv keeps several axes of outputs.
-        Tensor rows = name == "patch_embed.proj.weight" ? tensor.reshape(tensor.shape[0], -1) : tensor.reshape(-1, tensor.shape[^1]);
+        Tensor rows = tensor.reshape(parameter.Shape[0], -1);
         (Tensor integers, Tensor scales) = ChannelQuantisation.Of(rows, outputs: 0);
         return integers.mul(scales.unsqueeze(1)).reshape(tensor.shape);
     }

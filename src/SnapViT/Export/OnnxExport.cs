@@ -1,9 +1,11 @@
 using Google.Protobuf;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Export.Onnx;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Onnx;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace SnapViT.Export;
 
@@ -35,7 +37,7 @@ public static class OnnxExport
         if (CostModel.Parameters(model.Architecture, model.Widths) * sizeof(float) <= options.InlineLimit)
         {
             InlineTensors inside = new();
-            Write(path, TransformerGraph.Build(model, options, _ => inside), config);
+            Write(path, Build(model, options, _ => inside), config);
             return [path];
         }
 
@@ -45,7 +47,7 @@ public static class OnnxExport
         AtomicFile.Write(data, stream =>
         {
             ExternalTensors beside = new(stream, Path.GetFileName(data));
-            graph = TransformerGraph.Build(model, options, _ => beside);
+            graph = Build(model, options, _ => beside);
         });
         Write(path, graph!, config);
         return [path, data];
@@ -53,4 +55,40 @@ public static class OnnxExport
 
     internal static void Write(string path, OnnxGraph graph, ModelConfig config) =>
         AtomicFile.Write(path, stream => graph.Model([KeyValuePair.Create(ModelConfig.MetadataKey, config.ToJson())]).WriteTo(stream));
+
+    /// <summary>Builds the graph of a model and stores its weights.</summary>
+    /// <param name="model">The model; stays the caller's.</param>
+    /// <param name="options">Precision and outputs.</param>
+    /// <param name="storeOf">Where the tensors go that are made of the weight of that canonical name.</param>
+    /// <exception cref="ArgumentException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
+    internal static OnnxGraph Build(VisionTransformer model, OnnxOptions options, Func<string, ITensorStore> storeOf)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        ViTArchitecture a = model.Architecture;
+        OnnxOutputs outputs = OutputsOf(a, options.Outputs);
+        OnnxGraph graph = new(options.Precision, storeOf);
+        string rows = model.Tokens(graph, graph.Input("images", a.Channels, a.ImageSize, a.ImageSize));
+        string tokens = graph.Reshape(rows, -1, a.Tokens, a.EmbedDim);
+        string features = outputs == OnnxOutputs.Logits && model.ClassifiesTokens ? "" : model.Pool(graph, rows, tokens);
+        if (outputs.HasFlag(OnnxOutputs.Features))
+        {
+            graph.Output("features", features, a.FeatureDim);
+        }
+
+        if (outputs.HasFlag(OnnxOutputs.Logits))
+        {
+            graph.Output("logits", model.Classify(graph, tokens, features), a.Classes);
+        }
+
+        return graph;
+    }
+
+    private static OnnxOutputs OutputsOf(ViTArchitecture architecture, OnnxOutputs asked) => asked switch
+    {
+        OnnxOutputs.All => architecture.Classes > 0 ? OnnxOutputs.Features | OnnxOutputs.Logits : OnnxOutputs.Features,
+        _ when asked.HasFlag(OnnxOutputs.Logits) && architecture.Classes == 0 =>
+            throw new ArgumentException("outputs: expected features, for this model has no classifier; found logits"),
+        _ => asked,
+    };
 }

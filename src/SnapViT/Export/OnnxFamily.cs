@@ -1,10 +1,11 @@
 using System.Text.Json;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
 using SnapViT.Elastic;
-using SnapViT.Export.Onnx;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Onnx;
 using static TorchSharp.torch;
 
 namespace SnapViT.Export;
@@ -48,7 +49,7 @@ internal static class OnnxFamily
             AtomicFile.Write(Path.Combine(partial, SharedFile), stream =>
             {
                 ExternalTensors shared = new(stream, SharedFile);
-                TransformerGraph.Build(whole, options, _ => shared);
+                OnnxExport.Build(whole, options, _ => shared);
                 foreach (OnnxFamilySubnet subnet in subnets)
                 {
                     RequireNew(subnet.Name, members);
@@ -67,28 +68,28 @@ internal static class OnnxFamily
         string graph = subnet.Name + ".onnx", data = graph + OnnxExport.DataSuffix;
         if (own.Count == 0)
         {
-            OnnxExport.Write(Path.Combine(folder, graph), TransformerGraph.Build(subnet.Model, options, _ => shared), subnet.Config);
+            OnnxExport.Write(Path.Combine(folder, graph), OnnxExport.Build(subnet.Model, options, _ => shared), subnet.Config);
             return OnnxFamilyMember.Of(folder, graph, null, subnet.Plan);
         }
 
         AtomicFile.Write(Path.Combine(folder, data), stream =>
         {
             ExternalTensors beside = new(stream, data);
-            OnnxGraph built = TransformerGraph.Build(subnet.Model, options, source => own.Contains(source) ? beside : shared);
+            OnnxGraph built = OnnxExport.Build(subnet.Model, options, source => own.Contains(source) ? beside : shared);
             OnnxExport.Write(Path.Combine(folder, graph), built, subnet.Config);
         });
         return OnnxFamilyMember.Of(folder, graph, data, subnet.Plan);
     }
 
-    /// <summary>The tensors of a sub-network that are not the prefix of the whole model's, compared by value.</summary>
+    /// <summary>The tensors of a sub-network that are not the prefix of the whole model's, compared by value: of corrected layers, so of blocks only.</summary>
     private static HashSet<string> OwnTensors(ViTWeights whole, ViTWeights subnet)
     {
         using IDisposable frozen = no_grad();
         using ViTWeights prefix = WeightOrder.Prefix(whole, subnet.Widths);
-        HashSet<string> own = [.. subnet.Tensors.Where(pair => !prefix[pair.Key].Equals(pair.Value)).Select(pair => pair.Key)];
-        return own.FirstOrDefault(name => !name.StartsWith("blocks.", StringComparison.Ordinal)) is string foreign
-            ? throw new ArgumentException($"subnets: expected sub-networks of the elastic model, found one with another {foreign}", nameof(subnet))
-            : own;
+        ParameterSpec[] own = [.. subnet.Table.Where(parameter => !prefix[parameter].Equals(subnet[parameter]))];
+        return own.FirstOrDefault(parameter => parameter.Block is null) is ParameterSpec foreign
+            ? throw new ArgumentException($"subnets: expected sub-networks of the elastic model, found one with another {foreign.Name}", nameof(subnet))
+            : [.. own.Select(parameter => parameter.Name)];
     }
 
     private static void RequireNew(string name, List<OnnxFamilyMember> members)

@@ -99,10 +99,9 @@ public sealed class CurvatureEstimator : IDisposable
     private double[] Costs(int block, BlockLinear layer, CalibrationMoments moments, ViTWeights weights, Damping damping, int unit)
     {
         using DisposeScope scope = NewDisposeScope();
-        string name = ElasticCorrection.Name(_model.Architecture, block, layer) + ".weight";
         Tensor gradients = _gradients.Mean(block, layer, Images);
         Tensor covariance = damping.Apply(moments.Of(block, layer).Covariance().to(gradients.device));
-        return CompensatedRemoval.Costs(weights[name].to(gradients.device), covariance, gradients, unit);
+        return CompensatedRemoval.Costs(weights.Blocks[block][layer].Weight.to(gradients.device), covariance, gradients, unit);
     }
 
     private static void Copy(double[] row, double[,] matrix, int block)

@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,4 @@
-using SnapViT.Models;
+using SnapViT.Core.Architecture;
 using static TorchSharp.torch;
 
 namespace SnapViT.Importance;

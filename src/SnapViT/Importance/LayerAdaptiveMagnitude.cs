@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
 using TorchSharp;

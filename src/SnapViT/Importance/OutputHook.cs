@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Models;
 using static TorchSharp.torch;
 

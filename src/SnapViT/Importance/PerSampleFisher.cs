@@ -1,4 +1,4 @@
-using SnapViT.Models;
+using SnapViT.Core.Architecture;
 using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
+using SnapViT.Models.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,8 +17,8 @@ internal static class ScoredRows
     public static Tensor Weights(ViTWeights weights, int block, BlockLinear layer)
     {
         using DisposeScope scope = NewDisposeScope();
-        BlockWeights all = weights.Blocks[block];
-        Tensor rows = layer == BlockLinear.Fc1 ? all.Fc1.Weight.alias() : all.Qkv.Weight.select(1, 2).reshape(-1, weights.Architecture.EmbedDim);
+        Tensor weight = weights.Blocks[block][layer].Weight;
+        Tensor rows = layer == BlockLinear.Fc1 ? weight.alias() : AttentionPart.Values(weight);
         return rows.MoveToOuterDisposeScope();
     }
 

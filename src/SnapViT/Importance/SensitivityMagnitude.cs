@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using TorchSharp;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Formats;
 
@@ -59,19 +60,19 @@ internal sealed class ArchitectureInference
             ImageSize = imageSize,
             Channels = _shapes.Channels,
             Classes = _shapes.Classes,
-            HasClassToken = _shapes.Has("cls_token"),
+            HasClassToken = _shapes.HasClassToken,
             NormAfterPool = _archive.NormAfterPool,
-            HasDistillationToken = _shapes.Has("dist_token"),
+            HasDistillationToken = _shapes.HasDistillationToken,
             RegisterTokens = _shapes.Registers,
             Mlp = _shapes.Mlp,
             Activation = Activation(),
             Position = position,
             Pooling = PoolingKind(),
             LayerNormEpsilon = Epsilon(position),
-            HasLayerScale = _shapes.Has("blocks.0.ls1.gamma"),
-            HasPreNorm = _shapes.Has("norm_pre.weight"),
-            HasPatchBias = _shapes.Has("patch_embed.proj.bias"),
-            HasQkvBias = _shapes.Has("blocks.0.attn.qkv.bias"),
+            HasLayerScale = _shapes.HasLayerScale,
+            HasPreNorm = _shapes.HasPreNorm,
+            HasPatchBias = _shapes.HasPatchBias,
+            HasQkvBias = _shapes.HasQkvBias,
             ProjectionDim = _shapes.ProjectionDim,
             RotaryBase = _config.RotaryBase ?? 100,
         };
@@ -150,9 +151,9 @@ internal sealed class ArchitectureInference
     /// <summary>CLIP differs by publisher (OpenAI: quick GELU); SigLIP in timm by size, and only two sizes are certain: B and gopt.</summary>
     private Activation? KnownActivation()
     {
-        bool fromTimm = _archive.StateDictFormat.Rules.Any(rule => rule.File[0] == "attn_pool.latent");
-        return _shapes.Has("norm_pre.weight") ? null
-            : fromTimm && _shapes.Has("attn_pool.latent") ? (_shapes.Width, _shapes.Depth) switch
+        bool fromTimm = _archive.StateDictFormat.Rules.Any(rule => rule.File[0] == AttentionPoolSpec.LatentName);
+        return _shapes.HasPreNorm ? null
+            : fromTimm && _shapes.HasAttentionPool ? (_shapes.Width, _shapes.Depth) switch
             {
                 (768, 12) => Core.Architecture.Activation.GeluErf,
                 (1536, 40) => Core.Architecture.Activation.GeluTanh,
@@ -162,16 +163,16 @@ internal sealed class ArchitectureInference
     }
 
     private Pooling PoolingKind() =>
-        _shapes.Has("attn_pool.latent") ? Pooling.Attention
-        : _config.AveragesPatches || _archive.NormAfterPool || !_shapes.Has("cls_token") ? Pooling.AveragePatches
-        : _shapes.Has("dist_token") && (!_shapes.Has("head.weight") || _shapes.Has("head_dist.weight")) ? Pooling.ClassAndDistillation
+        _shapes.HasAttentionPool ? Pooling.Attention
+        : _config.AveragesPatches || _archive.NormAfterPool || !_shapes.HasClassToken ? Pooling.AveragePatches
+        : _shapes.HasDistillationToken && (!_shapes.HasClassifier || _shapes.HasDistillationClassifier) ? Pooling.ClassAndDistillation
         : Pooling.ClassToken;
 
     private double Epsilon(PositionEmbedding position) => _config.LayerNormEpsilon is double configured
         ? Sourced("LayerNorm epsilon", configured, _config.Source)
         : Sourced(
             "LayerNorm epsilon",
-            position == PositionEmbedding.Rotary || _shapes.Has("norm_pre.weight") ? EpsilonOfDinoV3AndClip : _archive.StateDictFormat.LayerNormEpsilon,
+            position == PositionEmbedding.Rotary || _shapes.HasPreNorm ? EpsilonOfDinoV3AndClip : _archive.StateDictFormat.LayerNormEpsilon,
             $"table of formats ({_archive.StateDictFormat.Name})");
 
     /// <summary>
@@ -246,7 +247,7 @@ internal sealed class ArchitectureInference
         : throw new CheckpointFormatException(
             _archive.Path,
             $"expected a multiple of the head width {a.HeadDim} up to {a.EmbedDim}, found {_shapes.AttentionWidths[block]} columns",
-            _archive.NameInFile($"blocks.{block}.attn.proj.weight"));
+            _archive.NameInFile(AttentionSpec.ProjName(block).Weight));
 
     private int BlockNeurons(ViTArchitecture a, int block) => _shapes.Neurons[block] <= a.MlpDim
         ? _shapes.Neurons[block]

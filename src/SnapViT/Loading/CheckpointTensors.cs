@@ -1,4 +1,3 @@
-using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Models;
 using SnapViT.Tensors;
@@ -15,11 +14,7 @@ internal static class CheckpointTensors
         using IDisposable frozen = no_grad();
         return
         [
-            .. ParameterTable.For(model.Architecture, model.Widths).Select(parameter =>
-            {
-                Tensor tensor = model.Weights[parameter.Name];
-                return ArchiveTensors.ToWrite(parameter.Name, QkvLayout.Concerns(parameter.Name) ? QkvLayout.ToCheckpoint(tensor) : tensor);
-            }),
+            .. model.Weights.Table.Select(parameter => ArchiveTensors.ToWrite(parameter.Name, parameter.ToCheckpoint(model.Weights[parameter]))),
         ];
     }
 }

@@ -22,15 +22,15 @@ internal static class CheckpointWeights
         Dictionary<string, Tensor> tensors = [];
         try
         {
-            foreach (ParameterShape parameter in ParameterTable.For(architecture, widths))
+            foreach (ParameterSpec parameter in ParameterTable.For(architecture, widths))
             {
                 Tensor values = archive.ReadFloat32(parameter.Name).DetachFromDisposeScope();
-                if (QkvLayout.Concerns(parameter.Name))
+                if (parameter.Layout.IsHeadMajor)
                 {
                     using Tensor rows = values;
-                    values = QkvLayout.ToModel(rows, architecture.HeadDim).DetachFromDisposeScope();
+                    values = parameter.ToModel(rows).DetachFromDisposeScope();
                 }
-                else if (parameter.Name == "pos_embed" && inFile.Grid != architecture.Grid)
+                else if (parameter.Role == ParameterRole.Position && inFile.Grid != architecture.Grid)
                 {
                     using Tensor table = values;
                     values = PositionTable.Resample(table, inFile, architecture.Grid).DetachFromDisposeScope();
@@ -53,11 +53,11 @@ internal static class CheckpointWeights
     }
 
     /// <summary>Refuses a checkpoint that lacks a tensor of the table, has one of another shape, or one that is not in it.</summary>
-    public static void RequireExactly(CanonicalArchive archive, IReadOnlyList<ParameterShape> table)
+    public static void RequireExactly(CanonicalArchive archive, ParameterTable table)
     {
         for (int i = 0; i < table.Count; i++)
         {
-            ParameterShape expected = table[i];
+            ParameterSpec expected = table[i];
             string shape = $"[{string.Join(", ", expected.Shape)}]";
             if (!archive.Tensors.TryGetValue(expected.Name, out TensorEntry? found))
             {

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Checkpoints;
 
 namespace SnapViT.Loading;
@@ -14,7 +15,7 @@ internal static class PositionInference
     public static (PositionEmbedding Kind, int Grid) Infer(string path, ShapeFacts facts, int? imageSize)
     {
         long positions = facts.Positions!.Value;
-        (PositionEmbedding Kind, int Without)[] kinds = facts.Registers > 0 && facts.Has("cls_token")
+        (PositionEmbedding Kind, int Without)[] kinds = facts.Registers > 0 && facts.HasClassToken
             ? [(PositionEmbedding.AllTokens, facts.PrefixTokens), (PositionEmbedding.ClassAndPatches, facts.PrefixTokens - facts.Registers), (PositionEmbedding.PatchesOnly, 0)]
             : facts.PrefixTokens > 0 ? [(PositionEmbedding.AllTokens, facts.PrefixTokens), (PositionEmbedding.PatchesOnly, 0)]
             : [(PositionEmbedding.PatchesOnly, 0)];
@@ -36,7 +37,7 @@ internal static class PositionInference
                 readings.Length == 0
                     ? $"expected positions of a square of patches and of up to {facts.PrefixTokens} tokens before them, found {positions}"
                     : $"{positions} positions can be of {string.Join(" or of ", readings.Select(reading => $"{reading.Grid}x{reading.Grid} patches"))}; a config.json beside the file decides it",
-                "pos_embed");
+                TokensSpec.PositionsName);
     }
 
     private static int? Root(long patches)

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Formats;
 
@@ -15,11 +16,11 @@ internal sealed class ShapeFacts
     public ShapeFacts(CanonicalArchive archive)
     {
         _archive = archive;
-        IReadOnlyList<long> patch = Shape("patch_embed.proj.weight", 4);
+        IReadOnlyList<long> patch = Shape(PatchEmbeddingSpec.Convolution.Weight, 4);
         (Width, Channels, PatchSize) = (Size(patch[0]), Size(patch[1]), Size(patch[2]));
         if (patch[2] != patch[3] || patch.Contains(0))
         {
-            throw new CheckpointFormatException(archive.Path, $"expected square patches, found shape [{string.Join(", ", patch)}]", archive.NameInFile("patch_embed.proj.weight"));
+            throw new CheckpointFormatException(archive.Path, $"expected square patches, found shape [{string.Join(", ", patch)}]", archive.NameInFile(PatchEmbeddingSpec.Convolution.Weight));
         }
 
         if (Channels != RgbChannels)
@@ -27,15 +28,14 @@ internal sealed class ShapeFacts
             throw new CheckpointFormatException(
                 archive.Path,
                 $"expected a model of images with {RgbChannels} channels (red, green, blue), found patches of {Channels}: images of other channels cannot be read",
-                archive.NameInFile("patch_embed.proj.weight"));
+                archive.NameInFile(PatchEmbeddingSpec.Convolution.Weight));
         }
 
         Depth = CountBlocks();
-        Mlp = Has("blocks.0.mlp.w1.weight") ? MlpKind.SwiGlu : MlpKind.Standard;
-        Registers = Has("reg_token") ? Size(Shape("reg_token", 3)[1]) : 0;
-        string first = Mlp == MlpKind.SwiGlu ? "w1" : "fc1";
-        Neurons = [.. Enumerable.Range(0, Math.Max(Depth, 1)).Select(block => Size(Shape($"blocks.{block}.mlp.{first}.weight", 2)[0]))];
-        AttentionWidths = [.. Enumerable.Range(0, Depth).Select(block => Size(Shape($"blocks.{block}.attn.proj.weight", 2)[1]))];
+        Mlp = Has(MlpSpec.FirstName(0, MlpKind.SwiGlu).Weight) ? MlpKind.SwiGlu : MlpKind.Standard;
+        Registers = Has(TokensSpec.RegistersName) ? Size(Shape(TokensSpec.RegistersName, 3)[1]) : 0;
+        Neurons = [.. Enumerable.Range(0, Math.Max(Depth, 1)).Select(block => Size(Shape(MlpSpec.FirstName(block, Mlp).Weight, 2)[0]))];
+        AttentionWidths = [.. Enumerable.Range(0, Depth).Select(block => Size(Shape(AttentionSpec.ProjName(block).Weight, 2)[1]))];
     }
 
     public int Width { get; }
@@ -60,23 +60,41 @@ internal sealed class ShapeFacts
     public bool IsPruned => AttentionWidths.Any(width => width != Width) || Neurons.Distinct().Count() > 1;
 
     /// <summary>Positions of the table; null where there is none.</summary>
-    public long? Positions => Has("pos_embed") ? Shape("pos_embed", 3)[1] : null;
+    public long? Positions => Has(TokensSpec.PositionsName) ? Shape(TokensSpec.PositionsName, 3)[1] : null;
 
     /// <summary>Neurons of the attention pool's MLP, which is as wide as those of the unpruned blocks; null where there is none.</summary>
-    public int? PoolNeurons => Has("attn_pool.mlp.fc1.weight") ? Size(Shape("attn_pool.mlp.fc1.weight", 2)[0]) : null;
+    public int? PoolNeurons => Has(AttentionPoolSpec.MlpFirst.Weight) ? Size(Shape(AttentionPoolSpec.MlpFirst.Weight, 2)[0]) : null;
 
-    public int PrefixTokens => (Has("cls_token") ? 1 : 0) + (Has("dist_token") ? 1 : 0) + Registers;
+    public int PrefixTokens => (HasClassToken ? 1 : 0) + (HasDistillationToken ? 1 : 0) + Registers;
 
-    public int Classes => Has("head.weight") ? Size(Shape("head.weight", 2)[0]) : 0;
+    public bool HasClassifier => Has(OutputSpec.ClassifierName.Weight);
 
-    public int ProjectionDim => Has("projection.weight") ? Size(Shape("projection.weight", 2)[0]) : 0;
+    public bool HasDistillationClassifier => Has(OutputSpec.DistillationClassifierName.Weight);
 
-    public bool Has(string canonical) => _archive.Tensors.ContainsKey(canonical);
+    public int Classes => HasClassifier ? Size(Shape(OutputSpec.ClassifierName.Weight, 2)[0]) : 0;
+
+    public int ProjectionDim => Has(OutputSpec.ProjectionName.Weight) ? Size(Shape(OutputSpec.ProjectionName.Weight, 2)[0]) : 0;
+
+    public bool HasClassToken => Has(TokensSpec.ClassTokenName);
+
+    public bool HasDistillationToken => Has(TokensSpec.DistillationTokenName);
+
+    public bool HasAttentionPool => Has(AttentionPoolSpec.LatentName);
+
+    public bool HasLayerScale => Has(BlockSpec.LayerScale1Name(0));
+
+    public bool HasPreNorm => Has(NormSpec.Pre.Weight);
+
+    public bool HasPatchBias => Has(PatchEmbeddingSpec.Convolution.Bias);
+
+    public bool HasQkvBias => Has(AttentionSpec.QkvName(0).Bias);
+
+    private bool Has(string canonical) => _archive.Tensors.ContainsKey(canonical);
 
     private int CountBlocks()
     {
         int depth = 0;
-        while (Has($"blocks.{depth}.norm1.weight"))
+        while (Has(BlockSpec.Norm1Name(depth).Weight))
         {
             depth++;
         }

@@ -1,15 +1,16 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Models.Parts;
 using static TorchSharp.torch;
 
 namespace SnapViT.Models;
 
 /// <summary>
-/// The learned tensors of one model by canonical name (<see cref="ParameterTable"/>). Owns them: disposing disposes every handle, while
-/// storage that other weights view lives on with them.
+/// The learned tensors of one model by canonical name, the one that timm gives them. Owns them: disposing disposes every handle, while storage
+/// that other weights view lives on with them.
 /// </summary>
 /// <remarks>
-/// Shapes are those of the table, but for qkv, which is kept head-major (<see cref="QkvLayout"/>): weight [A, 3, d, D] and bias [A, 3, d],
-/// so that a prefix of heads is one contiguous piece of memory.
+/// Shapes are those of a checkpoint, but for qkv, which is kept head-major: weight [A, 3, d, D] and bias [A, 3, d], so that a prefix of heads is
+/// one contiguous piece of memory.
 /// </remarks>
 public sealed class ViTWeights : IDisposable
 {
@@ -20,16 +21,16 @@ public sealed class ViTWeights : IDisposable
     /// <param name="widths">Widths of every block.</param>
     /// <param name="tensors">Tensors in model layout by canonical name; disposed here when they do not fit.</param>
     /// <exception cref="ArgumentException">A tensor is missing, unexpected or has another shape; the message names it.</exception>
-    public ViTWeights(ViTArchitecture architecture, SubnetWidths widths, IEnumerable<KeyValuePair<string, Tensor>> tensors)
+    internal ViTWeights(ViTArchitecture architecture, SubnetWidths widths, IEnumerable<KeyValuePair<string, Tensor>> tensors)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        Architecture = architecture;
-        Widths = widths;
+        (Architecture, Widths) = (architecture, widths);
         _tensors = new(tensors, StringComparer.Ordinal);
         try
         {
-            RequireExactly(ParameterTable.For(architecture, widths));
-            Blocks = [.. Enumerable.Range(0, architecture.Depth).Select(block => BlockWeights.Find(this, block))];
+            Table = ParameterTable.For(architecture, widths);
+            RequireExactly(Table);
+            Blocks = [.. Table.Blocks.Select(block => new BlockPart(this, block))];
         }
         catch
         {
@@ -47,30 +48,36 @@ public sealed class ViTWeights : IDisposable
     /// <summary>All tensors, in the order they were given.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => _tensors;
 
-    /// <summary>Where the tensors are.</summary>
-    internal Device Device => _tensors.Values.First().device;
+    /// <summary>Where the tensors are kept.</summary>
+    public Device Device => this[Table.PatchEmbedding.Layer.Weight].device;
 
-    internal BlockWeights[] Blocks { get; } = [];
+    /// <summary>Everything that is known about the tensors.</summary>
+    internal ParameterTable Table { get; }
+
+    /// <summary>The parts of every block.</summary>
+    internal IReadOnlyList<BlockPart> Blocks { get; }
 
     /// <summary>The tensor of that canonical name.</summary>
     /// <exception cref="KeyNotFoundException">The architecture has no such tensor.</exception>
     public Tensor this[string name] => _tensors[name];
 
-    /// <summary>The tensor of that canonical name, or null when the architecture has none.</summary>
-    public Tensor? Find(string name) => _tensors.GetValueOrDefault(name);
+    /// <summary>The tensor of that parameter, in model layout.</summary>
+    internal Tensor this[ParameterSpec parameter] => _tensors[parameter.Name];
+
+    /// <summary>The tensor of that parameter, or null for none.</summary>
+    internal Tensor? Find(ParameterSpec? parameter) => parameter is null ? null : this[parameter];
 
     /// <summary>New weights, every tensor of which is made from one of these.</summary>
     /// <param name="widths">Widths of the new weights.</param>
-    /// <param name="make">Canonical name and tensor in model layout to a new tensor; a view is fine, the same handle is not.</param>
-    public ViTWeights Map(SubnetWidths widths, Func<string, Tensor, Tensor> make)
+    /// <param name="make">Parameter and tensor in model layout to a new tensor; a view is fine, the same handle is not.</param>
+    internal ViTWeights Map(SubnetWidths widths, Func<ParameterSpec, Tensor, Tensor> make)
     {
-        ArgumentNullException.ThrowIfNull(make);
         Dictionary<string, Tensor> made = [];
         try
         {
-            foreach ((string name, Tensor tensor) in _tensors)
+            foreach (ParameterSpec parameter in Table)
             {
-                made.Add(name, make(name, tensor).DetachFromDisposeScope());
+                made.Add(parameter.Name, make(parameter, this[parameter]).DetachFromDisposeScope());
             }
         }
         catch
@@ -91,8 +98,8 @@ public sealed class ViTWeights : IDisposable
     public ViTWeights To(ScalarType precision, Device? device = null)
     {
         using IDisposable frozen = no_grad();
-        return Map(Widths, (name, tensor) =>
-            tensor.to(IsMatrix(name) ? precision : ScalarType.Float32, device ?? tensor.device, copy: true));
+        return Map(Widths, (parameter, tensor) =>
+            tensor.to(parameter.IsMatrix ? precision : ScalarType.Float32, device ?? tensor.device, copy: true));
     }
 
     /// <inheritdoc/>
@@ -102,14 +109,6 @@ public sealed class ViTWeights : IDisposable
         _tensors.Clear();
     }
 
-    /// <summary>Whether the tensor of that name is a matrix weight, or its bias, whose products run in the precision of the weights.</summary>
-    public static bool IsMatrix(string name) =>
-        name.StartsWith("patch_embed.", StringComparison.Ordinal)
-        || ((name.StartsWith("blocks.", StringComparison.Ordinal) || name.StartsWith("attn_pool.", StringComparison.Ordinal))
-            && !name.Contains("norm", StringComparison.Ordinal)
-            && !name.EndsWith(".gamma", StringComparison.Ordinal)
-            && !name.EndsWith(".latent", StringComparison.Ordinal));
-
     private static void DisposeAll(IEnumerable<Tensor> tensors)
     {
         foreach (Tensor tensor in tensors)
@@ -118,16 +117,16 @@ public sealed class ViTWeights : IDisposable
         }
     }
 
-    private void RequireExactly(IReadOnlyList<ParameterShape> table)
+    private void RequireExactly(ParameterTable table)
     {
-        foreach (ParameterShape expected in table)
+        foreach (ParameterSpec expected in table)
         {
             if (!_tensors.TryGetValue(expected.Name, out Tensor? found))
             {
                 throw new ArgumentException($"{expected.Name}: expected a tensor of shape [{string.Join(", ", expected.Shape)}], found none");
             }
 
-            long[] shape = QkvLayout.ModelShape(expected, Architecture);
+            long[] shape = [.. expected.ModelShape];
             if (!found.shape.AsSpan().SequenceEqual(shape))
             {
                 throw new ArgumentException(

@@ -1,4 +1,7 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Models.Parts;
+using SnapViT.Onnx;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Models;
@@ -10,10 +13,15 @@ namespace SnapViT.Models;
 /// Owns its weights. Calls are thread-safe: a forward pass changes nothing in the model. Matrix products run in the precision of the weights
 /// (<see cref="ViTWeights.To"/>); the residual stream, every LayerNorm and all results are float32.
 /// </remarks>
-public sealed partial class VisionTransformer : IDisposable
+public sealed class VisionTransformer : IDisposable
 {
-    private readonly Tensor? _rotaryCos;
-    private readonly Tensor? _rotarySin;
+    private readonly PatchEmbeddingPart _patchEmbedding;
+    private readonly TokensPart _tokens;
+    private readonly NormLayer? _preNorm;
+    private readonly RotaryPart? _rotary;
+    private readonly NormLayer? _norm;
+    private readonly PoolingPart _pooling;
+    private readonly ClassifierPart? _classifier;
 
     /// <summary>Makes a model of weights and takes ownership of them.</summary>
     /// <param name="weights">Weights of the model, disposed with it.</param>
@@ -21,10 +29,14 @@ public sealed partial class VisionTransformer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(weights);
         Weights = weights;
-        if (Architecture.Position == PositionEmbedding.Rotary)
-        {
-            (_rotaryCos, _rotarySin) = RotaryEmbedding.Table(Architecture, weights["patch_embed.proj.weight"].device);
-        }
+        ParameterTable table = weights.Table;
+        _patchEmbedding = new PatchEmbeddingPart(weights, table.PatchEmbedding);
+        _tokens = new TokensPart(weights, table.Tokens);
+        _preNorm = table.PreNorm is null ? null : new NormLayer(weights, table.PreNorm);
+        _rotary = Architecture.Position == PositionEmbedding.Rotary ? new RotaryPart(Architecture, weights.Device) : null;
+        _norm = Architecture.NormAfterPool ? null : new NormLayer(weights, table.Norm);
+        _pooling = new PoolingPart(weights, table);
+        _classifier = Architecture.Classes > 0 ? new ClassifierPart(weights, table.Output) : null;
     }
 
     /// <summary>The unpruned architecture.</summary>
@@ -35,9 +47,6 @@ public sealed partial class VisionTransformer : IDisposable
 
     /// <summary>The model's tensors.</summary>
     public ViTWeights Weights { get; }
-
-    /// <summary>Cosine and sine [P, d] of the rotary positions; null where the model has none.</summary>
-    internal (Tensor Cos, Tensor Sin)? Rotary => _rotaryCos is null ? null : (_rotaryCos, _rotarySin!);
 
     /// <summary>Pooled features of images, without gradients.</summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S] with S the architecture's image size.</param>
@@ -62,11 +71,108 @@ public sealed partial class VisionTransformer : IDisposable
         return Classify(tokens);
     }
 
+    /// <summary>
+    /// All tokens after the final norm, or as they leave the last block where that norm follows the pooling. Follows the caller's gradient mode:
+    /// gradients flow where a hook asked an output for its gradient.
+    /// </summary>
+    /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
+    /// <param name="hook">Sees every linear layer of every block; null for none.</param>
+    /// <returns>Tokens, float32 [B, N, D].</returns>
+    /// <exception cref="ArgumentException">The images have another shape.</exception>
+    public Tensor Tokens(Tensor images, IForwardHook? hook = null)
+    {
+        RequireImages(images);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = EmbedTokens(images);
+        for (int block = 0; block < Architecture.Depth; block++)
+        {
+            Tensor next = Block(x, block, hook);
+            x.Dispose();
+            x = next;
+        }
+
+        return (_norm?.Forward(x) ?? x).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>One feature vector per image from its tokens.</summary>
+    /// <param name="tokens">Tokens after the final norm, float32 [B, N, D].</param>
+    /// <returns>Features, float32 [B, D] (CLIP: [B, projection width]).</returns>
+    public Tensor Pool(Tensor tokens) => _pooling.Forward(tokens);
+
+    /// <summary>Class scores from tokens by the model's own classifier; distilled DeiT: the mean of its two.</summary>
+    /// <param name="tokens">Tokens after the final norm, float32 [B, N, D].</param>
+    /// <returns>Logits, float32 [B, classes].</returns>
+    /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    public Tensor Classify(Tensor tokens)
+    {
+        if (_classifier is null)
+        {
+            throw new InvalidOperationException("this model has no classifier: its features can be used, its logits do not exist");
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        return (ClassifiesTokens ? _classifier.OfTokens(tokens) : _classifier.OfFeatures(Pool(tokens))).MoveToOuterDisposeScope();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        _rotaryCos?.Dispose();
-        _rotarySin?.Dispose();
+        _rotary?.Dispose();
         Weights.Dispose();
+    }
+
+    /// <summary>Whether the classifiers look at tokens of their own, not at the pooled features (distilled DeiT).</summary>
+    internal bool ClassifiesTokens => _classifier is { ReadsTokens: true };
+
+    /// <summary>The tokens before the first block: [B, 3, S, S] to float32 [B, N, D].</summary>
+    internal Tensor EmbedTokens(Tensor images)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = _tokens.Forward(_patchEmbedding.Forward(images));
+        return (_preNorm?.Forward(x) ?? x).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>One block, [B, N, D] to [B, N, D].</summary>
+    internal Tensor Block(Tensor x, int block, IForwardHook? hook) => Weights.Blocks[block].Forward(x, _rotary, hook);
+
+    /// <summary>
+    /// The forward pass in an ONNX graph up to the final norm: images [batch, 3, S, S] to tokens. The residual stream is kept as rows [batch*N, D], so
+    /// that every linear layer is one Gemm.
+    /// </summary>
+    internal string Tokens(OnnxGraph graph, string images)
+    {
+        string x = graph.Reshape(_tokens.Forward(graph, _patchEmbedding.Forward(graph, images)), -1, Architecture.EmbedDim);
+        x = _preNorm?.Forward(graph, x) ?? x;
+        foreach (BlockPart block in Weights.Blocks)
+        {
+            x = block.Forward(graph, x, _rotary);
+        }
+
+        return _norm?.Forward(graph, x) ?? x;
+    }
+
+    /// <summary>The features in an ONNX graph, [batch, D] or [batch, projection width].</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="rows">Tokens after the final norm, rows [batch*N, D].</param>
+    /// <param name="tokens">The same as [batch, N, D].</param>
+    internal string Pool(OnnxGraph graph, string rows, string tokens) => _pooling.Forward(graph, rows, tokens);
+
+    /// <summary>The class scores in an ONNX graph, [batch, classes], of a model with a classifier.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="tokens">Tokens after the final norm, [batch, N, D].</param>
+    /// <param name="features">Pooled features; not read where <see cref="ClassifiesTokens"/>.</param>
+    internal string Classify(OnnxGraph graph, string tokens, string features) =>
+        ClassifiesTokens ? _classifier!.OfTokens(graph, tokens) : _classifier!.OfFeatures(graph, features);
+
+    private void RequireImages(Tensor images)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        long side = Architecture.ImageSize, channels = Architecture.Channels;
+        long[] shape = images.shape;
+        if (shape.Length != 4 || shape[1] != channels || shape[2] != side || shape[3] != side)
+        {
+            throw new ArgumentException(
+                $"images: expected shape [B, {channels}, {side}, {side}], found [{string.Join(", ", shape)}]", nameof(images));
+        }
     }
 }

@@ -13,7 +13,7 @@ public sealed class ParameterTableTests
     {
         ViTArchitecture architecture = GoldenFamily.Architecture(family);
         Dictionary<string, long[]> expected = GoldenFamily.CanonicalShapes(family);
-        IReadOnlyList<ParameterShape> table = ParameterTable.For(architecture, architecture.FullWidths);
+        ParameterTable table = ParameterTable.For(architecture, architecture.FullWidths);
         Assert.Equal(expected.Keys.Order(StringComparer.Ordinal), table.Select(parameter => parameter.Name).Order(StringComparer.Ordinal));
         Assert.All(table, parameter => Assert.Equal(expected[parameter.Name], parameter.Shape));
     }
@@ -39,7 +39,7 @@ public sealed class ParameterTableTests
     public void Pruning_never_touches_the_mlp_of_the_attention_pool()
     {
         ViTArchitecture siglip = GoldenFamily.Architecture("siglip2");
-        IReadOnlyList<ParameterShape> table = ParameterTable.For(siglip, SubnetWidths.Uniform(4, new BlockWidths(1, 1)));
+        ParameterTable table = ParameterTable.For(siglip, SubnetWidths.Uniform(4, new BlockWidths(1, 1)));
         Assert.Equal([192, 48], table.Single(parameter => parameter.Name == "attn_pool.mlp.fc1.weight").Shape);
     }
 
@@ -54,7 +54,7 @@ public sealed class ParameterTableTests
         Assert.DoesNotContain("head.weight", clip);
 
         ViTArchitecture dinov2 = Small with { Position = PositionEmbedding.ClassAndPatches, RegisterTokens = 4 };
-        IReadOnlyList<ParameterShape> table = ParameterTable.For(dinov2, dinov2.FullWidths);
+        ParameterTable table = ParameterTable.For(dinov2, dinov2.FullWidths);
         Assert.Equal([1, 17, 48], table.Single(parameter => parameter.Name == "pos_embed").Shape);
         Assert.Equal([1, 4, 48], table.Single(parameter => parameter.Name == "reg_token").Shape);
 

@@ -1,4 +1,5 @@
 using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
 using SnapViT.Models;
 using SnapViT.Tests.Export;
 using TorchSharp;

@@ -102,11 +102,11 @@ public sealed class ConvertCommandTests : IDisposable
     private string PublishedDeitTiny()
     {
         Random random = new(1);
-        IReadOnlyList<ParameterShape> table = ParameterTable.For(TinyModels.DeitTiny, TinyModels.DeitTiny.FullWidths);
+        ParameterTable table = ParameterTable.For(TinyModels.DeitTiny, TinyModels.DeitTiny.FullWidths);
         SafetensorsWriter.Write(At("deit_tiny.safetensors"), table.Select(parameter => TensorToWrite.From(parameter.Name, Values(parameter), [.. parameter.Shape])));
         return At("deit_tiny.safetensors");
 
-        float[] Values(ParameterShape parameter) => [.. Enumerable.Range(0, (int)parameter.Elements).Select(_ => random.NextSingle() - 0.5f)];
+        float[] Values(ParameterSpec parameter) => [.. Enumerable.Range(0, (int)parameter.Elements).Select(_ => random.NextSingle() - 0.5f)];
     }
 
     private string At(string name) => Path.Combine(_folder, name);

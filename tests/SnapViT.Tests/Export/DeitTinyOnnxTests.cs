@@ -3,6 +3,7 @@ using SnapViT.Data;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Onnx;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Export;

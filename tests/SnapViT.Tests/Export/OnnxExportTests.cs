@@ -1,7 +1,9 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Data;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Onnx;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Export;
@@ -140,8 +142,8 @@ public sealed class OnnxExportTests : IDisposable
     public void A_weight_that_half_precision_cannot_hold_is_refused()
     {
         using VisionTransformer model = TinyModels.Create("vit");
-        using VisionTransformer large = new(model.Weights.Map(model.Widths, (name, tensor) =>
-            name == "blocks.1.mlp.fc2.weight" ? full(tensor.shape, 70_000f) : tensor.clone()));
+        using VisionTransformer large = new(model.Weights.Map(model.Widths, (parameter, tensor) =>
+            parameter.Name == "blocks.1.mlp.fc2.weight" ? full(tensor.shape, 70_000f) : tensor.clone()));
         ArgumentException refused = Assert.Throws<ArgumentException>(() =>
             OnnxExport.Save(Graph, large, Config(large), new OnnxOptions { Precision = OnnxPrecision.Float16 }));
         Assert.Contains("blocks.1.mlp.fc2.weight", refused.Message, StringComparison.Ordinal);
@@ -201,8 +203,9 @@ public sealed class OnnxExportTests : IDisposable
     }
 
     /// <summary>Every weight of a linear layer or convolution rounded by hand: per output channel to 127 steps of its largest value.</summary>
-    private static Tensor Rounded(string name, Tensor tensor)
+    private static Tensor Rounded(ParameterSpec parameter, Tensor tensor)
     {
+        string name = parameter.Name;
         bool matrix = name.EndsWith(".weight", StringComparison.Ordinal) && !name.Contains("norm", StringComparison.Ordinal);
         if (!matrix || tensor.numel() == 0)
         {

@@ -6,6 +6,7 @@ using SnapViT.Correction;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Onnx;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Export;
@@ -173,8 +174,8 @@ public sealed class OnnxFamilyTests : IDisposable
 
     /// <summary>A sub-network whose fc2 layers have weights and biases of their own, as a correction gives them.</summary>
     private static Subnet Corrected(Subnet subnet) => new(
-        new VisionTransformer(subnet.Model.Weights.Map(subnet.Plan.Widths, (name, tensor) =>
-            name.Contains(".fc2.", StringComparison.Ordinal) ? tensor * 1.25 : tensor.alias())),
+        new VisionTransformer(subnet.Model.Weights.Map(subnet.Plan.Widths, (parameter, tensor) =>
+            parameter.Name.Contains(".fc2.", StringComparison.Ordinal) ? tensor * 1.25 : tensor.alias())),
         subnet.Plan,
         subnet.Source,
         "none");

@@ -53,7 +53,7 @@ internal static class TinyModels
     {
         widths ??= architecture.FullWidths;
         return new VisionTransformer(new ViTWeights(architecture, widths, ParameterTable.For(architecture, widths).Select((parameter, index) =>
-            KeyValuePair.Create(parameter.Name, Weight(parameter, QkvLayout.ModelShape(parameter, architecture), seed + (ulong)index)))));
+            KeyValuePair.Create(parameter.Name, Weight(parameter, [.. parameter.ModelShape], seed + (ulong)index)))));
     }
 
     /// <summary>A model with random scores; its floors let blocks lose everything.</summary>
@@ -77,7 +77,7 @@ internal static class TinyModels
     public static Tensor Images(ViTArchitecture architecture, int count) =>
         Normal([count, architecture.Channels, architecture.ImageSize, architecture.ImageSize], seed: 99);
 
-    private static Tensor Weight(ParameterShape parameter, long[] shape, ulong seed)
+    private static Tensor Weight(ParameterSpec parameter, long[] shape, ulong seed)
     {
         using DisposeScope scope = NewDisposeScope();
         bool scale = parameter.Name.EndsWith(".gamma", StringComparison.Ordinal)

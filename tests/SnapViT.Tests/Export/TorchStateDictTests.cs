@@ -27,7 +27,7 @@ public sealed class TorchStateDictTests : IDisposable
         using VisionTransformer model = TinyModels.Create(family, TinyModels.Uneven);
         TorchStateDict.Save(Path, model);
         using TorchArchiveReader archive = TorchArchiveReader.Open(Path);
-        IReadOnlyList<ParameterShape> table = ParameterTable.For(model.Architecture, model.Widths);
+        ParameterTable table = ParameterTable.For(model.Architecture, model.Widths);
         Assert.Equal(table.Select(parameter => parameter.Name).Order(StringComparer.Ordinal), archive.Tensors.Keys.Order(StringComparer.Ordinal));
         Assert.All(table, parameter => Assert.Equal(parameter.Shape, archive.Tensors[parameter.Name].Shape));
     }

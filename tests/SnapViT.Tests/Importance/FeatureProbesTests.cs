@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Importance;
 using SnapViT.Models;
 using TorchSharp;
@@ -47,7 +48,7 @@ public sealed class FeatureProbesTests
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
         string bias = layer == "proj" ? $"blocks.{block}.attn.proj.bias" : $"blocks.{block}.mlp.fc2.bias";
-        using VisionTransformer moved = new(model.Weights.Map(model.Widths, (name, tensor) => name == bias ? tensor + change : tensor.alias()));
+        using VisionTransformer moved = new(model.Weights.Map(model.Widths, (parameter, tensor) => parameter.Name == bias ? tensor + change : tensor.alias()));
         Tensor features = moved.Pool(moved.Tokens(images));
         return ((features / features.norm(1, keepdim: true)) * probes).sum().item<float>();
     }

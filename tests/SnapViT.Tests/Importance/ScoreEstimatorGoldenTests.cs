@@ -1,7 +1,9 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Importance;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Models.Parts;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Importance;
@@ -47,7 +49,7 @@ public sealed class ScoreEstimatorGoldenTests
     {
         using Golden golden = Golden.Open(family, "dino.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        using VisionTransformer model = new(loaded.Model.Weights.Map(loaded.Model.Widths, (name, tensor) => tensor.clone().requires_grad_(QkvLayout.Concerns(name))));
+        using VisionTransformer model = new(loaded.Model.Weights.Map(loaded.Model.Widths, (parameter, tensor) => tensor.clone().requires_grad_(parameter.Layout.IsHeadMajor)));
         using var scope = NewDisposeScope();
         foreach (string crops in new[] { "crops_0", "crops_1" })
         {
@@ -57,8 +59,9 @@ public sealed class ScoreEstimatorGoldenTests
 
         for (int block = 0; block < 4; block++)
         {
-            using Tensor gradient = model.Weights[$"blocks.{block}.attn.qkv.weight"].grad!;
-            QkvLayout.ToCheckpoint(gradient).ShouldBeWithinOfLargest(1e-4, golden.Float($"blocks.{block}.attn.qkv.weight.grad"));
+            LinearLayer qkv = model.Weights.Blocks[block][BlockLinear.Qkv];
+            using Tensor gradient = qkv.Weight.grad!;
+            qkv.Spec.Weight.ToCheckpoint(gradient).ShouldBeWithinOfLargest(1e-4, golden.Float($"blocks.{block}.attn.qkv.weight.grad"));
         }
 
         static Tensor Features(VisionTransformer model, Tensor crops) =>

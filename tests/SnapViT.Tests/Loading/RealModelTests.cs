@@ -22,7 +22,7 @@ public sealed class RealModelTests
         ModelDescription description = ModelFile.Describe(file);
         ViTArchitecture a = description.Architecture;
 
-        IReadOnlyList<ParameterShape> table = ParameterTable.For(a, description.Widths);
+        ParameterTable table = ParameterTable.For(a, description.Widths);
         Assert.Equal(keys.Select(key => key.ToString()).Order(StringComparer.Ordinal), table.Select(row => new TensorEntry(row.Name, TensorType.Float32, row.Shape).ToString()).Order(StringComparer.Ordinal));
         Assert.Equal(model.GetProperty("params").GetInt64(), CostModel.Parameters(a, description.Widths));
         Assert.Equal(model.GetProperty("num_classes").GetInt32(), a.Classes);

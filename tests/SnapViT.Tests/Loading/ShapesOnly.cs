@@ -32,5 +32,5 @@ internal sealed class ShapesOnly(IEnumerable<TensorEntry> tensors) : ITensorArch
     }
 
     /// <summary>Biases of fused layers only are looked at while a format is written.</summary>
-    private static void WriteZeros(Stream stream, ParameterShape parameter) => stream.Write(new byte[parameter.Elements * sizeof(float)]);
+    private static void WriteZeros(Stream stream, ParameterSpec parameter) => stream.Write(new byte[parameter.Elements * sizeof(float)]);
 }

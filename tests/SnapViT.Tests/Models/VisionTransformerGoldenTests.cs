@@ -2,6 +2,7 @@ using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Models.Parts;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Models;
@@ -88,13 +89,9 @@ public sealed class VisionTransformerGoldenTests
         using Golden io = Golden.Open(family, "io.safetensors");
         using LoadedModel loaded = Golden.Model(family);
         using var scope = NewDisposeScope();
-        (Tensor cos, Tensor sin) = RotaryEmbedding.Table(loaded.Model.Architecture, CPU);
-        using (cos)
-        using (sin)
-        {
-            cos.ShouldBeWithin(1e-6, io.Float("rope_cos"));
-            sin.ShouldBeWithin(1e-6, io.Float("rope_sin"));
-        }
+        using RotaryPart rotary = new(loaded.Model.Architecture, CPU);
+        rotary.Cos.ShouldBeWithin(1e-6, io.Float("rope_cos"));
+        rotary.Sin.ShouldBeWithin(1e-6, io.Float("rope_sin"));
     }
 
     [Fact, LeakCheck]

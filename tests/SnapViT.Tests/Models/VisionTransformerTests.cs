@@ -50,8 +50,8 @@ public sealed class VisionTransformerTests
     public void In_bfloat16_the_residual_stream_and_the_norms_stay_in_float32()
     {
         using VisionTransformer full = Create("vit", pruned: false);
-        using VisionTransformer model = new(full.Weights.Map(full.Widths, (name, tensor) =>
-            name.Contains("attn.proj.", StringComparison.Ordinal) || name.Contains("mlp.fc2.", StringComparison.Ordinal) ? tensor * 0.001 : tensor.clone()));
+        using VisionTransformer model = new(full.Weights.Map(full.Widths, (parameter, tensor) =>
+            parameter.Name.Contains("attn.proj.", StringComparison.Ordinal) || parameter.Name.Contains("mlp.fc2.", StringComparison.Ordinal) ? tensor * 0.001 : tensor.clone()));
         using VisionTransformer halved = new(model.Weights.To(ScalarType.BFloat16));
         using DisposeScope scope = NewDisposeScope();
         Tensor images = TinyModels.Images(model.Architecture, 8);

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
-using SnapViT.Core.Architecture;
 
-namespace SnapViT.Export.Onnx;
+namespace SnapViT.Onnx;
 
 /// <summary>A graph under construction. Values are named; every method that adds a node gives the name of its result.</summary>
 internal sealed class OnnxGraph
@@ -16,6 +15,17 @@ internal sealed class OnnxGraph
 
     private readonly GraphProto _graph = new() { Name = "vision_transformer" };
     private readonly HashSet<string> _initializers = [];
+
+    /// <summary>An empty graph.</summary>
+    /// <param name="precision">How weights are stored.</param>
+    /// <param name="storeOf">Where the tensors go that are made of the weight of that canonical name.</param>
+    public OnnxGraph(OnnxPrecision precision, Func<string, ITensorStore> storeOf) => Weights = new OnnxWeights(this, precision, storeOf);
+
+    /// <summary>The model's tensors as values of this graph.</summary>
+    public OnnxWeights Weights { get; }
+
+    /// <summary>Whether a tensor of that name is part of the graph.</summary>
+    public bool Has(string initializer) => _initializers.Contains(initializer);
 
     /// <summary>A float32 input [batch, ...].</summary>
     public string Input(string name, params ReadOnlySpan<long> shape)
@@ -86,7 +96,7 @@ internal sealed class OnnxGraph
     }
 
     /// <summary>A float32 scalar inside the graph, named by what it is.</summary>
-    private string Number(double value) => Initializer(new TensorProto
+    public string Number(double value) => Initializer(new TensorProto
     {
         Name = string.Create(CultureInfo.InvariantCulture, $"number.{(float)value:R}"),
         DataType = TensorProto.Types.DataType.Float,
@@ -140,25 +150,12 @@ internal sealed class OnnxGraph
     public string Gemm(string x, string weight, string? bias, bool transposed) =>
         Node("Gemm", bias is null ? [x, weight] : [x, weight, bias], OnnxAttribute.Int("transB", transposed ? 1 : 0));
 
+    /// <summary>A convolution of x [batch, channels, h, w] whose steps are as long as its kernel.</summary>
+    public string Convolution(string x, string kernel, string? bias, long stride) =>
+        Node("Conv", bias is null ? [x, kernel] : [x, kernel, bias], OnnxAttribute.Ints("strides", stride, stride));
+
     public string LayerNorm(string x, string weight, string bias, double epsilon) =>
         Node("LayerNormalization", [x, weight, bias], OnnxAttribute.Int("axis", -1), OnnxAttribute.Float("epsilon", epsilon));
 
-    public string Silu(string x) => Multiply(x, Node("Sigmoid", [x]));
-
-    public string Activate(string x, Activation activation) => activation switch
-    {
-        // x/2 (1 + erf(x / sqrt 2)), in the order of operations that ONNX Runtime knows and fuses.
-        Activation.GeluErf => Multiply(Multiply(x, Add(Node("Erf", [Node("Div", [x, Number(Math.Sqrt(2))])]), Number(1))), 0.5),
-        Activation.GeluTanh => GeluTanh(x),
-        Activation.QuickGelu => Multiply(x, Node("Sigmoid", [Multiply(x, 1.702)])),
-        _ => throw new InvalidOperationException($"unknown activation {activation}"),
-    };
-
-    /// <summary><c>x/2 (1 + tanh(sqrt(2/pi) x (1 + 0.044715 x^2)))</c>.</summary>
-    private string GeluTanh(string x)
-    {
-        string cubic = Multiply(x, Add(Multiply(Multiply(x, x), 0.044715), Number(1)));
-        string tanh = Node("Tanh", [Multiply(cubic, Math.Sqrt(2 / Math.PI))]);
-        return Multiply(Multiply(x, 0.5), Add(tanh, Number(1)));
-    }
+    public string Sigmoid(string x) => Node("Sigmoid", [x]);
 }

@@ -1,7 +1,7 @@
 using SnapViT.Tensors;
 using static TorchSharp.torch;
 
-namespace SnapViT.Export.Onnx;
+namespace SnapViT.Onnx;
 
 /// <summary>Symmetric 8-bit quantisation with one scale per output channel: <c>w ~ scale q</c>, q in -127..127, scale = largest |w| / 127.</summary>
 internal static class ChannelQuantisation

@@ -1,7 +1,7 @@
 using System.Globalization;
 using SnapViT.Core.Checkpoints;
 
-namespace SnapViT.Export.Onnx;
+namespace SnapViT.Onnx;
 
 /// <summary>
 /// Tensors in one file beside the graphs, each written once: a tensor of a name that is there already is the first rows of that one, so

@@ -1,7 +1,7 @@
 using Google.Protobuf;
 using SnapViT.Core.Checkpoints;
 
-namespace SnapViT.Export.Onnx;
+namespace SnapViT.Onnx;
 
 /// <summary>Where the bytes of a graph's tensors go.</summary>
 internal interface ITensorStore

@@ -1,4 +1,4 @@
-namespace SnapViT.Export.Onnx;
+namespace SnapViT.Onnx;
 
 /// <summary>Attributes of nodes.</summary>
 internal static class OnnxAttribute

@@ -1,0 +1,64 @@
+using SnapViT.Core.Architecture.Parts;
+using SnapViT.Onnx;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace SnapViT.Models.Parts;
+
+/// <summary>A linear layer. Its tensors belong to the weights that they were found in.</summary>
+internal sealed class LinearLayer
+{
+    /// <summary>Finds the tensors of a layer.</summary>
+    public LinearLayer(ViTWeights weights, LinearSpec spec)
+        : this(spec, weights[spec.Weight], weights.Find(spec.Bias))
+    {
+    }
+
+    private LinearLayer(LinearSpec spec, Tensor weight, Tensor? bias) => (Spec, Weight, Bias) = (spec, weight, bias);
+
+    /// <summary>Names, shapes and pruned dimensions.</summary>
+    public LinearSpec Spec { get; }
+
+    /// <summary>Weight in model layout: [out, in], or the outputs in several dimensions.</summary>
+    public Tensor Weight { get; }
+
+    /// <summary>Bias in model layout: [out]; null where the layer has none.</summary>
+    public Tensor? Bias { get; }
+
+    /// <summary>The layer of those weights, or null where the model has no such layer.</summary>
+    public static LinearLayer? Find(ViTWeights weights, LinearSpec? spec) => spec is null ? null : new LinearLayer(weights, spec);
+
+    /// <summary>The same layer with handles of its own, which the caller disposes.</summary>
+    public LinearLayer Alias() => new(Spec, Weight.alias().DetachFromDisposeScope(), Bias?.alias().DetachFromDisposeScope());
+
+    /// <summary>x [.., in] to [.., out], in the weight's precision.</summary>
+    public Tensor Forward(Tensor x)
+    {
+        if (x.dtype == Weight.dtype && Weight.dim() == 2)
+        {
+            return F.linear(x, Weight, Bias);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor rows = Weight.dim() == 2 ? Weight : Weight.reshape(Spec.Weight.Shape[0], -1);
+        return F.linear(x.to(Weight.dtype), rows, Bias?.reshape(-1)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// x [.., in] to [.., out]. A weight whose inputs are pruned is stored input-major, so that what a sub-network keeps of any weight in
+    /// importance order is its first rows, one contiguous piece.
+    /// </summary>
+    public string Forward(OnnxGraph graph, string x)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        bool inputMajor = Spec.PrunedInput is not null;
+        string matrix = inputMajor
+            ? graph.Weights.Matrix(Spec.Weight.Name, Weight.t(), outputs: 1, suffix: ".transposed")
+            : graph.Weights.Matrix(Spec.Weight.Name, Weight.reshape(-1, Weight.shape[^1]), outputs: 0);
+        return graph.Gemm(x, matrix, Bias is null ? null : OnnxBias(graph), transposed: !inputMajor);
+    }
+
+    /// <summary>The bias as a value of a graph, [out].</summary>
+    public string OnnxBias(OnnxGraph graph) => graph.Weights.Vector(Spec.Bias!.Name, Bias!);
+}
