@@ -15,6 +15,7 @@ internal static class SnapVitCommand
             ConvertCommand.Create(), TrainDemoCommand.Create(),
         };
         GlobalOptions.AddTo(root);
+        GlobalOptions.RequirePlainNumbers(root);
         Verb.AddExamples(root);
         return root;
     }
@@ -23,18 +24,22 @@ internal static class SnapVitCommand
     /// <param name="args">Arguments without the command's own name.</param>
     /// <param name="output">Results.</param>
     /// <param name="error">Progress and errors.</param>
-    /// <param name="cancellation">Ctrl-C for tests; the process has its own.</param>
+    /// <param name="cancellation">Stops the work (<see cref="Interruption"/>).</param>
     /// <returns>0 done, 1 wrong input or options, 2 internal failure, 130 interrupted.</returns>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
     {
-        ParseResult parsed = Create().Parse(args);
+        // Who says nothing is told how to begin.
+        ParseResult parsed = Create().Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
         {
             await error.WriteLineAsync(UsageFault.Of(parsed)).ConfigureAwait(false);
             return ExitCode.WrongInput;
         }
 
-        InvocationConfiguration configuration = new() { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) };
+        InvocationConfiguration configuration = new()
+        {
+            Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null,
+        };
         try
         {
             PathArguments.Require(parsed);

@@ -34,6 +34,30 @@ public sealed class HelpTests
     }
 
     [Fact]
+    public async Task The_command_alone_shows_its_help_and_the_first_steps()
+    {
+        CommandRun alone = await CommandRun.Of("");
+        Assert.Equal(await CommandRun.Of("--help"), alone);
+        Assert.Equal((0, ""), (alone.Code, alone.Error));
+        int at = 0;
+        foreach (string step in new[] { "snapvit demo ", "snapvit inspect MODEL", "snapvit build MODEL --images PHOTOS --out ", "snapvit cut MODEL " })
+        {
+            at = alone.Output.IndexOf(step, at, StringComparison.Ordinal);
+            Assert.True(at > 0, step);
+        }
+    }
+
+    [Fact]
+    public async Task Threads_beyond_the_cores_are_clamped_and_that_is_said()
+    {
+        using Workspace work = new Workspace().WithScores();
+        CommandRun run = await CommandRun.Of($"plan {work.ModelPath} {work.Scores} --flops 0.6 --threads 100000");
+        Assert.Equal(0, run.Code);
+        Assert.Equal($"--threads 100000: this machine has {Environment.ProcessorCount} cores, and as many threads are used", run.Error.TrimEnd());
+        Assert.Equal(Environment.ProcessorCount, TorchSharp.torch.get_num_threads());
+    }
+
+    [Fact]
     public async Task The_version_is_told()
     {
         CommandRun run = await CommandRun.Of("--version");

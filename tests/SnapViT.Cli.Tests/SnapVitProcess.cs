@@ -8,6 +8,7 @@ internal sealed class SnapVitProcess : IDisposable
 {
     public const int Interrupt = 2;
     public const int Kill = 9;
+    public const int Terminate = 15;
 
     private readonly Process _process;
     private readonly Task<string> _error;
@@ -28,10 +29,13 @@ internal sealed class SnapVitProcess : IDisposable
         return new SnapVitProcess(Process.Start(start)!);
     }
 
+    /// <summary>Sends a signal.</summary>
+    public void Send(int signal) => Assert.Equal(0, SendSignal(_process.Id, signal));
+
     /// <summary>Sends a signal and gives exit code and standard error.</summary>
     public async Task<(int Code, string Error)> End(int signal)
     {
-        Assert.Equal(0, SendSignal(_process.Id, signal));
+        Send(signal);
         return await End();
     }
 

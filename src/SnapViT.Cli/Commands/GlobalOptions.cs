@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using SnapViT.Tensors;
 using static TorchSharp.torch;
 
@@ -11,7 +13,7 @@ internal static class GlobalOptions
 
     public static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of everything random; the same seed gives the same result.", DefaultValueFactory = _ => 42, Recursive = true };
 
-    public static readonly Option<int> Threads = new("--threads") { Description = "Threads of the matrix products; 0 takes all cores.", DefaultValueFactory = _ => 0, Recursive = true };
+    public static readonly Option<int> Threads = new("--threads") { Description = "Threads of the matrix products, at most the cores; 0 takes all cores.", DefaultValueFactory = _ => 0, Recursive = true };
 
     public static readonly Option<string> Precision = OneOf("--precision", "Precision of the matrix products; auto takes bf16 where the processor has it.", "auto", "fp32", "bf16", "auto");
 
@@ -38,13 +40,54 @@ internal static class GlobalOptions
             throw new ArgumentException($"--threads: expected 0 or more, found {threads}");
         }
 
+        if (threads > Environment.ProcessorCount)
+        {
+            parsed.InvocationConfiguration.Error.WriteLine(
+                $"--threads {threads}: this machine has {Environment.ProcessorCount} cores, and as many threads are used");
+        }
+
         set_num_threads(ThreadsOf(parsed));
         Device device = ComputeSettings.ParseDevice(parsed.GetRequiredValue(Device));
         return (device, ComputeSettings.ParsePrecision(parsed.GetRequiredValue(Precision), device));
     }
 
     /// <summary>Threads of the matrix products.</summary>
-    public static int ThreadsOf(ParseResult parsed) => parsed.GetValue(Threads) is > 0 and int threads ? threads : Environment.ProcessorCount;
+    public static int ThreadsOf(ParseResult parsed) =>
+        parsed.GetValue(Threads) is > 0 and int threads ? Math.Min(threads, Environment.ProcessorCount) : Environment.ProcessorCount;
+
+    /// <summary>Makes every option that is a number take plain ones only: the parser alone would read 2,5 as 25.</summary>
+    public static void RequirePlainNumbers(Command command)
+    {
+        foreach (Option option in command.Options)
+        {
+            if (option is Option<double> number)
+            {
+                number.CustomParser = result => Number(result) ?? 0;
+            }
+            else if (option is Option<double?> optional)
+            {
+                optional.CustomParser = Number;
+            }
+        }
+
+        foreach (Command verb in command.Subcommands)
+        {
+            RequirePlainNumbers(verb);
+        }
+    }
+
+    private static double? Number(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number))
+        {
+            return number;
+        }
+
+        string point = text.Contains(',', StringComparison.Ordinal) ? " (decimals follow a point)" : "";
+        result.AddError($"{(result.Parent as OptionResult)?.Option.Name}: expected a number such as 0.25, found '{text}'{point}");
+        return null;
+    }
 
     /// <summary>An option that takes the names of an enum, and nothing else: the parser alone would take any number.</summary>
     public static Option<T> OneOf<T>(string name, string description, T preset)

@@ -4,7 +4,7 @@ using System.CommandLine.Invocation;
 
 namespace SnapViT.Cli.Commands;
 
-/// <summary>A verb of the command: one line for the list of verbs, and a examples with examples for its own help.</summary>
+/// <summary>A verb of the command: one line for the list of verbs, and examples for its own help.</summary>
 internal sealed class Verb : Command
 {
     public Verb(string name, string description, string examples)
@@ -12,6 +12,19 @@ internal sealed class Verb : Command
 
     /// <summary>What the verb's own help says after the options.</summary>
     public string Examples { get; }
+
+    /// <summary>What the command's own help says after the verbs: the job from its beginning to its end.</summary>
+    private const string FirstSteps = """
+        First steps, without a model and with one:
+
+            snapvit demo --out demo.html
+            snapvit inspect MODEL
+            snapvit build MODEL --images PHOTOS --out scores.safetensors
+            snapvit cut MODEL scores.safetensors --flops 0.6 --out small.safetensors
+
+        MODEL is a file, a folder, or a name on the Hugging Face hub such as timm/deit_tiny_patch16_224.fb_in1k; PHOTOS a folder of images
+        without labels. 'snapvit build --help' and the like say more about a verb.
+        """;
 
     /// <summary>Makes the help of every verb end with its examples.</summary>
     public static void AddExamples(RootCommand root)
@@ -28,9 +41,15 @@ internal sealed class Verb : Command
         public override int Invoke(ParseResult parseResult)
         {
             int code = plain.Invoke(parseResult);
-            if (parseResult.CommandResult.Command is Verb verb)
+            string? more = parseResult.CommandResult.Command switch
             {
-                parseResult.InvocationConfiguration.Output.WriteLine(verb.Examples);
+                Verb verb => verb.Examples,
+                RootCommand => FirstSteps,
+                _ => null,
+            };
+            if (more is not null)
+            {
+                parseResult.InvocationConfiguration.Output.WriteLine(more);
             }
 
             return code;

@@ -49,7 +49,7 @@ public sealed record Damping(DampingKind Kind = DampingKind.Mean, double Share =
         string[] parts = text.Split(':');
         DampingKind[] kinds = [.. Enum.GetValues<DampingKind>().Where(kind => string.Equals(kind.ToString(), parts[0], StringComparison.OrdinalIgnoreCase))];
         return parts.Length == 2 && kinds.Length == 1
-            && double.TryParse(parts[1], CultureInfo.InvariantCulture, out double share) && share >= 0 && double.IsFinite(share)
+            && double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out double share) && share >= 0 && double.IsFinite(share)
             ? new Damping(kinds[0], share)
             : throw new SnapViTException(
                 ErrorKind.Option, $"{name}: expected mean, max or percentile and a finite share of 0 or more, as in mean:0.01, found '{text}'");
