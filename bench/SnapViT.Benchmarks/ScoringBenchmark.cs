@@ -15,10 +15,10 @@ internal sealed class ScoringBenchmark : IBenchmark
 
     public IEnumerable<ResultRow> Run(Device device) =>
         from precision in RandomModel.Precisions
-        from criterion in new[] { ScoreCriterion.Ssl, ScoreCriterion.Fisher }
+        from criterion in new[] { Criterion.Ssl, Criterion.Fisher }
         select Case(criterion, precision.Type, precision.Name, device);
 
-    private static ResultRow Case(ScoreCriterion criterion, ScalarType precision, string precisionName, Device device)
+    private static ResultRow Case(Criterion criterion, ScalarType precision, string precisionName, Device device)
     {
         ViTArchitecture architecture = RandomModel.Small;
         using VisionTransformer model = RandomModel.Create(architecture, precision, device);
@@ -28,10 +28,10 @@ internal sealed class ScoringBenchmark : IBenchmark
         double[] seconds = Measure.Best(() => model.Embed(oneCrop), () => estimator.Add(crops));
         double forwards = seconds[1] / seconds[0];
         return new ResultRow(
-            $"ViT-S {precisionName}, {criterion.ToString().ToLowerInvariant()}, batches of {Images}",
+            $"ViT-S {precisionName}, {criterion.Name}, batches of {Images}",
             forwards,
             "time per image to one forward of one crop",
-            criterion == ScoreCriterion.Ssl ? Target.AtMost(SslTarget, forwards) : "",
+            criterion == Criterion.Ssl ? Target.AtMost(SslTarget, forwards) : "",
             $"{1e3 * seconds[1] / Images:0.0} ms an image (forward {1e3 * seconds[0] / Images:0.0} ms)");
     }
 }

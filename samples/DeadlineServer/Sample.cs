@@ -57,7 +57,7 @@ internal static class Sample
         }
 
         using LoadedModel model = ModelFile.Load(path);
-        ImportanceScores scores = CriterionTable.Of(ScoreCriterion.Lamp).OfWeights(model.Model.Weights, arguments.Seed);
+        ImportanceScores scores = Criterion.Lamp.Of(model.Model.Weights, arguments.Seed);
         return ElasticViT.Open(model, new ElasticScores(scores, ScoreCoefficients.Equal(scores.Depth, scores.HeadsPerBlock), new KeepFloors(), new Dictionary<string, string>()));
     }
 

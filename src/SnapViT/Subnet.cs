@@ -140,22 +140,17 @@ public sealed class Subnet : IDisposable
     public ImageFeatures EmbedFolder(ImageSet images, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(images);
-        ImageBatches batches = ImageBatches.ForEvaluation(images.Entries, Preprocessing, batchSize);
         List<string> names = [];
         using DisposeScope scope = NewDisposeScope();
         List<Tensor> parts = [];
-        foreach (ImageBatch batch in batches.Read(cancellation))
+        ImageConsumer consumer = new(images, ImagePreparation.Whole(Preprocessing), batchSize, take: batch =>
         {
-            using (batch)
-            {
-                parts.Add(OnCpu(Model.Embed, batch.Images));
-                names.AddRange(batch.Entries.Select(entry => entry.Name));
-            }
-
-            progress?.Report(new WorkProgress("embedding", names.Count, images.Count));
-        }
-
-        return new ImageFeatures(cat(parts, 0).DetachFromDisposeScope(), names, [.. batches.Skipped]);
+            parts.Add(OnCpu(Model.Embed, batch.Images));
+            names.AddRange(batch.Entries.Select(entry => entry.Name));
+        });
+        ImageReader reader = new(images, consumer) { Progress = (done, all) => progress?.Report(new WorkProgress("embedding", done, all)) };
+        reader.Run(cancellation);
+        return new ImageFeatures(cat(parts, 0).DetachFromDisposeScope(), names, [.. reader.Skipped]);
     }
 
     /// <inheritdoc cref="EmbedFolder(ImageSet, int, IProgress{WorkProgress}, CancellationToken)"/>
@@ -209,8 +204,7 @@ public sealed class Subnet : IDisposable
     {
         ArgumentNullException.ThrowIfNull(photos);
         using VisionTransformer dequantized = DequantizedModel.Of(Model, precision);
-        ImageBatches batches = ImageBatches.ForEvaluation(photos.Sample(MostPhotos, seed).Entries, Preprocessing, PhotosPerBatch);
-        return ModelAgreement.Measure(Model, dequantized, batches, progress, cancellation);
+        return ModelAgreement.Measure(Model, dequantized, photos.Sample(MostPhotos, seed), Preprocessing, PhotosPerBatch, progress, cancellation);
     }
 
     /// <inheritdoc/>

@@ -204,7 +204,7 @@ public sealed class BadInputTests : IDisposable
     {
         await Refused(
             $"build {_work.ModelPath} --images {_work.Photos}/a --out {_work.Out} --criterion cross-entropy",
-            $"{_work.Photos}/a: criterion cross-entropy: expected images of the model's 3 classes, one sub-folder each or by --labels, found 0");
+            $"{_work.Photos}/a: criterion cross-entropy: expected images of the model's 3 classes, one sub-folder each or by a label file, found 0");
         SmallModels.Save(_work.ModelPath, SmallModels.Architecture("dinov2"));
         await Refused(
             $"build {_work.ModelPath} --images {_work.Photos} --out {_work.Out} --criterion snip-magnitude-cross-entropy",

@@ -11,7 +11,7 @@ public sealed class CriterionTests : IDisposable
 {
     private readonly Workspace _work = new();
 
-    public static TheoryData<string> Names => [.. CriterionTable.All.Select(row => row.Name)];
+    public static TheoryData<string> Names => [.. Criterion.All.Select(criterion => criterion.Name)];
 
     public void Dispose() => _work.Dispose();
 

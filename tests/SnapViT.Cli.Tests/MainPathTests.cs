@@ -138,7 +138,7 @@ public sealed class MainPathTests : IAsyncLifetime
     public async Task People_get_text_and_progress_lines()
     {
         CommandRun build = await CommandRun.Of(_work.BuildLine(_work.Out));
-        Assert.Contains("scoring 12/12", build.Error, StringComparison.Ordinal);
+        Assert.Contains("photos 12/12", build.Error, StringComparison.Ordinal);
         Assert.Contains("search 5/5", build.Error, StringComparison.Ordinal);
         Assert.Contains($"{_work.Out}: fitness ", build.Output, StringComparison.Ordinal);
         CommandRun cut = await CommandRun.Of($"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out}");

@@ -9,6 +9,7 @@ using SnapViT.Loading;
 using SnapViT.Search;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
+using Scoring = SnapViT.Importance.Criterion;
 
 namespace SnapViT.Cli.Commands;
 
@@ -33,8 +34,8 @@ internal static class BuildCommand
     private static readonly Option<double?> WholeImages = new("--whole-images") { Description = "Share of the moments' weight that the whole photos have beside the views, 0 or more and below 1. Default: the preset's, 0.15 or 0." };
     private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => BuildOptions.DefaultPrefixWeight };
     private static readonly Option<double?> LastPrefixWeight = new("--last-prefix-weight") { Description = "For models that pool the class token: the weight in the last block to which corrections let it rise over the last third of the blocks. Default: the preset's, 1000 or no rise." };
-    private static readonly Option<string> NeuronDamping = new("--neuron-damping") { Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.", DefaultValueFactory = _ => new CurvatureDamping().Neurons.ToText() };
-    private static readonly Option<string> HeadDamping = new("--head-damping") { Description = "The same for heads.", DefaultValueFactory = _ => new CurvatureDamping().Heads.ToText() };
+    private static readonly Option<string> NeuronDamping = new("--neuron-damping") { Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.", DefaultValueFactory = _ => Scoring.Curvature.NeuronDamping.ToText() };
+    private static readonly Option<string> HeadDamping = new("--head-damping") { Description = "The same for heads.", DefaultValueFactory = _ => Scoring.Curvature.HeadDamping.ToText() };
     private static readonly Option<double?> FeatureShare = new("--feature-share") { Description = "For --criterion curvature: share of all neurons, the first to go, that are ranked by what their removal does to the features of the photos instead of to the self-supervised loss, 0 to 1. Default: the preset's, 0.2 or 0." };
     private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
     private static readonly Option<CropProtocol> Crops = GlobalOptions.OneOf("--crops", "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", CropProtocol.Reference);
@@ -64,9 +65,9 @@ internal static class BuildCommand
     {
         Option<string?> option = new("--criterion")
         {
-            Description = $"{string.Join("; ", CriterionTable.All.Select(row => $"{row.Name}: {row.Meaning}"))}. Default: the preset's.",
+            Description = $"{string.Join("; ", Scoring.All.Select(row => $"{row.Name}: {row.Meaning}"))}. Default: the preset's.",
         };
-        option.AcceptOnlyFromAmong([.. CriterionTable.All.Select(row => row.Name)]);
+        option.AcceptOnlyFromAmong([.. Scoring.All.Select(row => row.Name)]);
         return option;
     }
 
@@ -89,15 +90,12 @@ internal static class BuildCommand
         {
             Samples = parsed.GetValue(Samples),
             Evaluations = parsed.GetValue(Evaluations) ?? preset.Evaluations,
-            Criterion = parsed.GetValue(Criterion) is string criterion ? CriterionTable.Named(criterion).Criterion : preset.Criterion,
+            Criterion = CriterionOf(parsed, preset.Criterion),
             Normalisation = parsed.GetValue(Normalise),
             CalibrationImages = parsed.GetValue(Calibration),
             CalibrationViews = parsed.GetValue(CalibrationViews) ?? preset.CalibrationViews,
             WholeImageShare = parsed.GetValue(WholeImages) ?? preset.WholeImageShare,
             PrefixWeights = new PrefixWeights(parsed.GetValue(PrefixWeight), parsed.GetValue(LastPrefixWeight) ?? preset.PrefixWeights.Last),
-            CurvatureDamping = new CurvatureDamping(
-                Damping.Parse(parsed.GetRequiredValue(NeuronDamping), NeuronDamping.Name), Damping.Parse(parsed.GetRequiredValue(HeadDamping), HeadDamping.Name)),
-            FeatureShare = parsed.GetValue(FeatureShare) ?? preset.FeatureShare,
             KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,
             Crops = parsed.GetValue(Crops),
             Fitness = new FitnessOptions { Floors = new KeepFloors(parsed.GetValue(NeuronFloor), parsed.GetValue(HeadFloor)) },
@@ -120,5 +118,19 @@ internal static class BuildCommand
         });
         Report.Write(parsed, BuildReport.Of(path, result));
         return 0;
+    }
+
+    /// <summary>The criterion of the name that was given, else the preset's, with the options that belong to it.</summary>
+    private static Scoring CriterionOf(ParseResult parsed, Scoring preset)
+    {
+        Scoring chosen = parsed.GetValue(Criterion) is string name && name != preset.Name ? Scoring.Named(name) : preset;
+        return chosen is CurvatureCriterion curvature
+            ? curvature with
+            {
+                NeuronDamping = Damping.Parse(parsed.GetRequiredValue(NeuronDamping), NeuronDamping.Name),
+                HeadDamping = Damping.Parse(parsed.GetRequiredValue(HeadDamping), HeadDamping.Name),
+                FeatureShare = parsed.GetValue(FeatureShare) ?? curvature.FeatureShare,
+            }
+            : chosen;
     }
 }

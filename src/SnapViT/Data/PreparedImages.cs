@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Data;
@@ -7,47 +6,40 @@ namespace SnapViT.Data;
 /// Images that were decoded and prepared once and are kept in memory, for work that runs over the same images many times: 600 KB for an image
 /// of 224 pixels, 600 MB for a thousand.
 /// </summary>
-public sealed class PreparedImages : IDisposable
+internal sealed class PreparedImages : IDisposable
 {
     private readonly Tensor _images;
+    private readonly List<ImageEntry> _entries = [];
 
-    /// <summary>Takes ownership of images.</summary>
-    /// <param name="images">Float32 [n, 3, S, S].</param>
-    /// <param name="files">The images' files, n; none where they were not read from files.</param>
-    public PreparedImages(Tensor images, IReadOnlyList<ImageEntry>? files = null) => (_images, Files) = (images, files ?? []);
-
-    /// <summary>How many images there are, n.</summary>
-    public long Count => _images.shape[0];
-
-    /// <summary>The images' files, with their labels; empty where they were not read from files.</summary>
-    public IReadOnlyList<ImageEntry> Files { get; }
-
-    /// <summary>Reads all batches into memory, without a second copy of it.</summary>
-    /// <exception cref="ImageException">Too many files cannot be read.</exception>
-    /// <exception cref="OperationCanceledException">Reading was stopped.</exception>
-    public static PreparedImages Load(ImageBatches batches, CancellationToken cancellation = default)
+    /// <summary>Room for the images of a set; <see cref="Consumer"/> fills it.</summary>
+    /// <param name="images">The images, n at most.</param>
+    /// <param name="preparation">How they are prepared.</param>
+    /// <param name="batchSize">Images that are copied at a time, at least 1.</param>
+    public PreparedImages(ImageSet images, ImagePreparation preparation, int batchSize)
     {
-        ArgumentNullException.ThrowIfNull(batches);
-        using DisposeScope scope = NewDisposeScope();
-        Tensor images = empty([batches.Files.Count, .. batches.Shape]);
-        List<ImageEntry> files = [];
-        foreach (ImageBatch batch in batches.Read(cancellation))
-        {
-            using (batch)
-            {
-                using Tensor target = images.narrow(0, files.Count, batch.Entries.Count);
-                target.copy_(batch.Images);
-                files.AddRange(batch.Entries);
-            }
-        }
-
-        return new PreparedImages(images.narrow(0, 0, files.Count).DetachFromDisposeScope(), files);
+        Consumer = new ImageConsumer(images, preparation, batchSize, take: Add);
+        _images = empty([images.Count, .. preparation.Shape]).DetachFromDisposeScope();
     }
 
-    /// <summary>A pass over the images in batches that the caller disposes; they view this memory.</summary>
+    /// <summary>Takes ownership of images that were prepared elsewhere.</summary>
+    /// <param name="images">Float32 [n, 3, S, S].</param>
+    public PreparedImages(Tensor images) => (_images, Count) = (images.DetachFromDisposeScope(), images.shape[0]);
+
+    /// <summary>Who takes the images from a pass; null where there is none to take.</summary>
+    public ImageConsumer? Consumer { get; }
+
+    /// <summary>How many images there are, n.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Where the images come from; empty where they were prepared elsewhere.</summary>
+    public IReadOnlyList<ImageEntry> Entries => _entries;
+
+    /// <summary>A pass over the images in batches that the caller disposes; on the CPU they view this memory.</summary>
     /// <param name="size">Images per batch, at least 1; the last batch may be smaller.</param>
+    /// <param name="device">Where the batches are wanted; null for the CPU.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentOutOfRangeException">The size is not positive.</exception>
-    public IEnumerable<Tensor> Batches(int size)
+    public IEnumerable<Tensor> Batches(int size, Device? device = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         return Views();
@@ -56,11 +48,21 @@ public sealed class PreparedImages : IDisposable
         {
             for (long start = 0; start < Count; start += size)
             {
-                yield return _images.narrow(0, start, Math.Min(size, Count - start));
+                cancellation.ThrowIfCancellationRequested();
+                using Tensor view = _images.narrow(0, start, Math.Min(size, Count - start));
+                yield return device is null ? view.alias() : view.to(device);
             }
         }
     }
 
     /// <inheritdoc/>
     public void Dispose() => _images.Dispose();
+
+    private void Add(ImageBatch batch)
+    {
+        using Tensor target = _images.narrow(0, Count, batch.Entries.Count);
+        target.copy_(batch.Images).Dispose();
+        Count += batch.Entries.Count;
+        _entries.AddRange(batch.Entries);
+    }
 }

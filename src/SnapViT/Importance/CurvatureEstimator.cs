@@ -14,7 +14,7 @@ namespace SnapViT.Importance;
 /// of <c>fc2</c> and <c>proj</c>, second moments of the gradient at their outputs. Costs are in one unit in every block, so that blocks compare
 /// without factors.
 /// </summary>
-public sealed class CurvatureEstimator : IDisposable
+internal sealed class CurvatureEstimator : IDisposable
 {
     private readonly VisionTransformer _model;
     private readonly OutputGradientMoments _gradients = new();
@@ -60,14 +60,16 @@ public sealed class CurvatureEstimator : IDisposable
     /// <summary>The scores: [L, H] for neurons, [L, A] for heads.</summary>
     /// <param name="moments">Second moments of the model's inputs of <c>proj</c> and <c>fc2</c>.</param>
     /// <param name="weights">The model's weights in float32.</param>
-    /// <param name="damping">Ridges that are assumed.</param>
+    /// <param name="ofNeurons">Ridge that is assumed for neurons.</param>
+    /// <param name="ofHeads">Ridge that is assumed for heads.</param>
     /// <exception cref="InvalidOperationException">No image was added.</exception>
     /// <exception cref="ArgumentException">A score is not finite: the model or the images hold NaN.</exception>
-    public ImportanceScores Scores(CalibrationMoments moments, ViTWeights weights, CurvatureDamping damping)
+    public ImportanceScores Scores(CalibrationMoments moments, ViTWeights weights, Damping ofNeurons, Damping ofHeads)
     {
         ArgumentNullException.ThrowIfNull(moments);
         ArgumentNullException.ThrowIfNull(weights);
-        ArgumentNullException.ThrowIfNull(damping);
+        ArgumentNullException.ThrowIfNull(ofNeurons);
+        ArgumentNullException.ThrowIfNull(ofHeads);
         if (Images == 0)
         {
             throw new InvalidOperationException("no image was scored");
@@ -78,8 +80,8 @@ public sealed class CurvatureEstimator : IDisposable
         double[,] heads = new double[a.Depth, a.Heads];
         for (int block = 0; block < a.Depth; block++)
         {
-            Copy(Costs(block, BlockLinear.Fc2, moments, weights, damping.Neurons, 1), neurons, block);
-            Copy(Costs(block, BlockLinear.Proj, moments, weights, damping.Heads, a.HeadDim), heads, block);
+            Copy(Costs(block, BlockLinear.Fc2, moments, weights, ofNeurons, 1), neurons, block);
+            Copy(Costs(block, BlockLinear.Proj, moments, weights, ofHeads, a.HeadDim), heads, block);
         }
 
         return new ImportanceScores(neurons, heads);

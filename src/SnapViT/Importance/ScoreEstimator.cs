@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
 using TorchSharp;
@@ -9,40 +10,37 @@ namespace SnapViT.Importance;
 /// Local scores from gradients of every MLP neuron (its row of <c>fc1</c>, or of SwiGLU's <c>w1</c>) and every head (its rows of the values). By the
 /// paper's self-supervised loss (section 3.1) without labels or a classifier; by cross-entropy for comparison. No step of training.
 /// </summary>
-public sealed class ScoreEstimator : IDisposable
+internal sealed class ScoreEstimator : IDisposable
 {
     private readonly VisionTransformer _model;
     private readonly DistillationPairs _pairs;
-    private readonly CriterionRow _criterion;
+    private readonly GradientCriterion _criterion;
     private readonly IGradientScore _score;
 
     /// <summary>An estimator over one model, which stays the caller's.</summary>
     /// <param name="model">The unpruned model; teacher and student at once.</param>
-    /// <param name="criterion">How gradients become scores.</param>
+    /// <param name="criterion">How gradients become scores, and by which loss.</param>
     /// <param name="pairs">Which views of an image are compared.</param>
-    /// <exception cref="ArgumentException">The model is pruned already, or has no classifier where the criterion needs one.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The criterion is not one of gradients.</exception>
-    public ScoreEstimator(VisionTransformer model, ScoreCriterion criterion, DistillationPairs pairs)
-        : this(model, CriterionTable.Of(criterion), pairs)
-    {
-    }
-
-    internal ScoreEstimator(VisionTransformer model, CriterionRow criterion, DistillationPairs pairs)
+    /// <exception cref="ArgumentException">The model is pruned already, or the criterion is not one of gradients.</exception>
+    /// <exception cref="SnapViTException">The model has no classifier where the criterion needs one.</exception>
+    public ScoreEstimator(VisionTransformer model, Criterion criterion, DistillationPairs pairs)
     {
         ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(criterion);
         ArgumentNullException.ThrowIfNull(pairs);
         if (!model.Widths.Equals(model.Architecture.FullWidths))
         {
             throw new ArgumentException($"model: expected an unpruned one, found widths {model.Widths}", nameof(model));
         }
 
-        if (criterion.Source == ScoreSource.LabelledImages && model.Architecture.Classes == 0)
+        if (criterion.NeedsLabels && model.Architecture.Classes == 0)
         {
-            throw new ArgumentException($"criterion {criterion.Name}: expected a model with a classifier, found one without", nameof(model));
+            throw new SnapViTException(ErrorKind.Architecture, $"criterion {criterion.Name}: expected a model with a classifier, found one without");
         }
 
-        (_model, _pairs, _criterion) = (model, pairs, criterion);
-        _score = (criterion.FromGradients ?? throw new ArgumentOutOfRangeException(nameof(criterion), criterion.Name, "expected a criterion of gradients"))(model.Weights);
+        (_model, _pairs) = (model, pairs);
+        _criterion = criterion as GradientCriterion ?? throw new ArgumentException($"expected a criterion of gradients, found {criterion}", nameof(criterion));
+        _score = _criterion.Score(model.Weights);
     }
 
     /// <summary>Images added so far.</summary>
@@ -62,7 +60,7 @@ public sealed class ScoreEstimator : IDisposable
     public void Add(Tensor crops)
     {
         ArgumentNullException.ThrowIfNull(crops);
-        Require(ScoreSource.Crops);
+        Require(labels: false);
         Accumulate(crops, hook => SelfDistillation.Backward(_model, _pairs, crops, hook));
     }
 
@@ -75,7 +73,7 @@ public sealed class ScoreEstimator : IDisposable
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(labels);
-        Require(ScoreSource.LabelledImages);
+        Require(labels: true);
         Accumulate(images, hook => ClassificationLoss.Backward(_model, images, labels, hook));
     }
 
@@ -103,11 +101,11 @@ public sealed class ScoreEstimator : IDisposable
         Images += images;
     }
 
-    private void Require(ScoreSource source)
+    private void Require(bool labels)
     {
-        if (_criterion.Source != source)
+        if (_criterion.NeedsLabels != labels)
         {
-            throw new InvalidOperationException($"criterion {_criterion.Name}: scores from {_criterion.Source}, not from {source}");
+            throw new InvalidOperationException($"criterion {_criterion.Name}: scores from {(_criterion.NeedsLabels ? "labelled images" : "crops")}");
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 
 namespace SnapViT.Search;
@@ -29,7 +31,7 @@ public sealed record FitnessOptions
 
     /// <summary>Checks the options.</summary>
     /// <returns>These options.</returns>
-    /// <exception cref="ArgumentException">No ratio, no loss or less than one component; the message lists all violations.</exception>
+    /// <exception cref="SnapViTException">No ratio, no loss or less than one component; the message lists all violations.</exception>
     public FitnessOptions Validated()
     {
         List<string> faults = [];
@@ -48,6 +50,15 @@ public sealed record FitnessOptions
             faults.Add($"expected at least one PCA component, found {PcaComponents}");
         }
 
-        return faults.Count == 0 ? this : throw new ArgumentException($"fitness: {string.Join("; ", faults)}");
+        return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, $"fitness: {string.Join("; ", faults)}");
     }
+
+    /// <summary>The options as they stand in the provenance.</summary>
+    internal IEnumerable<KeyValuePair<string, string>> Describe() => new Dictionary<string, string>
+    {
+        ["ratios"] = string.Join(' ', Ratios),
+        ["losses"] = string.Join(' ', Losses),
+        ["pca_components"] = PcaComponents.ToString(CultureInfo.InvariantCulture),
+        ["floors"] = string.Create(CultureInfo.InvariantCulture, $"{Floors.NeuronFraction} {Floors.HeadFraction}"),
+    };
 }

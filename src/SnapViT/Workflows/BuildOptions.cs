@@ -1,11 +1,25 @@
+using System.Globalization;
 using SnapViT.Calibration;
+using SnapViT.Core.Errors;
+using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Search;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Workflows;
+
+/// <summary>What is done to local scores before blocks are ranked against each other.</summary>
+public enum ScoreNormalisation
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>Every block's scores are divided by the block's mean, neurons and heads apart (Pham, 2026).</summary>
+    Block,
+}
 
 /// <summary>How a model is made elastic. The defaults are the paper's.</summary>
 public sealed record BuildOptions
@@ -22,12 +36,11 @@ public sealed record BuildOptions
     /// </summary>
     public static BuildOptions Recommended => new()
     {
-        Criterion = ScoreCriterion.Curvature,
+        Criterion = new CurvatureCriterion { FeatureShare = 0.2 },
         CalibrationViews = 8,
         WholeImageShare = 0.15,
         PrefixWeights = new PrefixWeights(DefaultPrefixWeight, 1000),
         Correction = new CorrectionOptions(),
-        FeatureShare = 0.2,
         KeepMoments = true,
         Evaluations = 0,
     };
@@ -41,8 +54,8 @@ public sealed record BuildOptions
     /// <summary>Candidates of the search, 0 or more; default 50.</summary>
     public int Evaluations { get; init; } = 50;
 
-    /// <summary>How structures are scored; default the reference's.</summary>
-    public ScoreCriterion Criterion { get; init; } = ScoreCriterion.Ssl;
+    /// <summary>How structures are scored, with the options of that criterion; default the reference's.</summary>
+    public Criterion Criterion { get; init; } = Criterion.Ssl;
 
     /// <summary>What is done to the scores before blocks are ranked against each other; default nothing.</summary>
     public ScoreNormalisation Normalisation { get; init; }
@@ -61,15 +74,6 @@ public sealed record BuildOptions
 
     /// <summary>Weight of a prefix token (class, distillation, register) against 1 of a patch token in the moments; default 20 everywhere.</summary>
     public PrefixWeights PrefixWeights { get; init; } = new(DefaultPrefixWeight);
-
-    /// <summary>Ridges that the scores of <see cref="ScoreCriterion.Curvature"/> assume.</summary>
-    public CurvatureDamping CurvatureDamping { get; init; } = new();
-
-    /// <summary>
-    /// For <see cref="ScoreCriterion.Curvature"/>: share of all neurons, the first to go, that are ranked by what their removal does to the features instead
-    /// of to the self-supervised loss; 0..1, default 0.
-    /// </summary>
-    public double FeatureShare { get; init; }
 
     /// <summary>How sub-networks are corrected in the search; null for not at all.</summary>
     public CorrectionOptions? Correction { get; init; }
@@ -94,7 +98,7 @@ public sealed record BuildOptions
 
     /// <summary>Checks the options.</summary>
     /// <returns>These options.</returns>
-    /// <exception cref="ArgumentException">A number is out of its range; the message lists all violations.</exception>
+    /// <exception cref="SnapViTException">A number is out of its range; the message lists all violations.</exception>
     public BuildOptions Validated()
     {
         List<string> faults = [];
@@ -128,16 +132,25 @@ public sealed record BuildOptions
             faults.Add($"whole image share: expected 0 or more and below 1, found {WholeImageShare}");
         }
 
-        if (!(FeatureShare >= 0 && FeatureShare <= 1))
-        {
-            faults.Add($"feature share: expected 0..1, found {FeatureShare}");
-        }
-
+        faults.AddRange(Criterion.Faults());
         _ = PrefixWeights.Validated();
         _ = Correction?.Validated();
-        _ = CurvatureDamping.Validated();
         Fitness.Floors.Validated();
         _ = Fitness.Validated();
-        return faults.Count == 0 ? this : throw new ArgumentException(string.Join("; ", faults));
+        return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, string.Join("; ", faults));
     }
+
+    /// <summary>The options that numbers depend on, as they stand in the provenance; the criterion adds its own.</summary>
+    internal IEnumerable<KeyValuePair<string, string>> Describe() => Fitness.Describe().Concat(new Dictionary<string, string>
+    {
+        [ElasticScores.Criterion] = Criterion.Name,
+        ["normalise"] = Normalisation.ToString().ToLowerInvariant(),
+        ["crops"] = Crops.ToString().ToLowerInvariant(),
+        ["evaluations"] = Evaluations.ToString(CultureInfo.InvariantCulture),
+        ["seed"] = Seed.ToString(CultureInfo.InvariantCulture),
+        ["batch"] = BatchSize.ToString(CultureInfo.InvariantCulture),
+        ["device"] = Device.type == DeviceType.CUDA ? "cuda" : "cpu",
+        ["precision"] = Precision == ScalarType.BFloat16 ? "bf16" : "fp32",
+        ["correction"] = Correction?.ToString() ?? "none",
+    });
 }

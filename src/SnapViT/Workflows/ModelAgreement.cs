@@ -14,32 +14,35 @@ public sealed record ModelAgreement(int Images, double FeatureCosine, double? Sa
     /// <summary>Compares two models of one architecture.</summary>
     /// <param name="original">The model; stays the caller's.</param>
     /// <param name="changed">What became of it; stays the caller's.</param>
-    /// <param name="batches">Images through the models' preprocessing.</param>
+    /// <param name="images">Images to compare on; labels are not used.</param>
+    /// <param name="preprocessing">How they become the models' input.</param>
+    /// <param name="batchSize">Images per forward pass, at least 1.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ImageException">Too many images cannot be read.</exception>
     public static ModelAgreement Measure(
-        VisionTransformer original, VisionTransformer changed, ImageBatches batches, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+        VisionTransformer original,
+        VisionTransformer changed,
+        ImageSet images,
+        Preprocessing preprocessing,
+        int batchSize,
+        IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(original);
         ArgumentNullException.ThrowIfNull(changed);
-        ArgumentNullException.ThrowIfNull(batches);
-        int images = 0;
+        int count = 0;
         double cosine = 0, same = 0;
-        foreach (ImageBatch batch in batches.Read(cancellation))
+        ImageConsumer consumer = new(images, ImagePreparation.Whole(preprocessing), batchSize, take: batch =>
         {
-            using (batch)
-            {
-                (double batchCosine, double batchSame) = Compare(original, changed, batch.Images);
-                cosine += batchCosine;
-                same += batchSame;
-                images += batch.Entries.Count;
-            }
-
-            progress?.Report(new WorkProgress("comparing", images, batches.Files.Count));
-        }
-
-        return new ModelAgreement(images, cosine / images, original.Architecture.Classes > 0 ? same / images : null);
+            (double batchCosine, double batchSame) = Compare(original, changed, batch.Images);
+            cosine += batchCosine;
+            same += batchSame;
+            count += batch.Entries.Count;
+        });
+        ImageReader reader = new(images, consumer) { Progress = (done, all) => progress?.Report(new WorkProgress("comparing", done, all)) };
+        reader.Run(cancellation);
+        return new ModelAgreement(count, cosine / count, original.Architecture.Classes > 0 ? same / count : null);
     }
 
     private static (double Cosine, double Same) Compare(VisionTransformer original, VisionTransformer changed, Tensor images)

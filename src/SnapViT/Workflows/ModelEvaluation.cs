@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Data;
 using SnapViT.Evaluation;
@@ -16,14 +17,14 @@ namespace SnapViT.Workflows;
 /// <param name="batchSize">Images per forward pass, at least 1.</param>
 /// <param name="device">Where the models run.</param>
 /// <param name="progress">Told how far the work is; null for nobody.</param>
-/// <exception cref="ArgumentException">The batch size is below 1.</exception>
+/// <exception cref="SnapViTException">The batch size is below 1.</exception>
 public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, Device device, IProgress<WorkProgress>? progress = null)
 {
-    /// <summary>Files that could not be read.</summary>
+    /// <summary>Images that could not be read.</summary>
     public IReadOnlyList<SkippedImage> Skipped => _skipped;
 
     private readonly List<SkippedImage> _skipped = [];
-    private readonly int _batchSize = batchSize >= 1 ? batchSize : throw new ArgumentException($"batch: expected at least 1, found {batchSize}");
+    private readonly int _batchSize = batchSize >= 1 ? batchSize : throw new SnapViTException(ErrorKind.Option, $"batch: expected at least 1, found {batchSize}");
 
     /// <summary>Measures models.</summary>
     /// <param name="models">Models of one architecture, whatever their widths; stay the caller's.</param>
@@ -31,7 +32,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <param name="train">Labelled training images for k-NN, of the same classes; null to leave k-NN out.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <returns>One row per model.</returns>
-    /// <exception cref="ImageException">Images have no labels, too many cannot be read, or the classes of the two folders differ.</exception>
+    /// <exception cref="ImageException">Images have no labels, too many cannot be read, or the classes of the two sets differ.</exception>
     public IReadOnlyList<EvaluationRow> Run(IReadOnlyList<VisionTransformer> models, ImageSet test, ImageSet? train, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(models);
@@ -70,27 +71,19 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         return neighbours.Accuracy(test, testing.Labels);
     }
 
-    private static ImageSet RequireLabels(ImageSet folder) => folder.IsLabelled
-        ? folder
-        : throw new ImageException(folder.Source, "expected labels: one sub-folder per class, or --labels for a flat folder");
+    private static ImageSet RequireLabels(ImageSet images) => images.IsLabelled
+        ? images
+        : throw new ImageException(images.Source, "expected labels: one sub-folder per class, or --labels for a flat folder");
 
-    private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageSet folder, string stage, Wanted wanted, CancellationToken cancellation)
+    private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageSet images, string stage, Wanted wanted, CancellationToken cancellation)
     {
         Pass pass = new(models.Count, wanted);
         try
         {
-            ImageBatches batches = ImageBatches.ForEvaluation(folder.Entries, preprocessing, _batchSize);
-            foreach (ImageBatch batch in batches.Read(cancellation))
-            {
-                using (batch)
-                {
-                    pass.Add(models, batch, device);
-                }
-
-                progress?.Report(new WorkProgress(stage, pass.Labels.Count, folder.Count));
-            }
-
-            _skipped.AddRange(batches.Skipped);
+            ImageConsumer consumer = new(images, ImagePreparation.Whole(preprocessing), _batchSize, device, batch => pass.Add(models, batch));
+            ImageReader reader = new(images, consumer) { Progress = (done, all) => progress?.Report(new WorkProgress(stage, done, all)) };
+            reader.Run(cancellation);
+            _skipped.AddRange(reader.Skipped);
             return pass;
         }
         catch
@@ -103,7 +96,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <summary>What is kept of a pass: features only for k-NN, for they grow with the images.</summary>
     private readonly record struct Wanted(bool Features, bool Hits);
 
-    /// <summary>Features, hits and seconds of every model over one folder.</summary>
+    /// <summary>Features, hits and seconds of every model over one set of images.</summary>
     private sealed class Pass(int models, Wanted wanted) : IDisposable
     {
         public List<int> Labels { get; } = [];
@@ -114,19 +107,18 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
 
         public double[] Seconds { get; } = new double[models];
 
-        public void Add(IReadOnlyList<VisionTransformer> models, ImageBatch batch, Device device)
+        public void Add(IReadOnlyList<VisionTransformer> models, ImageBatch batch)
         {
             using DisposeScope scope = NewDisposeScope();
             using IDisposable frozen = no_grad();
-            Tensor images = batch.Images.to(device);
-            Tensor labels = tensor(batch.Entries.Select(file => (long)file.Label!.Value).ToArray(), device: device);
-            Labels.AddRange(batch.Entries.Select(file => file.Label!.Value));
+            Tensor images = batch.Images, labels = batch.Labels();
+            Labels.AddRange(batch.Entries.Select(entry => entry.Label!.Value));
             for (int index = 0; index < models.Count; index++)
             {
                 Stopwatch watch = Stopwatch.StartNew();
                 Tensor tokens = models[index].Tokens(images);
                 Tensor features = models[index].Pool(tokens);
-                if (device.type == DeviceType.CUDA)
+                if (images.device_type == DeviceType.CUDA)
                 {
                     // A GPU is asked, not waited for: without this the clock would see the asking only.
                     cuda.synchronize();

@@ -41,12 +41,10 @@ internal sealed class PhotoCorrection(
 
     private IEnumerable<Tensor> Read(CancellationToken cancellation)
     {
-        int read = 0;
-        foreach (ImageBatch batch in ImageBatches.ForEvaluation(photos.Entries, preprocessing, batchSize).Read(cancellation))
+        ImageReader reader = new(photos, new ImageConsumer(photos, ImagePreparation.Whole(preprocessing), batchSize))
         {
-            read += batch.Entries.Count;
-            progress?.Report(new WorkProgress("calibration", read, photos.Count));
-            yield return batch.Images;
-        }
+            Progress = (done, all) => progress?.Report(new WorkProgress("calibration", done, all)),
+        };
+        return reader.Batches(cancellation).Select(batch => batch.Images);
     }
 }

@@ -3,6 +3,7 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Data;
 
+[LeakCheck]
 public sealed class PreparedImagesTests : IDisposable
 {
     private static readonly Preprocessing Small = Preprocessing.ForCrop(8, 1);
@@ -13,18 +14,17 @@ public sealed class PreparedImagesTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    [LeakCheck]
     public void Kept_images_come_back_in_batches_of_any_size_as_often_as_wanted()
     {
         ImageSet folder = _folder.PutMany(7);
-        using PreparedImages prepared = PreparedImages.Load(ImageBatches.ForEvaluation(folder.Entries, Small, size: 3), Stop);
+        using PreparedImages prepared = Load(folder, size: 3);
         Assert.Equal(7, prepared.Count);
-        Assert.Equal(folder.Entries, prepared.Files);
-        float[] expected = [.. folder.Entries.SelectMany(file => Small.Apply(file.Decode()))];
+        Assert.Equal(folder.Entries, prepared.Entries);
+        float[] expected = [.. folder.Entries.SelectMany(entry => Small.Apply(entry.Decode()))];
         foreach (int size in new[] { 1, 4, 7, 100 })
         {
             List<float> values = [];
-            foreach (Tensor batch in prepared.Batches(size))
+            foreach (Tensor batch in prepared.Batches(size, cancellation: Stop))
             {
                 using (batch)
                 {
@@ -38,34 +38,45 @@ public sealed class PreparedImagesTests : IDisposable
     }
 
     [Fact]
-    [LeakCheck]
     public void Broken_files_leave_no_gap()
     {
         _folder.PutMany(12);
         _folder.Put("004b.png", "text"u8);
-        using PreparedImages prepared = PreparedImages.Load(ImageBatches.ForEvaluation(ImageSet.FromFolder(_folder.Root).Entries, Small, size: 5), Stop);
+        using PreparedImages prepared = Load(ImageSet.FromFolder(_folder.Root), size: 5);
         Assert.Equal(12, prepared.Count);
-        Assert.Equal(Enumerable.Range(0, 12).Select(i => $"{i:D3}.png"), prepared.Files.Select(file => file.Name));
-        using Tensor last = prepared.Batches(12).Single();
-        using Tensor image = last[11];
-        Assert.Equal(Small.Apply(prepared.Files[11].Decode()), image.data<float>().ToArray());
+        Assert.Equal(Enumerable.Range(0, 12).Select(i => $"{i:D3}.png"), prepared.Entries.Select(entry => entry.Name));
+        using Tensor all = prepared.Batches(12, cancellation: Stop).Single(), last = all[11];
+        Assert.Equal(Small.Apply(prepared.Entries[11].Decode()), last.data<float>().ToArray());
     }
 
     [Fact]
-    [LeakCheck]
-    public void A_failed_load_leaves_nothing_behind()
+    public void Cancellation_ends_a_pass_between_two_batches()
     {
-        _folder.Put("a.png", "text"u8);
-        ImageBatches batches = ImageBatches.ForEvaluation(ImageSet.FromFolder(_folder.Root).Entries, Small, size: 5);
-        Assert.Throws<ImageException>(() => PreparedImages.Load(batches, Stop));
+        using PreparedImages prepared = new(zeros(4, 3, 8, 8));
+        using CancellationTokenSource stop = new();
+        Assert.Throws<OperationCanceledException>(() =>
+        {
+            foreach (Tensor batch in prepared.Batches(2, cancellation: stop.Token))
+            {
+                batch.Dispose();
+                stop.Cancel();
+            }
+        });
     }
 
     [Fact]
-    [LeakCheck]
     public void A_batch_size_must_be_positive()
     {
         using PreparedImages prepared = new(zeros(2, 3, 8, 8));
-        Assert.Empty(prepared.Files);
-        Assert.Throws<ArgumentOutOfRangeException>(() => prepared.Batches(0));
+        Assert.Empty(prepared.Entries);
+        Assert.Null(prepared.Consumer);
+        Assert.Throws<ArgumentOutOfRangeException>(() => prepared.Batches(0, cancellation: Stop));
+    }
+
+    private static PreparedImages Load(ImageSet images, int size)
+    {
+        PreparedImages prepared = new(images, ImagePreparation.Whole(Small), size);
+        new ImageReader(images, prepared.Consumer!).Run(Stop);
+        return prepared;
     }
 }

@@ -92,8 +92,9 @@ public sealed class DeitTinyOnnxTests : IDisposable
     {
         ImageSet folder = ImageSet.FromFolder(SharedFolder.Require("images", "imagenet-sample"));
         int stride = folder.Count / count;
-        IReadOnlyList<ImageEntry> files = [.. Enumerable.Range(0, count).Select(index => folder.Entries[index * stride])];
-        foreach (ImageBatch batch in ImageBatches.ForEvaluation(files, Preprocessing.Reference, Math.Min(count, 16)).Read(TestContext.Current.CancellationToken))
+        ImageSet images = new(folder.Source, Enumerable.Range(0, count).Select(index => folder.Entries[index * stride]));
+        ImageReader reader = new(images, new ImageConsumer(images, ImagePreparation.Whole(Preprocessing.Reference), Math.Min(count, 16)));
+        foreach (ImageBatch batch in reader.Batches(TestContext.Current.CancellationToken))
         {
             using (batch)
             {

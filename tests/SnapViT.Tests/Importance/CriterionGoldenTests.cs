@@ -21,7 +21,7 @@ public sealed class CriterionGoldenTests
     {
         using Golden golden = Golden.Open(family, "criteria.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        ShouldBe(golden, "lamp", CriterionTable.Of(ScoreCriterion.Lamp).OfWeights(loaded.Model.Weights, 0), 1);
+        ShouldBe(golden, "lamp", Criterion.Lamp.Of(loaded.Model.Weights, 0), 1);
     }
 
     // The reference sums the means of two batches of 4: its gradient is twice the mean over 8 images, its score four times.
@@ -30,7 +30,7 @@ public sealed class CriterionGoldenTests
     {
         using Golden golden = Golden.Open(family, "criteria.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        using ScoreEstimator estimator = new(loaded.Model, ScoreCriterion.CrossEntropy, DistillationPairs.OnePair);
+        using ScoreEstimator estimator = new(loaded.Model, Criterion.CrossEntropy, DistillationPairs.OnePair);
         AddLabelled(golden, estimator);
         Assert.Equal(golden.Floats("ce.loss").Sum(), estimator.LossSum / LabelledBatch, 1e-4);
         ShouldBe(golden, "ce", estimator.Scores(), 4);
@@ -41,7 +41,7 @@ public sealed class CriterionGoldenTests
     {
         using Golden golden = Golden.Open(family, "criteria.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        using ScoreEstimator estimator = new(loaded.Model, Sensitivity(ScoreCriterion.SnipMagnitudeCrossEntropy, LabelledBatch), DistillationPairs.OnePair);
+        using ScoreEstimator estimator = new(loaded.Model, Sensitivity(Criterion.SnipMagnitudeCrossEntropy, LabelledBatch), DistillationPairs.OnePair);
         AddLabelled(golden, estimator);
         ShouldBe(golden, "snip_ce", estimator.Scores(), 1);
     }
@@ -51,16 +51,16 @@ public sealed class CriterionGoldenTests
     {
         using Golden golden = Golden.Open(family, "criteria.safetensors"), crops = Golden.Open(family, "dino.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        using ScoreEstimator estimator = new(loaded.Model, Sensitivity(ScoreCriterion.SnipMagnitude, CropBatch), DistillationPairs.TwoGlobalTenLocal);
+        using ScoreEstimator estimator = new(loaded.Model, Sensitivity(Criterion.SnipMagnitude, CropBatch), DistillationPairs.TwoGlobalTenLocal);
         using DisposeScope scope = NewDisposeScope();
         estimator.Add(crops.Float("crops_0"));
         estimator.Add(crops.Float("crops_1"));
         ShouldBe(golden, "snip_dino", estimator.Scores(), 1);
     }
 
-    /// <summary>The row of a criterion for the batches of the golden file, which are smaller than the reference's own.</summary>
-    private static CriterionRow Sensitivity(ScoreCriterion criterion, int batchSize) =>
-        CriterionTable.Of(criterion) with { FromGradients = weights => new SensitivityMagnitude(weights, batchSize) };
+    /// <summary>The criterion for the batches of the golden file, which are smaller than the reference's own.</summary>
+    private static GradientCriterion Sensitivity(Criterion criterion, int batchSize) =>
+        (GradientCriterion)criterion with { Score = weights => new SensitivityMagnitude(weights, batchSize) };
 
     private static void AddLabelled(Golden golden, ScoreEstimator estimator)
     {

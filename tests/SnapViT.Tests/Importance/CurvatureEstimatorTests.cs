@@ -1,5 +1,4 @@
 using SnapViT.Calibration;
-using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Importance;
@@ -17,8 +16,8 @@ public sealed class CurvatureEstimatorTests
     [Fact]
     public void Neurons_and_heads_are_damped_each_by_their_own_share()
     {
-        ImportanceScores weak = Scores(new CurvatureDamping(Weak, Weak));
-        ImportanceScores heads = Scores(new CurvatureDamping(Weak, Strong)), neurons = Scores(new CurvatureDamping(Strong, Weak));
+        ImportanceScores weak = Scores(Weak, Weak);
+        ImportanceScores heads = Scores(Weak, Strong), neurons = Scores(Strong, Weak);
         for (int block = 0; block < weak.Depth; block++)
         {
             Assert.Equal(weak.Neurons(block), heads.Neurons(block));
@@ -30,7 +29,7 @@ public sealed class CurvatureEstimatorTests
     [Fact]
     public void The_stronger_the_damping_the_dearer_is_the_cheapest_structure_of_a_block()
     {
-        ImportanceScores weak = Scores(new CurvatureDamping(Weak, Weak)), strong = Scores(new CurvatureDamping(Strong, Strong));
+        ImportanceScores weak = Scores(Weak, Weak), strong = Scores(Strong, Strong);
         for (int block = 0; block < weak.Depth; block++)
         {
             Assert.True(Least(weak.Neurons(block)) < Least(strong.Neurons(block)), $"neurons of block {block}");
@@ -44,7 +43,7 @@ public sealed class CurvatureEstimatorTests
         using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
         using CalibrationMoments moments = new(SmallModels.Vit);
         using CurvatureEstimator estimator = new(model);
-        Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, new CurvatureDamping()));
+        Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, Criterion.Curvature.NeuronDamping, Criterion.Curvature.HeadDamping));
     }
 
     [Fact]
@@ -68,16 +67,10 @@ public sealed class CurvatureEstimatorTests
         Assert.StartsWith("probes: expected", Refused(images, ones(2, 5)), StringComparison.Ordinal);
         Assert.StartsWith("probes: expected", Refused(images.narrow(0, 0, 0), ones(0, SmallModels.Vit.FeatureDim)), StringComparison.Ordinal);
         Assert.StartsWith("images: expected finite features", Refused(images * float.NaN, ones(2, SmallModels.Vit.FeatureDim)), StringComparison.Ordinal);
-        Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, new CurvatureDamping()));
+        Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, Criterion.Curvature.NeuronDamping, Criterion.Curvature.HeadDamping));
 
         string Refused(Tensor bad, Tensor probes) => Assert.Throws<ArgumentException>(() => estimator.AddProbes(bad, probes)).Message;
     }
-
-    [Theory]
-    [InlineData(-1.0)]
-    [InlineData(double.PositiveInfinity)]
-    public void A_share_out_of_range_is_refused(double share) =>
-        Assert.Throws<SnapViTException>(() => new CurvatureDamping(Weak, new Damping(DampingKind.Mean, share)).Validated());
 
     private static double Least(ReadOnlySpan<double> scores)
     {
@@ -99,10 +92,10 @@ public sealed class CurvatureEstimatorTests
         moments.Add(model, images);
         using CurvatureEstimator estimator = new(model);
         estimator.AddProbes(images, images.flatten(1).narrow(1, 0, SmallModels.Vit.FeatureDim) * length);
-        return estimator.Scores(moments, model.Weights, new CurvatureDamping());
+        return estimator.Scores(moments, model.Weights, Criterion.Curvature.NeuronDamping, Criterion.Curvature.HeadDamping);
     }
 
-    private static ImportanceScores Scores(CurvatureDamping damping)
+    private static ImportanceScores Scores(Damping ofNeurons, Damping ofHeads)
     {
         using DisposeScope scope = NewDisposeScope();
         using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
@@ -111,6 +104,6 @@ public sealed class CurvatureEstimatorTests
         using CurvatureEstimator estimator = new(model);
         int side = SmallModels.Vit.ImageSize;
         estimator.Add(SmallModels.Images(SmallModels.Vit, 8).reshape(4, 2, 3, side, side), DistillationPairs.OnePair);
-        return estimator.Scores(moments, model.Weights, damping);
+        return estimator.Scores(moments, model.Weights, ofNeurons, ofHeads);
     }
 }

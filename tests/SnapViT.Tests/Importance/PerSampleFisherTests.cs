@@ -22,7 +22,7 @@ public sealed class PerSampleFisherTests
         using DisposeScope scope = NewDisposeScope();
         using VisionTransformer model = SmallModels.Create(a);
         Tensor crops = SmallModels.Images(a, 3 * pairs.Views).view(3, pairs.Views, 3, 8, 8);
-        using ScoreEstimator estimator = new(model, ScoreCriterion.Fisher, pairs);
+        using ScoreEstimator estimator = new(model, Criterion.Fisher, pairs);
         estimator.Add(crops);
         ImportanceScores scores = estimator.Scores(), expected = SingleImageGradients.Fisher(model, crops, pairs);
         for (int block = 0; block < a.Depth; block++)

@@ -20,7 +20,7 @@ public sealed class ScoreEstimatorGoldenTests
     {
         using Golden golden = Golden.Open(family, "dino.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        using ScoreEstimator estimator = new(loaded.Model, ScoreCriterion.Ssl, DistillationPairs.TwoGlobalTenLocal);
+        using ScoreEstimator estimator = new(loaded.Model, Criterion.Ssl, DistillationPairs.TwoGlobalTenLocal);
         using var scope = NewDisposeScope();
         estimator.Add(golden.Float("crops_0"));
         Assert.Equal(golden.Floats("loss_per_sample_0").Sum(), estimator.LossSum, 1e-3);
@@ -31,7 +31,7 @@ public sealed class ScoreEstimatorGoldenTests
     {
         using Golden golden = Golden.Open(family, "dino.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        using ScoreEstimator estimator = Estimate(golden, loaded, ScoreCriterion.Ssl);
+        using ScoreEstimator estimator = Estimate(golden, loaded, Criterion.Ssl);
         SquaredMeanGradient gradients = (SquaredMeanGradient)estimator.Score;
         using var scope = NewDisposeScope();
         for (int block = 0; block < 4; block++)
@@ -73,7 +73,7 @@ public sealed class ScoreEstimatorGoldenTests
     {
         using Golden golden = Golden.Open(family, "dino.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        using ScoreEstimator estimator = Estimate(golden, loaded, ScoreCriterion.Ssl);
+        using ScoreEstimator estimator = Estimate(golden, loaded, Criterion.Ssl);
         ImportanceScores scores = estimator.Scores();
         float[] mlp = golden.Floats("mlp_raw"), heads = golden.Floats("head_raw");
         int count = loaded.Model.Architecture.Heads;
@@ -92,7 +92,7 @@ public sealed class ScoreEstimatorGoldenTests
     {
         using Golden golden = Golden.Open(family, "dino.safetensors");
         using LoadedModel loaded = Golden.Model(family);
-        using ScoreEstimator first = Estimate(golden, loaded, ScoreCriterion.Ssl), second = Estimate(golden, loaded, ScoreCriterion.Ssl);
+        using ScoreEstimator first = Estimate(golden, loaded, Criterion.Ssl), second = Estimate(golden, loaded, Criterion.Ssl);
         ImportanceScores once = first.Scores(), again = second.Scores();
         for (int block = 0; block < 4; block++)
         {
@@ -112,7 +112,7 @@ public sealed class ScoreEstimatorGoldenTests
         return scaled;
     }
 
-    private static ScoreEstimator Estimate(Golden golden, LoadedModel loaded, ScoreCriterion criterion)
+    private static ScoreEstimator Estimate(Golden golden, LoadedModel loaded, Criterion criterion)
     {
         ScoreEstimator estimator = new(loaded.Model, criterion, DistillationPairs.TwoGlobalTenLocal);
         using Tensor first = golden.Float("crops_0");

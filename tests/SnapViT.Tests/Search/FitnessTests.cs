@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -89,7 +90,7 @@ public sealed class FitnessTests : IDisposable
     public void As_many_components_as_images_are_enough_and_without_projection_one_image_is()
     {
         Assert.True(double.IsFinite(Evaluate(new FitnessOptions { PcaComponents = Count })));
-        using Tensor one = _images.Batches(1).First();
+        using Tensor one = _images.Batches(1, cancellation: Stop).First();
         using Fitness fitness = new(_model, Scores, () => [one.alias()], new FitnessOptions { PcaComponents = Vit.EmbedDim });
         Assert.True(double.IsFinite(fitness.Evaluate(Start, Stop)));
     }
@@ -114,7 +115,7 @@ public sealed class FitnessTests : IDisposable
     public void Empty_options_are_refused_all_at_once()
     {
         FitnessOptions empty = new() { Ratios = [], Losses = [], PcaComponents = 0 };
-        ArgumentException fault = Assert.Throws<ArgumentException>(() => new Fitness(_model, Scores, Batches(4), empty));
+        SnapViTException fault = Assert.Throws<SnapViTException>(() => new Fitness(_model, Scores, Batches(4), empty));
         Assert.Equal(
             "fitness: expected at least one pair of ratios, found none; expected at least one loss, found none; expected at least one PCA component, found 0", fault.Message);
     }

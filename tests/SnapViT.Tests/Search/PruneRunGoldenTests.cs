@@ -112,7 +112,7 @@ public sealed class PruneRunGoldenTests
     private static ImportanceScores Local(LoadedModel loaded)
     {
         using Golden inputs = Golden.Open("prune_run", "inputs.safetensors");
-        using ScoreEstimator estimator = new(loaded.Model, ScoreCriterion.Ssl, DistillationPairs.TwoGlobalTenLocal);
+        using ScoreEstimator estimator = new(loaded.Model, Criterion.Ssl, DistillationPairs.TwoGlobalTenLocal);
         using Tensor crops = inputs.Float("crops");
         estimator.Add(crops);
         return estimator.Scores();

@@ -29,6 +29,9 @@ internal sealed class BuildSite : IDisposable
 
     public string Unfinished => Out + ".unfinished";
 
+    /// <summary>The images that are built from; those of the folder where it is null.</summary>
+    public ImageSet? Set { get; set; }
+
     /// <summary>Names of all files beside the images.</summary>
     public string[] Files() => [.. Directory.EnumerateFiles(_folder.Root).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
 
@@ -57,7 +60,7 @@ internal sealed class BuildSite : IDisposable
     private BuildResult Run(BuildOptions? options, Action<WorkProgress>? progress, CancellationToken cancellation)
     {
         using LoadedModel model = ModelFile.Load(ModelPath);
-        ElasticBuild build = new(model, ImageSet.FromFolder(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress));
+        ElasticBuild build = new(model, Set ?? ImageSet.FromFolder(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress));
         BuildResult result = build.Run(Unfinished, cancellation);
         build.Finish(result, Out, Unfinished);
         return result;

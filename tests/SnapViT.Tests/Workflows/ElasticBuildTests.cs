@@ -1,5 +1,9 @@
+using System.Collections.Concurrent;
+using SnapViT.Calibration;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Loading;
@@ -17,13 +21,13 @@ public sealed class ElasticBuildTests : IDisposable
     public void Dispose() => _site.Dispose();
 
     [Theory]
-    [InlineData(ScoreCriterion.Ssl, CropProtocol.Reference)]
-    [InlineData(ScoreCriterion.Fisher, CropProtocol.Reference)]
-    [InlineData(ScoreCriterion.Ssl, CropProtocol.Independent)]
-    [InlineData(ScoreCriterion.Curvature, CropProtocol.Reference)]
-    public void The_same_command_gives_the_same_bytes(ScoreCriterion criterion, CropProtocol crops)
+    [InlineData("ssl", CropProtocol.Reference)]
+    [InlineData("fisher", CropProtocol.Reference)]
+    [InlineData("ssl", CropProtocol.Independent)]
+    [InlineData("curvature", CropProtocol.Reference)]
+    public void The_same_command_gives_the_same_bytes(string criterion, CropProtocol crops)
     {
-        BuildOptions options = BuildSite.Options with { Criterion = criterion, Crops = crops, FeatureShare = 0.3 };
+        BuildOptions options = BuildSite.Options with { Criterion = criterion == "curvature" ? new CurvatureCriterion { FeatureShare = 0.3 } : Criterion.Named(criterion), Crops = crops };
         _site.Build(options);
         byte[] first = File.ReadAllBytes(_site.Out);
         _site.Build(options);
@@ -84,15 +88,15 @@ public sealed class ElasticBuildTests : IDisposable
     [InlineData(double.NaN)]
     public void Whole_images_cannot_have_more_than_a_share(double share) => Assert.Contains(
         "whole image share: expected 0 or more and below 1, found",
-        Assert.Throws<ArgumentException>(() => (BuildSite.Options with { WholeImageShare = share }).Validated()).Message,
+        Assert.Throws<SnapViTException>(() => (BuildSite.Options with { WholeImageShare = share }).Validated()).Message,
         StringComparison.Ordinal);
 
     [Fact]
     public void The_first_share_of_the_neurons_goes_by_the_features_and_heads_by_the_loss()
     {
-        BuildOptions loss = BuildSite.Options with { Criterion = ScoreCriterion.Curvature, Evaluations = 0 };
+        BuildOptions loss = BuildSite.Options with { Criterion = Criterion.Curvature, Evaluations = 0 };
         ImportanceScores byLoss = _site.Build(loss).Scores.Local;
-        ImportanceScores byFeatures = _site.Build(loss with { FeatureShare = 1 }).Scores.Local, both = _site.Build(loss with { FeatureShare = 0.3 }).Scores.Local;
+        ImportanceScores byFeatures = _site.Build(loss with { Criterion = new CurvatureCriterion { FeatureShare = 1 } }).Scores.Local, both = _site.Build(loss with { Criterion = new CurvatureCriterion { FeatureShare = 0.3 } }).Scores.Local;
         Assert.Equal("0.3", ElasticScores.Load(_site.Out).Provenance["feature_share"]);
         int first = (int)(0.3 * byLoss.Depth * byLoss.NeuronsPerBlock);
         Assert.Equal(Removed(byFeatures).Take(first), Removed(both).Take(first));
@@ -107,13 +111,13 @@ public sealed class ElasticBuildTests : IDisposable
     [InlineData(double.NaN)]
     public void A_feature_share_out_of_range_is_refused(double share) => Assert.Contains(
         "feature share: expected 0..1, found",
-        Assert.Throws<ArgumentException>(() => (BuildSite.Options with { FeatureShare = share }).Validated()).Message,
+        Assert.Throws<SnapViTException>(() => (BuildSite.Options with { Criterion = new CurvatureCriterion { FeatureShare = share } }).Validated()).Message,
         StringComparison.Ordinal);
 
     [Fact]
     public void A_negative_number_of_views_is_refused() => Assert.Contains(
         "calibration views: expected 0 or more, found -1",
-        Assert.Throws<ArgumentException>(() => (BuildSite.Options with { CalibrationViews = -1 }).Validated()).Message,
+        Assert.Throws<SnapViTException>(() => (BuildSite.Options with { CalibrationViews = -1 }).Validated()).Message,
         StringComparison.Ordinal);
 
     [Fact]
@@ -155,7 +159,7 @@ public sealed class ElasticBuildTests : IDisposable
     public void A_model_that_was_cut_already_is_refused()
     {
         SmallModels.Save(_site.ModelPath, SmallModels.Vit, SmallModels.Uneven(SmallModels.Vit));
-        ArgumentException exception = Assert.Throws<ArgumentException>(() => _site.Build());
+        SnapViTException exception = Assert.Throws<SnapViTException>(() => _site.Build());
         Assert.Contains($"{_site.ModelPath}: expected an unpruned model", exception.Message, StringComparison.Ordinal);
     }
 
@@ -175,7 +179,7 @@ public sealed class ElasticBuildTests : IDisposable
     public void Fewer_images_than_components_are_refused_before_any_is_read()
     {
         BuildOptions options = BuildSite.Options with { Fitness = new FitnessOptions { PcaComponents = 9 } };
-        ArgumentException exception = Assert.Throws<ArgumentException>(() => _site.Build(options));
+        SnapViTException exception = Assert.Throws<SnapViTException>(() => _site.Build(options));
         Assert.StartsWith("samples: expected at least 9 images", exception.Message, StringComparison.Ordinal);
         Assert.EndsWith("of features of width 16, found 8", exception.Message, StringComparison.Ordinal);
         Assert.Equal(["model.safetensors"], _site.Files());
@@ -205,6 +209,76 @@ public sealed class ElasticBuildTests : IDisposable
         Assert.Equal(["model.safetensors"], _site.Files());
     }
 
+    [Theory]
+    [MemberData(nameof(Reading))]
+    public void Every_photo_is_decoded_once_whatever_the_build_makes_of_it(BuildOptions options)
+    {
+        ConcurrentDictionary<string, int> opened = [];
+        ImageSet folder = ImageSet.FromFolder(_site.Images);
+        _site.Set = new ImageSet(folder.Source, folder.Entries.Select(entry => ImageEntry.FromStream(entry.Name, entry.Length, () =>
+        {
+            opened.AddOrUpdate(entry.Name, 1, (_, times) => times + 1);
+            return entry.Open();
+        })));
+        List<WorkProgress> photos = [];
+        _site.Build(options, told =>
+        {
+            if (told.Stage == "photos")
+            {
+                photos.Add(told);
+            }
+        });
+        Assert.Equal(options.Samples, opened.Count);
+        Assert.All(opened.Values, count => Assert.Equal(1, count));
+        Assert.Equal(photos.Select(told => told.Done).Distinct().Order(), photos.Select(told => told.Done));
+        Assert.Equal((options.Samples, options.Samples), (photos[^1].Done, photos[^1].Total));
+    }
+
+    public static TheoryData<BuildOptions> Reading => [
+        BuildSite.Options,
+        BuildSite.Options with { Evaluations = 0, Criterion = new CurvatureCriterion { FeatureShare = 0.3 }, CalibrationViews = 3, WholeImageShare = 0.2, CalibrationImages = 5, KeepMoments = true },
+        BuildSite.Options with { Criterion = new CurvatureCriterion { FeatureShare = 0.3 }, CalibrationViews = 2, Correction = new CorrectionOptions(), CalibrationImages = 5 },
+        BuildSite.Options with { Crops = CropProtocol.Independent, KeepMoments = true, Correction = new CorrectionOptions(), CalibrationViews = 3, WholeImageShare = 0.5 }];
+
+    [Fact]
+    public void Scores_from_weights_alone_open_no_photo()
+    {
+        _site.Set = new ImageSet("unreadable", Enumerable.Range(0, 3).Select(i => ImageEntry.FromStream($"{i}", 1, () => throw new InvalidOperationException("opened"))));
+        Assert.Empty(_site.Build(BuildSite.Options with { Criterion = Criterion.Lamp, Evaluations = 0 }).Skipped);
+    }
+
+    [Fact]
+    public void Every_option_that_numbers_depend_on_stands_in_the_provenance()
+    {
+        BuildOptions options = new() { KeepMoments = true, CalibrationViews = 2 };
+        BuildOptions[] changed = [
+            options with { Evaluations = 1 }, options with { Criterion = Criterion.Fisher }, options with { Normalisation = ScoreNormalisation.Block },
+            options with { Crops = CropProtocol.Independent }, options with { Correction = new CorrectionOptions() }, options with { Seed = 1 },
+            options with { BatchSize = 1 }, options with { Precision = torch.ScalarType.BFloat16 }, options with { Device = new torch.Device(DeviceType.CUDA) },
+            options with { Fitness = new FitnessOptions { Ratios = [new(0.1, 0)] } }, options with { Fitness = new FitnessOptions { PcaComponents = 3 } },
+            options with { Fitness = new FitnessOptions { Losses = [FitnessLoss.MeanSquaredError] } }, options with { Fitness = new FitnessOptions { Floors = new KeepFloors(0.1, 0.1) } },
+            options with { CalibrationViews = 3 }, options with { WholeImageShare = 0.1 }, options with { PrefixWeights = new PrefixWeights(3) }];
+        Assert.Equal(changed.Length, changed.Select(Text).Except([Text(options)]).Distinct().Count());
+
+        // Samples and calibration images are there as the numbers of images that were used; whether moments are kept changes no number.
+        string[] known = ["Samples", "CalibrationImages", "KeepMoments"];
+        Assert.Equal(changed.Length, typeof(BuildOptions).GetProperties().Where(property => property.CanWrite).Select(property => property.Name).Except(known).Count() + 3);
+
+        static string Text(BuildOptions options) => string.Join(';', options.Describe()) + CalibrationRun.Describe(1, options);
+    }
+
+    [Fact]
+    public void A_criterion_from_elsewhere_builds_with_its_own_options_in_the_provenance()
+    {
+        BuildOptions options = BuildSite.Options with { Criterion = new BrightnessCriterion { Contrast = 3 }, Evaluations = 0, KeepMoments = true };
+        BuildResult result = _site.Build(options);
+        IReadOnlyDictionary<string, string> provenance = ElasticScores.Load(_site.Out).Provenance;
+        Assert.Equal(("brightness", "3", "none"), (provenance["criterion"], provenance["contrast"], provenance["feature_share"]));
+        Assert.Equal(3 * 8, result.Scores.Local.Neurons(0)[0]);
+        Assert.NotEqual(0, result.Scores.Local.Neurons(0)[1]);
+        Assert.Equal("contrast: expected 1 or more, found 0", Assert.Throws<SnapViTException>(() => (options with { Criterion = new BrightnessCriterion() }).Validated()).Message);
+    }
+
     [Fact]
     public void A_thousand_images_need_no_more_tensors_than_a_hundred()
     {
@@ -226,4 +300,47 @@ public sealed class ElasticBuildTests : IDisposable
         .. Enumerable.Range(0, scores.Depth).SelectMany(block => Enumerable.Range(0, scores.NeuronsPerBlock).Select(index => (Block: block, Index: index)))
             .OrderBy(neuron => scores.Neurons(neuron.Block)[neuron.Index]).ThenByDescending(neuron => neuron.Block).ThenByDescending(neuron => neuron.Index),
     ];
+
+    /// <summary>A criterion of this test alone: it reads whole images and second moments, and has an option.</summary>
+    private sealed record BrightnessCriterion : Criterion
+    {
+        public BrightnessCriterion()
+            : base("brightness", "how bright the photos are") => NeedsMoments = true;
+
+        public int Contrast { get; init; }
+
+        internal override IReadOnlyDictionary<string, string> Describe() => new Dictionary<string, string> { ["contrast"] = $"{Contrast}" };
+
+        internal override IEnumerable<string> Faults() => Contrast < 1 ? [$"contrast: expected 1 or more, found {Contrast}"] : [];
+
+        internal override CriterionRun Start(CriterionInput input) => new Run(this, input);
+
+        private sealed class Run(BrightnessCriterion criterion, CriterionInput input) : CriterionRun
+        {
+            private long _images;
+            private double _brightness;
+
+            public override IReadOnlyList<ImageConsumer> Consumers => [input.OfWhole(input.Images, Add)];
+
+            public override ImportanceScores Scores(CalibrationMoments? moments)
+            {
+                ImportanceScores equal = RandomScores.Of(input.Weights.Architecture, input.Seed);
+                double[,] neurons = new double[equal.Depth, equal.NeuronsPerBlock];
+                neurons[0, 0] = criterion.Contrast * _images;
+                neurons[0, 1] = Math.Abs(_brightness) * moments!.Images;
+                return equal.WithNeurons(neurons);
+            }
+
+            public override void Dispose()
+            {
+            }
+
+            private void Add(ImageBatch batch)
+            {
+                _images += batch.Entries.Count;
+                using torch.Tensor sum = batch.Images.sum();
+                _brightness += sum.item<float>();
+            }
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Data;
 using SnapViT.Evaluation;
@@ -141,7 +142,7 @@ public sealed class ModelEvaluationTests : IDisposable
 
     [Fact]
     public void A_batch_of_nothing_is_refused() =>
-        Assert.Equal("batch: expected at least 1, found 0", Assert.Throws<ArgumentException>(() => Evaluate(0)).Message);
+        Assert.Equal("batch: expected at least 1, found 0", Assert.Throws<SnapViTException>(() => Evaluate(0)).Message);
 
     [Fact]
     public void Cancellation_ends_it_between_two_batches()
