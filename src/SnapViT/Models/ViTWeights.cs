@@ -59,10 +59,21 @@ public sealed class ViTWeights : IDisposable
 
     /// <summary>The tensor of that canonical name.</summary>
     /// <exception cref="KeyNotFoundException">The architecture has no such tensor.</exception>
-    public Tensor this[string name] => _tensors[name];
+    /// <exception cref="ObjectDisposedException">The weights were disposed.</exception>
+    public Tensor this[string name]
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
+            return _tensors[name];
+        }
+    }
+
+    /// <summary>Whether the tensors are gone.</summary>
+    internal bool IsDisposed { get; private set; }
 
     /// <summary>The tensor of that parameter, in model layout.</summary>
-    internal Tensor this[ParameterSpec parameter] => _tensors[parameter.Name];
+    internal Tensor this[ParameterSpec parameter] => this[parameter.Name];
 
     /// <summary>The tensor of that parameter, or null for none.</summary>
     internal Tensor? Find(ParameterSpec? parameter) => parameter is null ? null : this[parameter];
@@ -105,6 +116,7 @@ public sealed class ViTWeights : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        IsDisposed = true;
         DisposeAll(_tensors.Values);
         _tensors.Clear();
     }

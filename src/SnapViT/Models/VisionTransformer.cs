@@ -79,8 +79,10 @@ public sealed class VisionTransformer : IDisposable
     /// <param name="hook">Sees every linear layer of every block; null for none.</param>
     /// <returns>Tokens, float32 [B, N, D].</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Tensor Tokens(Tensor images, IForwardHook? hook = null)
     {
+        ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);
         using DisposeScope scope = NewDisposeScope();
         Tensor x = EmbedTokens(images);
@@ -97,14 +99,21 @@ public sealed class VisionTransformer : IDisposable
     /// <summary>One feature vector per image from its tokens.</summary>
     /// <param name="tokens">Tokens after the final norm, float32 [B, N, D].</param>
     /// <returns>Features, float32 [B, D] (CLIP: [B, projection width]).</returns>
-    public Tensor Pool(Tensor tokens) => _pooling.Forward(tokens);
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public Tensor Pool(Tensor tokens)
+    {
+        ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
+        return _pooling.Forward(tokens);
+    }
 
     /// <summary>Class scores from tokens by the model's own classifier; distilled DeiT: the mean of its two.</summary>
     /// <param name="tokens">Tokens after the final norm, float32 [B, N, D].</param>
     /// <returns>Logits, float32 [B, classes].</returns>
     /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Tensor Classify(Tensor tokens)
     {
+        ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         if (_classifier is null)
         {
             throw new InvalidOperationException("this model has no classifier: its features can be used, its logits do not exist");
