@@ -69,11 +69,17 @@ public sealed class CanonicalArchive : ITensorArchive
     /// It is of no known format, holds several models and no choice is given, a tensor is missing beside others of its layer, or there are tensors
     /// in the model that belong to nothing.
     /// </exception>
-    public static CanonicalArchive Open(ITensorArchive file, string? weights = null)
+    public static CanonicalArchive Open(ITensorArchive file, string? weights = null) => Open(file, weights, StateDictFormats.All);
+
+    /// <inheritdoc cref="Open(ITensorArchive, string)"/>
+    /// <param name="file">The open checkpoint.</param>
+    /// <param name="weights">Which of several models of the file to take.</param>
+    /// <param name="formats">The formats that are looked for, those with the most particular signs first.</param>
+    internal static CanonicalArchive Open(ITensorArchive file, string? weights, IReadOnlyList<StateDictFormat> formats)
     {
         ArgumentNullException.ThrowIfNull(file);
         PlainNames plain = PlainNames.Of(file);
-        return new CanonicalArchive(plain, StateDictMatch.Find(plain, weights));
+        return new CanonicalArchive(plain, StateDictMatch.Find(plain, weights, formats));
     }
 
     /// <summary>The names in the file of a canonical tensor, or those that it would have where the file lacks it.</summary>

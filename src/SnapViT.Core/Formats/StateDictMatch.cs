@@ -49,11 +49,13 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
     /// <summary>Finds the model of a file by the names of its tensors.</summary>
     /// <param name="file">The file, under plain names.</param>
     /// <param name="weights">Which of several models to take: a part of the names before it, such as <c>ema</c>; null where there is one only.</param>
+    /// <param name="formats">The formats that are looked for; null for all.</param>
     /// <returns>The model, and other whole models of the file.</returns>
     /// <exception cref="CheckpointFormatException">There is no model, or more than one and no choice, or no model of that choice.</exception>
-    public static (StateDictMatch Match, IReadOnlyList<StateDictMatch> Others) Find(PlainNames file, string? weights)
+    public static (StateDictMatch Match, IReadOnlyList<StateDictMatch> Others) Find(
+        PlainNames file, string? weights, IReadOnlyList<StateDictFormat>? formats = null)
     {
-        StateDictMatch[] whole = WholeModels(file);
+        StateDictMatch[] whole = WholeModels(file, formats ?? StateDictFormats.All);
         StateDictMatch[] chosen = weights is null ? whole : [.. whole.Where(match => match.IsCalled(weights, wholeWords: true))];
         if (chosen.Length == 0 && weights is not null)
         {
@@ -66,10 +68,10 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
     }
 
     /// <summary>Subtrees that hold a whole model, one for each beginning of the names, in the format with the most particular signs.</summary>
-    private static StateDictMatch[] WholeModels(PlainNames file)
+    private static StateDictMatch[] WholeModels(PlainNames file, IReadOnlyList<StateDictFormat> formats)
     {
         OrderedDictionary<string, StateDictMatch> byRoot = [];
-        foreach (StateDictFormat format in StateDictFormats.All)
+        foreach (StateDictFormat format in formats)
         {
             foreach (string name in file.Tensors.Keys)
             {

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Tests.Formats;
 
 namespace SnapViT.Core.Tests.Architecture;
 
@@ -71,4 +72,47 @@ public sealed class ParameterTableTests
 
         static string Refused(SubnetWidths widths) => Assert.Throws<ArgumentException>(() => ParameterTable.For(Small, widths)).Message;
     }
+
+    public static TheoryData<string> EveryFamily => [.. SmallModel.Names];
+
+    [Theory, MemberData(nameof(EveryFamily))]
+    public void Smaller_widths_shorten_the_pruned_dimensions_and_nothing_else(string family)
+    {
+        ViTArchitecture a = SmallModel.Architecture(family);
+        SubnetWidths widths = SubnetWidths.Uniform(a.Depth, new BlockWidths(1, 3));
+        foreach ((ParameterSpec full, ParameterSpec cut) in ParameterTable.For(a, a.FullWidths).Zip(ParameterTable.For(a, widths)))
+        {
+            long[] expected = [.. full.ModelShape];
+            foreach (PrunedDimension pruned in full.Pruned)
+            {
+                Assert.Equal(expected[pruned.Dimension], pruned.KeptLength(a.FullWidths[full.Block!.Value]));
+                expected[pruned.Dimension] = pruned.KeptLength(widths[full.Block!.Value]);
+            }
+
+            Assert.Equal(full.Name, cut.Name);
+            Assert.Equal(expected, cut.ModelShape);
+            Assert.Equal(cut.Elements, cut.ModelShape.Aggregate(1L, (product, size) => product * size));
+        }
+    }
+
+    [Theory]
+    [InlineData("dinov2", "blocks.1.attn.proj", "blocks.1.mlp.fc2")]
+    [InlineData("dinov3 swiglu", "blocks.1.attn.proj", "blocks.1.mlp.w3")]
+    public void The_layers_that_lose_inputs_are_the_last_of_each_branch(string family, string attention, string mlp)
+    {
+        ViTArchitecture a = SmallModel.Architecture(family);
+        Assert.Equal([attention, mlp], ParameterTable.For(a, a.FullWidths).Blocks[1].PrunedInputs.Select(layer => layer.Name));
+    }
+
+    [Fact]
+    public void Heads_and_neurons_are_found_in_the_dimensions_that_they_prune()
+    {
+        ParameterSpec proj = Small().Single(parameter => parameter.Name == "blocks.0.attn.proj.weight");
+        Assert.Equal([new PrunedDimension(Axis.Heads, Dimension: 1, Unit: Architecture.HeadDim)], proj.Pruned);
+        Assert.Equal([4L, 5, 6, 7, 0, 1, 2, 3], new PrunedDimension(Axis.Heads, 1, Unit: 4).Positions([1, 0]));
+
+        static ParameterTable Small() => ParameterTable.For(Architecture, Architecture.FullWidths);
+    }
+
+    private static ViTArchitecture Architecture => SmallModel.Architecture("vit");
 }

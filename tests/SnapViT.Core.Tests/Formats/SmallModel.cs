@@ -61,6 +61,9 @@ internal static class SmallModel
         { "clip", "open_clip" }, { "clip", "transformers-clip" }, { "clip", "timm" },
     };
 
+    /// <summary>The names of the families.</summary>
+    public static IEnumerable<string> Names => Families.Keys;
+
     public static ViTArchitecture Architecture(string family) => Families[family].Validated();
 
     /// <summary>The canonical tensors; DINOv3's keys have no bias, which is zeros.</summary>
