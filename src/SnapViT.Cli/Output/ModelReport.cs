@@ -22,13 +22,20 @@ internal static class ModelReport
                 Flops = flops,
                 Blocks = description.Widths,
                 Preprocessing = description.Preprocessing?.Describe(),
+                description.PreprocessingDoubt,
+                description.ClassNames,
                 description.UnusedTensors,
                 description.Provenance,
             },
             console =>
             {
                 console.WriteLine($"{path}: Vision Transformer, {a.Depth} blocks of width {a.EmbedDim}, {a.Heads} heads of {a.HeadDim}, {a.MlpDim} neurons, image {a.ImageSize}, patch {a.PatchSize}, {a.Classes} classes");
-                console.WriteLine($"{Figures.Count(parameters)} parameters, {Figures.Count(flops)} FLOPs per image; preprocessing: {description.Preprocessing?.Describe() ?? "not in the file"}");
+                console.WriteLine($"{Figures.Count(parameters)} parameters, {Figures.Count(flops)} FLOPs per image; preprocessing: {description.Preprocessing?.Describe() ?? (description.PreprocessingDoubt is null ? "not in the file" : "in doubt")}");
+                if (description.PreprocessingDoubt is string doubt)
+                {
+                    console.WriteLine($"preprocessing in doubt: {doubt}");
+                }
+
                 foreach ((string fact, string source) in description.Sources)
                 {
                     console.WriteLine($"{fact}: from {source}");

@@ -32,6 +32,22 @@ public static class KnownModels
         ("DINOv3 ViT-7B", 4096, 40, 8192, 32, MlpKind.SwiGlu),
     ];
 
+    /// <summary>The size that is published with two numbers of heads.</summary>
+    public const string Ambiguous = "ViT-S";
+
+    /// <summary>The patch size of those models.</summary>
+    public const int AmbiguousPatch = 16;
+
+    /// <summary>Heads per block of MoCo-v3's ViT-S (facebookresearch/moco-v3: vits.py).</summary>
+    public const int MocoHeads = 12;
+
+    /// <summary>Whether DINOv3 of that size is published for photos and for satellite images: ViT-L and ViT-7B (facebookresearch/dinov3: README).</summary>
+    public static bool IsOfSatelliteImagesToo(ViTArchitecture architecture)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        return (architecture.EmbedDim, architecture.Depth) is (1024, 24) or (4096, 40);
+    }
+
     /// <summary>Name and heads per block of the known model of those sizes, or null when the table has none.</summary>
     /// <param name="width">Embedding width, D.</param>
     /// <param name="depth">Blocks, L.</param>

@@ -9,7 +9,7 @@ internal static class TimmFormats
     private const string Source = "timm 1.0: models/vision_transformer.py";
 
     /// <summary>What a user is told of a classifier that is left out.</summary>
-    public const string PreLogitsRemark = "left out: it reads a hidden layer of its own (pre_logits), which is no part of the backbone";
+    public const string PreLogitsRemark = "a classifier that is left out, since it reads a hidden layer of its own (pre_logits), which is no part of the backbone";
 
     /// <summary>
     /// Heads and decoders of pre-training in the model itself: MoCo-v3's projection (<c>head.0</c> and so on), MAE's decoder. A classifier is <c>head.weight</c>.

@@ -18,7 +18,7 @@ public enum ResizeMode
     /// <summary>The short side to <see cref="Preprocessing.ResizeTo"/>, then the centre.</summary>
     ShortSideThenCentre,
 
-    /// <summary>Both sides to the input size, whatever the aspect.</summary>
+    /// <summary>Both sides to <see cref="Preprocessing.ResizeTo"/>, whatever the aspect, then the centre.</summary>
     Squash,
 }
 
@@ -28,7 +28,7 @@ public sealed record Preprocessing
     /// <summary>Side of the model's input in pixels, S.</summary>
     public required int Side { get; init; }
 
-    /// <summary>Length of the short side after resizing, at least <see cref="Side"/>; unused when squashed.</summary>
+    /// <summary>Length of the short side after resizing, of both sides when squashed; at least <see cref="Side"/>.</summary>
     public required int ResizeTo { get; init; }
 
     /// <summary>How both sides are brought to the input size.</summary>
@@ -53,7 +53,7 @@ public sealed record Preprocessing
     {
         List<string> faults = [];
         Require(Side > 0, $"{nameof(Side)} must be positive, found {Side}");
-        Require(Mode == ResizeMode.Squash || ResizeTo >= Side, $"{nameof(ResizeTo)} must be at least {nameof(Side)} {Side}, found {ResizeTo}");
+        Require(ResizeTo >= Side, $"{nameof(ResizeTo)} must be at least {nameof(Side)} {Side}, found {ResizeTo}");
         Require(Enum.IsDefined(Mode) && Enum.IsDefined(Interpolation), $"unknown {nameof(Mode)} {Mode} or {nameof(Interpolation)} {Interpolation}");
         Require(Mean is { Count: 3 } && Mean.All(float.IsFinite), $"{nameof(Mean)} must be 3 finite numbers");
         Require(Std is { Count: 3 } && Std.All(value => float.IsFinite(value) && value > 0), $"{nameof(Std)} must be 3 positive numbers");
@@ -71,7 +71,7 @@ public sealed record Preprocessing
     /// <summary>The facts in one line of text.</summary>
     public string Describe()
     {
-        string resize = Mode == ResizeMode.Squash ? $"squash to {ResizeTo}" : $"short side to {ResizeTo}, centre {Side}";
+        string resize = Mode == ResizeMode.Squash ? $"squash to {ResizeTo}{(ResizeTo == Side ? "" : $", centre {Side}")}" : $"short side to {ResizeTo}, centre {Side}";
         string filter = Interpolation == Interpolation.Bicubic ? "bicubic" : "bilinear";
         return FormattableString.Invariant($"{resize}, {filter}{(ResizeInFloat ? " in float" : "")}, mean {Numbers(Mean)}, std {Numbers(Std)}");
 
@@ -140,7 +140,7 @@ public sealed record Preprocessing
 
         ResizedAxis Axis(int length)
         {
-            long resized = Mode == ResizeMode.Squash ? Side : (long)ResizeTo * length / shortSide;
+            long resized = Mode == ResizeMode.Squash ? ResizeTo : (long)ResizeTo * length / shortSide;
             return new ResizedAxis(length, resized, (long)Math.Round((resized - Side) / 2.0, MidpointRounding.ToEven), Side);
         }
     }
@@ -162,6 +162,8 @@ public sealed record Preprocessing
     private static readonly float[] ImageNetStd = [0.229f, 0.224f, 0.225f];
     private static readonly float[] ClipMean = [0.48145466f, 0.4578275f, 0.40821073f];
     private static readonly float[] ClipStd = [0.26862954f, 0.26130258f, 0.27577711f];
+    private static readonly float[] SatelliteMean = [0.430f, 0.411f, 0.296f];
+    private static readonly float[] SatelliteStd = [0.213f, 0.156f, 0.143f];
     private static readonly float[] Half = [0.5f, 0.5f, 0.5f];
 
     private static readonly (string Name, Func<int, Preprocessing> For)[] Published =
@@ -173,6 +175,16 @@ public sealed record Preprocessing
         ("augreg", side => ForCrop(side, 0.9) with { Mean = Half, Std = Half }),
         ("siglip", side => ForCrop(side, 1) with { Mode = ResizeMode.Squash, Mean = Half, Std = Half }),
         ("clip", side => ForCrop(side, 1) with { Mean = ClipMean, Std = ClipStd }),
+        ("clip-half", side => ForCrop(side, 1) with { Mean = Half, Std = Half }),
+        ("clipa", side => ForCrop(side, 1) with { Mode = ResizeMode.Squash, Interpolation = Interpolation.Bilinear }),
+        ("inception", side => ForCrop(side, 0.875) with { Mean = Half, Std = Half }),
+        ("torchvision", side => ForCrop(side, 0.875) with { Interpolation = Interpolation.Bilinear }),
+        ("dinov2", side => ForCrop(side, 0.875)),
+        ("dinov2-518", side => ForCrop(side, 1)),
+        ("dinov3-sat", side => ForCrop(side, 1) with
+        {
+            Mode = ResizeMode.Squash, Interpolation = Interpolation.Bilinear, ResizeInFloat = true, Mean = SatelliteMean, Std = SatelliteStd,
+        }),
         ("dinov3", side => ForCrop(side, 1) with { Mode = ResizeMode.Squash, Interpolation = Interpolation.Bilinear, ResizeInFloat = true }),
     ];
 

@@ -13,6 +13,7 @@ namespace SnapViT.Loading;
 internal sealed class ArchitectureInference
 {
     private const int RotaryImageSize = 224;
+    private const double DefaultRotaryBase = 100;
 
     private readonly CanonicalArchive _archive;
     private readonly PublishedConfig _config;
@@ -27,6 +28,12 @@ internal sealed class ArchitectureInference
         _published = PublishedName.Known(archive.Path);
         RequireOfThisModel($"{_config.Source} beside it", "hidden_size", _config.Width, _shapes.Width);
         RequireOfThisModel($"{_config.Source} beside it", "num_hidden_layers", _config.Depth, _shapes.Depth);
+        RequireOfThisModel($"{_config.Source} beside it", "patch_size", _config.PatchSize, _shapes.PatchSize);
+        if (_shapes is { IsPruned: false, Mlp: MlpKind.Standard })
+        {
+            RequireOfThisModel($"{_config.Source} beside it", "intermediate_size", _config.MlpDim, _shapes.Neurons[0]);
+        }
+
         RequireOfThisModel($"the name {_published?.Name}", "width", _published?.Width, _shapes.Width);
         RequireOfThisModel($"the name {_published?.Name}", "blocks", _published?.Depth, _shapes.Depth);
     }
@@ -44,7 +51,7 @@ internal sealed class ArchitectureInference
         _sources.Add(("depth, widths, tokens, MLP, classes", "names and shapes of the tensors"));
         if (_archive.StateDictFormat.Remark is string remark)
         {
-            _sources.Add(("classifier", remark));
+            _sources.Add(("classes 0", remark));
         }
 
         (int hidden, int heads) = HiddenAndHeads();
@@ -61,7 +68,7 @@ internal sealed class ArchitectureInference
             Channels = _shapes.Channels,
             Classes = _shapes.Classes,
             HasClassToken = _shapes.HasClassToken,
-            NormAfterPool = _archive.NormAfterPool,
+            NormAfterPool = PoolingKind() == Pooling.AveragePatches && (_archive.NormAfterPool || _config.NormAfterPool),
             HasDistillationToken = _shapes.HasDistillationToken,
             RegisterTokens = _shapes.Registers,
             Mlp = _shapes.Mlp,
@@ -74,10 +81,14 @@ internal sealed class ArchitectureInference
             HasPatchBias = _shapes.HasPatchBias,
             HasQkvBias = _shapes.HasQkvBias,
             ProjectionDim = _shapes.ProjectionDim,
-            RotaryBase = _config.RotaryBase ?? 100,
+            RotaryBase = position == PositionEmbedding.Rotary && _config.RotaryBase is double rotaryBase ? Sourced("rotary base", rotaryBase, _config.Source) : DefaultRotaryBase,
         };
         Validated(architecture);
-        return new ModelDescription(architecture, Widths(architecture), _sources) { Preprocessing = Preprocessing(architecture), UnusedTensors = _archive.UnusedTensors };
+        (Data.Preprocessing? images, string? doubt) = Preprocessing(architecture);
+        return new ModelDescription(architecture, Widths(architecture), _sources)
+        {
+            Preprocessing = images, PreprocessingDoubt = doubt, UnusedTensors = _archive.UnusedTensors, ClassNames = ClassNames(architecture),
+        };
     }
 
     private (PositionEmbedding Position, int ImageSize) PositionAndSize()
@@ -85,7 +96,13 @@ internal sealed class ArchitectureInference
         if (_shapes.Positions is not null)
         {
             (PositionEmbedding kind, int grid) = PositionInference.Infer(_archive.Path, _shapes, _config.ImageSize ?? _hints.ImageSize);
-            return (kind, Sourced("image size", grid * _shapes.PatchSize, "number of positions"));
+            int side = grid * _shapes.PatchSize;
+            if (_config is { StatesImageSize: true, ImageSize: int stated } && stated != side)
+            {
+                throw new CheckpointFormatException(_archive.Path, $"{_config.Source} beside it is of another model: expected image_size {side}, as the positions have it, found {stated}");
+            }
+
+            return (kind, Sourced("image size", side, $"number of positions, a square of {grid}x{grid} patches"));
         }
 
         return (PositionEmbedding.Rotary, _config.ImageSize is int size ? Sourced("image size", size, _config.Source) : Sourced("image size", RotaryImageSize, "table of formats (rotary positions fit any)"));
@@ -164,7 +181,7 @@ internal sealed class ArchitectureInference
 
     private Pooling PoolingKind() =>
         _shapes.HasAttentionPool ? Pooling.Attention
-        : _config.AveragesPatches || _archive.NormAfterPool || !_shapes.HasClassToken ? Pooling.AveragePatches
+        : !_shapes.HasClassToken || (_config.Pooling is null ? _archive.NormAfterPool : _config.Pooling == Pooling.AveragePatches) ? Pooling.AveragePatches
         : _shapes.HasDistillationToken && (!_shapes.HasClassifier || _shapes.HasDistillationClassifier) ? Pooling.ClassAndDistillation
         : Pooling.ClassToken;
 
@@ -179,18 +196,67 @@ internal sealed class ArchitectureInference
     /// What the config says; else what the published name says; else the published settings of those families that have one setting for all of
     /// their models. A setting for another size keeps its share of the image.
     /// </summary>
-    private Data.Preprocessing? Preprocessing(ViTArchitecture a)
+    private (Data.Preprocessing? Images, string? Doubt) Preprocessing(ViTArchitecture a)
     {
-        string? family = a.Position == PositionEmbedding.Rotary ? "dinov3"
-            : a.Pooling == Pooling.Attention ? "siglip"
-            : a.HasPreNorm ? "clip"
-            : a.HasDistillationToken ? "deit"
+        if (_config.Preprocessing is Data.Preprocessing configured)
+        {
+            return (Sourced("preprocessing", ModelDescription.AtSide(configured, a.ImageSize), _config.PreprocessingSource), null);
+        }
+
+        if (_config.PreprocessingDoubt is string fault)
+        {
+            return (null, $"{fault}; pass --preprocess with the setting of the model");
+        }
+
+        if (_published?.Preprocessing is string named)
+        {
+            return (Sourced("preprocessing", Data.Preprocessing.Named(named, a.ImageSize), TableOf(_published.Name)), null);
+        }
+
+        (string? family, string? doubt) = Family(a);
+        return (family is null ? null : Sourced("preprocessing", Data.Preprocessing.Named(family, a.ImageSize), $"table of known models ({family})"), doubt);
+    }
+
+    /// <summary>The published setting of a family, or what is in doubt where it has several.</summary>
+    private (string? Name, string? Doubt) Family(ViTArchitecture a)
+    {
+        if (a.Position == PositionEmbedding.Rotary)
+        {
+            return PublishedName.Says(_archive.Path, "sat493m") ? ("dinov3-sat", null)
+                : PublishedName.Says(_archive.Path, "lvd1689m") || !KnownModels.IsOfSatelliteImagesToo(a) ? ("dinov3", null)
+                : (null, "DINOv3 of this size is published with two normalisations: pass --preprocess dinov3 (trained on photos, lvd1689m) or --preprocess dinov3-sat (on satellite images, sat493m)");
+        }
+
+        if (a.Pooling == Pooling.Attention)
+        {
+            return ("siglip", null);
+        }
+
+        if (a.HasPreNorm || _archive.StateDictFormat.Activation is null)
+        {
+            // OpenAI's own files keep three numbers of their model beside it.
+            return _archive.HasBeside("input_resolution") ? ("clip", null)
+                : (null, "CLIP models are published with several normalisations: pass --preprocess clip (OpenAI, most of LAION, DataComp), clip-half (LAION's L/14 of laion2b_s32b_b82k) or clipa, or put the publisher's open_clip_config.json or preprocessor_config.json beside the file");
+        }
+
+        return (a.HasDistillationToken ? "deit"
+            : _archive.Heads is not null ? "augreg"
+            : _archive.StateDictFormat.Name == "torchvision" ? "torchvision"
             : a is { Position: PositionEmbedding.PatchesOnly, HasClassToken: true, HasLayerScale: true, RegisterTokens: 0 } ? "deit3"
-            : null;
-        return _config.Preprocessing is not null ? Sourced("preprocessing", ModelDescription.AtSide(_config.Preprocessing, a.ImageSize), _config.PreprocessingSource)
-            : _published?.Preprocessing is string named ? Sourced("preprocessing", Data.Preprocessing.Named(named, a.ImageSize), TableOf(_published.Name))
-            : family is not null ? Sourced("preprocessing", Data.Preprocessing.Named(family, a.ImageSize), "table of known models")
-            : null;
+            : null, null);
+    }
+
+    private IReadOnlyList<string> ClassNames(ViTArchitecture a)
+    {
+        if (_config.ClassNames.Count == 0 || a.Classes == 0)
+        {
+            return [];
+        }
+
+        return _config.ClassNames.Count == a.Classes
+            ? Sourced("names of the classes", _config.ClassNames, _config.Source)
+            : throw new CheckpointFormatException(
+                _archive.Path, $"{_config.Source} beside it is of another model: expected names of {a.Classes} classes, as the classifier has them, found {_config.ClassNames.Count} (id2label)");
     }
 
     private (int Hidden, int Heads) HiddenAndHeads()
@@ -198,10 +264,12 @@ internal sealed class ArchitectureInference
         int largest = _shapes.PoolNeurons ?? _shapes.Neurons.Max();
         (string Name, int Hidden, int Heads)? known = KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp) is (string, int, int) row
             && (row.Item2 == largest || (_shapes.IsPruned && row.Item2 > largest)) ? row : null;
-        int hidden = _shapes.IsPruned ? known?.Hidden ?? largest : largest;
+        int? configured = _shapes is { IsPruned: true, Mlp: MlpKind.Standard } && _config.MlpDim >= largest ? _config.MlpDim : null;
+        int hidden = _shapes.IsPruned ? configured ?? known?.Hidden ?? largest : largest;
         if (_shapes.IsPruned)
         {
-            string source = hidden == _shapes.PoolNeurons ? "shapes of the attention pool, which is never cut"
+            string source = configured is not null ? _config.Source
+                : hidden == _shapes.PoolNeurons ? "shapes of the attention pool, which is never cut"
                 : known is (string name, _, _) ? TableOf(name)
                 : "its widest block";
             _sources.Add((string.Create(CultureInfo.InvariantCulture, $"neurons of the unpruned model {hidden}"), source));
@@ -230,10 +298,22 @@ internal sealed class ArchitectureInference
         }
 
         return _hints.Heads is int passed ? Sourced("heads", RequireHeads(passed, "--num-heads"), "--num-heads")
-            : known is (string name, _, int heads) ? Sourced("heads", heads, TableOf(name))
+            : known is (string name, _, int heads) ? Sourced("heads", RequireOneReading(name, heads), TableOf(name))
             : throw new CheckpointFormatException(
                 _archive.Path,
                 $"width {_shapes.Width}, {_shapes.Depth} blocks and {_shapes.Neurons.Max()} neurons fit no known model; pass --num-heads, the attention heads per block");
+    }
+
+    /// <summary>A plain ViT-S has 6 heads, but MoCo-v3's has 12, and no shape tells them apart: only a name does.</summary>
+    private int RequireOneReading(string known, int heads)
+    {
+        bool isPlain = known == KnownModels.Ambiguous && !_config.IsOfTimm && _shapes.HasClassToken && _shapes.Registers == 0 && _shapes.PatchSize == KnownModels.AmbiguousPatch
+            && !(_shapes.HasDistillationToken || _shapes.HasLayerScale || _shapes.HasPreNorm || _shapes.HasAttentionPool);
+        return !isPlain ? heads
+            : _archive.Prefix.Contains("base_encoder.", StringComparison.Ordinal) || _archive.Prefix.Contains("momentum_encoder.", StringComparison.Ordinal) ? KnownModels.MocoHeads
+            : PublishedName.HeadsOf(_archive.Path) ?? throw new CheckpointFormatException(
+                _archive.Path,
+                $"{known} is published with {heads} heads (timm, DINO, DeiT, AugReg) and with {KnownModels.MocoHeads} (MoCo-v3), and neither shapes nor names tell which; pass --num-heads {heads} or --num-heads {KnownModels.MocoHeads}");
     }
 
     private int RequireHeads(int heads, string source) => heads > 0 && _shapes.Width % heads == 0

@@ -1,3 +1,4 @@
+using SnapViT.Core.Checkpoints;
 using SnapViT.Data;
 using SnapViT.Models;
 
@@ -25,7 +26,12 @@ public sealed class LoadedModel : IDisposable
     /// How images become the model's input: what its files or its published name say; where they say nothing, what the reference does for every model
     /// (resize to 8/7 of the side, centre crop, ImageNet mean and std).
     /// </summary>
-    public Preprocessing PreprocessingOrReference => Preprocessing ?? Data.Preprocessing.Named("reference", Model.Architecture.ImageSize);
+    public Preprocessing PreprocessingOrReference => Description.PreprocessingDoubt is string doubt
+        ? throw new CheckpointFormatException(Path, $"preprocessing: {doubt}")
+        : Preprocessing ?? Data.Preprocessing.Named("reference", Model.Architecture.ImageSize);
+
+    /// <summary>Names of the classes in the order of the classifier's outputs; empty where the file does not say.</summary>
+    public IReadOnlyList<string> ClassNames => Description.ClassNames;
 
     /// <summary>Whether heads or neurons were cut from the model.</summary>
     public bool IsPruned => !Model.Widths.Equals(Model.Architecture.FullWidths);

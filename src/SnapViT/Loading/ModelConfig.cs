@@ -43,6 +43,20 @@ public sealed record ModelConfig
     /// <summary>The config as JSON, in one line or for people to read.</summary>
     public string ToJson(bool indented = false) => JsonSerializer.Serialize(this, indented ? IndentedJson : Json);
 
+    /// <summary>A required fact may still be null in JSON.</summary>
+    private static void RequireNoNull(ModelConfig config)
+    {
+        string? missing = config.Architecture is null ? nameof(Architecture)
+            : config.Heads is null ? nameof(Heads)
+            : config.Neurons is null ? nameof(Neurons)
+            : config.Provenance is null || config.Provenance.Values.Any(value => value is null) ? nameof(Provenance)
+            : null;
+        if (missing is not null)
+        {
+            throw new FormatException($"not a valid model config: {missing} is null");
+        }
+    }
+
     /// <summary>Whether a text calls itself a config of this kind; any other JSON, such as a publisher's, does not.</summary>
     public static bool IsOne(string json)
     {
@@ -64,6 +78,7 @@ public sealed record ModelConfig
         try
         {
             ModelConfig config = JsonSerializer.Deserialize<ModelConfig>(json, Json) ?? throw new FormatException("expected a model config, found null");
+            RequireNoNull(config);
             config.Architecture.Validated();
             config.Preprocessing?.Validated();
             if (config.Heads.Count != config.Neurons.Count)

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Formats;
 using SnapViT.Core.Planning;
@@ -78,11 +79,7 @@ public static class ModelFile
         CanonicalArchive canonical = archive as CanonicalArchive ?? CanonicalArchive.Open(archive, hints.Weights);
         ModelDescription inFile = config is null
             ? ArchitectureInference.Infer(canonical, PublishedConfig.NextTo(archive.Path), hints)
-            : new ModelDescription(config.Architecture, config.Widths(), [("all", "the config in the file")])
-            {
-                Preprocessing = config.Preprocessing,
-                Provenance = config.Provenance,
-            };
+            : OfConfig(canonical, config);
         try
         {
             CheckpointWeights.RequireExactly(canonical, ParameterTable.For(inFile.Architecture, inFile.Widths));
@@ -97,6 +94,29 @@ public static class ModelFile
         }
 
         return hints.ImageSize is int size && size != inFile.Architecture.ImageSize ? inFile.AtImageSize(size, archive.Path) : inFile;
+    }
+
+    /// <summary>
+    /// What the file's own config says. A classifier that was exchanged or dropped since then, as by fine-tuning, is that of the file.
+    /// </summary>
+    private static ModelDescription OfConfig(CanonicalArchive archive, ModelConfig config)
+    {
+        int classes = archive.Tensors.GetValueOrDefault(OutputSpec.ClassifierName.Weight) is not TensorEntry head ? 0
+            : head.Shape is [> 0 and <= int.MaxValue and long outputs, _] ? (int)outputs
+            : config.Architecture.Classes;
+        bool isSame = classes == config.Architecture.Classes;
+        return new ModelDescription(
+            config.Architecture with { Classes = classes },
+            config.Widths(),
+            [
+                (isSame ? "all" : "all but the classifier", "the config in the file"),
+                .. isSame ? [] : new (string, string)[] { ($"classes {classes}", $"the file's classifier; the config in it says {config.Architecture.Classes}") },
+            ])
+        {
+            Preprocessing = config.Preprocessing,
+            Provenance = config.Provenance,
+            UnusedTensors = archive.UnusedTensors,
+        };
     }
 
     /// <summary>

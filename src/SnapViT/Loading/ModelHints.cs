@@ -38,6 +38,7 @@ public sealed record ModelHints
     {
         Activation activation => Activations.First(row => row.Activation == activation).Name,
         Data.Preprocessing preprocessing => preprocessing.Describe(),
+        IReadOnlyList<string> { Count: > 0 } names => $"{names[0]} to {names[^1]}",
         _ => Convert.ToString(fact, CultureInfo.InvariantCulture) ?? "",
     };
 }

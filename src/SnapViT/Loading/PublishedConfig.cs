@@ -19,7 +19,15 @@ internal sealed record PublishedConfig
 
     public int? Depth { get; init; }
 
+    public int? PatchSize { get; init; }
+
+    /// <summary>Neurons per MLP as a plain MLP counts them; of SwiGLU publishers count otherwise.</summary>
+    public int? MlpDim { get; init; }
+
     public int? ImageSize { get; init; }
+
+    /// <summary>Whether the image size is that of the position table and stands in the file, and is no default.</summary>
+    public bool StatesImageSize { get; init; }
 
     public double? LayerNormEpsilon { get; init; }
 
@@ -28,10 +36,22 @@ internal sealed record PublishedConfig
     /// <summary>The activation by the publisher's name for it, such as <c>gelu_pytorch_tanh</c>.</summary>
     public string? Activation { get; init; }
 
-    /// <summary>Whether features are the mean of the patch tokens though there is a class token.</summary>
-    public bool AveragesPatches { get; init; }
+    /// <summary>How features are made of the tokens, where it is said; null where names decide.</summary>
+    public Pooling? Pooling { get; init; }
+
+    /// <summary>Whether the final norm follows the pooling.</summary>
+    public bool NormAfterPool { get; init; }
+
+    /// <summary>Whether the model is one of timm's, whose sizes have one number of heads each.</summary>
+    public bool IsOfTimm { get; init; }
+
+    /// <summary>Names of the classes in the classifier's order; empty where they are not said.</summary>
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
 
     public Preprocessing? Preprocessing { get; init; }
+
+    /// <summary>What the config asks for that cannot be done, by the name of the fact; null for nothing.</summary>
+    public string? PreprocessingDoubt { get; init; }
 
     /// <summary>The file that the preprocessing is from.</summary>
     public string PreprocessingSource { get; init; } = "";
@@ -46,9 +66,11 @@ internal sealed record PublishedConfig
             ?? Read(folder, "config.json", TimmConfig.Parse)
             ?? Read(folder, "open_clip_config.json", OpenClipConfig.Parse)
             ?? new PublishedConfig();
-        return Read(folder, "preprocessor_config.json", PreprocessorConfig.Parse) is PublishedConfig images
-            ? config with { Preprocessing = images.Preprocessing, PreprocessingSource = images.PreprocessingSource }
-            : config;
+        PublishedConfig? images = Read(folder, "preprocessor_config.json", PreprocessorConfig.Parse) ?? Read(folder, "processor_config.json", PreprocessorConfig.Parse);
+        return images is null ? config : config with
+        {
+            Preprocessing = images.Preprocessing, PreprocessingSource = images.PreprocessingSource, PreprocessingDoubt = images.PreprocessingDoubt,
+        };
     }
 
     private static PublishedConfig? Read(string folder, string name, Func<JsonElement, PublishedConfig?> parse)
@@ -66,11 +88,20 @@ internal sealed record PublishedConfig
 
         try
         {
-            using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
+            using JsonDocument json = JsonFacts.Parse(File.ReadAllBytes(path));
             PublishedConfig? config = json.RootElement.ValueKind == JsonValueKind.Object ? parse(json.RootElement) : null;
-            return config is null ? null : config with { Source = name, PreprocessingSource = config.Preprocessing is null ? "" : name };
+            return config is null ? null : config with
+            {
+                Source = name,
+                PreprocessingSource = config.Preprocessing is null ? "" : name,
+                PreprocessingDoubt = config.PreprocessingDoubt is string doubt ? $"{name}: {doubt}" : null,
+            };
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException or FormatException or ArgumentException or KeyNotFoundException)
+        catch (FormatException exception)
+        {
+            throw new CheckpointFormatException(path, exception.Message, innerException: exception);
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
         {
             throw new CheckpointFormatException(path, $"expected the config of a model, found: {exception.Message.ReplaceLineEndings(" ")}", innerException: exception);
         }

@@ -13,6 +13,28 @@ internal static partial class PublishedName
             ? KnownModels.Named($"{match.Groups["org"].Value}/{match.Groups["name"].Value}")
             : null;
 
+    /// <summary>Parts of the names that publishers give the files of a ViT-S, and its heads per block.</summary>
+    private static readonly (string Part, int Heads)[] SmallModels =
+    [
+        ("dino_deitsmall", 6), ("dino_vits", 6), ("dinov2_vits", 6), ("deit_small", 6), ("deit_3_small", 6), ("vit_small_patch", 6), ("S_16", 6), ("dino-vits", 6),
+        ("vit-s-", KnownModels.MocoHeads), ("moco", KnownModels.MocoHeads),
+    ];
+
+    /// <summary>Whether a publisher's word stands in the name of the file or of its folder.</summary>
+    public static bool Says(string checkpoint, string word)
+    {
+        string[] parts = Path.GetFullPath(checkpoint).Replace('\\', '/').Split('/');
+        bool inCache = Snapshot().IsMatch(Path.GetFullPath(checkpoint).Replace('\\', '/'));
+        return parts[^(inCache ? Math.Min(4, parts.Length) : Math.Min(2, parts.Length))..].Any(part => part.Contains(word, StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>Heads per block of a ViT-S by the name of its file or folder; null where that says nothing.</summary>
+    public static int? HeadsOf(string checkpoint)
+    {
+        int[] heads = [.. SmallModels.Where(row => Says(checkpoint, row.Part)).Select(row => row.Heads).Distinct()];
+        return heads is [int only] ? only : null;
+    }
+
     [GeneratedRegex(@"/models--(?<org>[^/]+?)--(?<name>[^/]+)/snapshots/[0-9a-f]{40}/[^/]+\z", RegexOptions.ExplicitCapture)]
     private static partial Regex Snapshot();
 }

@@ -25,7 +25,7 @@ public sealed class PreprocessingTests
     {
         Assert.All(Preprocessing.Names, name => Preprocessing.Named(name, 64).Validated());
         ArgumentException exception = Assert.Throws<ArgumentException>(() => Preprocessing.Named("dino7", 64));
-        Assert.Contains("expected one of reference, dino, deit, deit3, augreg, siglip, clip, dinov3, found 'dino7'", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("expected one of reference, dino, deit, deit3, augreg, siglip, clip, clip-half, clipa, inception, torchvision, dinov2, dinov2-518, dinov3-sat, dinov3, found 'dino7'", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

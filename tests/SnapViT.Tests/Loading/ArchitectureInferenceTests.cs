@@ -77,17 +77,156 @@ public sealed class ArchitectureInferenceTests : IDisposable
         ViTArchitecture deit3 = Small with { Position = PositionEmbedding.PatchesOnly, HasLayerScale = true };
         Assert.Equal(Preprocessing.Named("deit3", 16), Describe(deit3, "timm", null).Preprocessing);
         Assert.Equal(
-            Preprocessing.Named("dinov3", 224),
-            Describe(Small with { Classes = 0, RegisterTokens = 4, Position = PositionEmbedding.Rotary, HasLayerScale = true }, "dinov3", null).Preprocessing);
+            Preprocessing.Named("torchvision", 16),
+            Describe(Small, "torchvision", null).Preprocessing);
+        Assert.Equal(Preprocessing.Named("dinov3", 224), Describe(Small with { Classes = 0, RegisterTokens = 4, Position = PositionEmbedding.Rotary, HasLayerScale = true }, "dinov3", null).Preprocessing);
         Assert.Null(Describe(Small, "timm", null).Preprocessing);
     }
 
-    // Resizing to a square and cropping that, as DeiT's processor does, is no preprocessing here: nothing is said rather than something like it.
+    // CLIP's two normalisations: mlfoundations/open_clip, pretrained.py.
     [Fact]
-    public void A_preprocessing_that_cannot_be_done_is_not_guessed()
+    public void A_family_with_several_published_settings_is_a_doubt_that_a_config_or_the_publisher_ends()
+    {
+        ViTArchitecture clip = Small with { Classes = 0, HasPreNorm = true, HasPatchBias = false, ProjectionDim = 6 };
+        ModelHints hints = new() { Heads = 3, Activation = Activation.GeluErf };
+        ModelDescription found = Describe(clip, "open_clip", null, hints);
+        Assert.Null(found.Preprocessing);
+        Assert.Contains("pass --preprocess clip ", found.PreprocessingDoubt, StringComparison.Ordinal);
+        Assert.Contains("clip-half", found.PreprocessingDoubt, StringComparison.Ordinal);
+
+        using ShapesOnly openAi = new([.. Entries(clip, "open_clip"), new TensorEntry("input_resolution", TensorType.Int64, [])]);
+        Assert.Equal(Preprocessing.Named("clip", 16), ModelFile.Describe(openAi, hints).Preprocessing);
+        File.WriteAllText(Path.Combine(_folder, "preprocessor_config.json"), """{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 16}, "crop_size": 16, "resample": 3, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}""");
+        Assert.Equal(Preprocessing.Named("clip-half", 16), Describe(clip, "open_clip", null, hints).Preprocessing);
+    }
+
+    [Theory]
+    [InlineData("dinov3_vitl16_pretrain_sat493m-eadcf0ff.safetensors", "dinov3-sat")]
+    [InlineData("dinov3_vitl16_pretrain_lvd1689m-8aa4cbdd.safetensors", "dinov3")]
+    [InlineData("model.safetensors", null)]
+    public void The_name_of_a_published_file_decides_dinov3_s_normalisation(string name, string? setting)
+    {
+        ViTArchitecture dinov3 = Small with
+        {
+            Depth = 24, EmbedDim = 1024, Heads = 16, HeadDim = 64, MlpDim = 4096, PatchSize = 16, ImageSize = 224,
+            Classes = 0, RegisterTokens = 4, Position = PositionEmbedding.Rotary, HasLayerScale = true,
+        };
+        using ShapesOnly file = new(Entries(dinov3, "dinov3")) { Path = name };
+        ModelDescription found = ModelFile.Describe(file);
+        Assert.Equal(setting is null ? null : Preprocessing.Named(setting, 224), found.Preprocessing);
+        Assert.Equal(setting is null, found.PreprocessingDoubt?.Contains("pass --preprocess dinov3", StringComparison.Ordinal) ?? false);
+    }
+
+    // facebookresearch/moco-v3, vits.py: a ViT-S of 12 heads.
+    [Theory]
+    [InlineData("model.safetensors", "", null)]
+    [InlineData("vit-s-300ep.safetensors", "", 12)]
+    [InlineData("dino_deitsmall16_pretrain.safetensors", "", 6)]
+    [InlineData("model.safetensors", "module.base_encoder.", 12)]
+    public void A_plain_ViT_S_without_a_name_is_a_doubt(string name, string prefix, int? heads)
+    {
+        ViTArchitecture small = Small with { Depth = 12, EmbedDim = 384, Heads = 6, HeadDim = 64, MlpDim = 1536, PatchSize = 16, ImageSize = 224, Classes = 0 };
+        using ShapesOnly file = new(Entries(small, "timm").Select(entry => new TensorEntry(prefix + entry.Name, entry.Type, entry.Shape))) { Path = Path.Combine("nowhere", name) };
+        if (heads is int known)
+        {
+            Assert.Equal(known, ModelFile.Describe(file).Architecture.Heads);
+        }
+        else
+        {
+            Assert.Contains("pass --num-heads 6 or --num-heads 12", Refused(() => ModelFile.Describe(file)), StringComparison.Ordinal);
+            Assert.Equal(12, ModelFile.Describe(file, heads: 12).Architecture.Heads);
+        }
+    }
+
+    [Fact]
+    public void The_rotary_base_is_read_in_its_old_and_its_new_place()
+    {
+        ViTArchitecture dinov3 = Small with { Classes = 0, Position = PositionEmbedding.Rotary, HasLayerScale = true };
+        const string Start = """{"model_type": "dinov3_vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, """;
+        Assert.Equal(10000, Describe(dinov3, "transformers-dinov3", Start + """ "rope_theta": 10000}""").Architecture.RotaryBase);
+        Assert.Equal(10000, Describe(dinov3, "transformers-dinov3", Start + """ "rope_parameters": {"rope_type": "default", "rope_theta": 10000}}""").Architecture.RotaryBase);
+        Assert.Equal(100, Describe(dinov3, "transformers-dinov3", Start + """ "patch_size": 4}""").Architecture.RotaryBase);
+    }
+
+    // CLIPA: pool_type avg, then the norm (open_clip, transformer.py).
+    [Theory]
+    [InlineData("\"pool_type\": \"avg\", \"final_ln_after_pool\": true", Pooling.AveragePatches, true)]
+    [InlineData("\"pool_type\": \"avg\"", Pooling.AveragePatches, false)]
+    [InlineData("\"global_average_pool\": true", Pooling.AveragePatches, false)]
+    [InlineData("\"pool_type\": \"tok\", \"final_ln_after_pool\": true", Pooling.ClassToken, false)]
+    [InlineData("\"no_ln_pre\": true", Pooling.ClassToken, false)]
+    public void The_pooling_of_a_config_is_used(string facts, Pooling pooling, bool after)
+    {
+        ViTArchitecture clipa = Small with { Classes = 0, HasPatchBias = false, ProjectionDim = 6 };
+        ViTArchitecture found = Describe(clipa, "open_clip", $$$"""{"model_cfg": {"vision_cfg": {"image_size": 16, "layers": 2, "width": 24, "head_width": 8, "patch_size": 4, {{{facts}}} } } }""").Architecture;
+        Assert.Equal((pooling, after), (found.Pooling, found.NormAfterPool));
+    }
+
+    [Fact]
+    public void Names_of_classes_are_kept_in_their_order()
+    {
+        const string Start = """{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "image_size": [16, 16], """;
+        Assert.Equal(
+            ["a", "b", "c", "d", "e"],
+            Describe(Small, "transformers-vit", Start + """ "id2label": {"1": "b", "0": "a", "2": "c", "4": "e", "3": "d"}}""").ClassNames);
+        Assert.Empty(Describe(Small, "transformers-vit", Start + """ "id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2", "3": "LABEL_3", "4": "LABEL_4"}}""").ClassNames);
+        Assert.Equal(
+            ["a", "b", "c", "d", "e"],
+            Describe(Small, "timm", """{"model_type": "timm_wrapper", "architecture": "vit_x", "model_args": {"num_heads": 3}, "label_names": ["a", "b", "c", "d", "e"]}""").ClassNames);
+    }
+
+    [Fact]
+    public void A_config_may_begin_with_a_byte_order_mark()
+    {
+        const string Json = """{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 6}""";
+        foreach (System.Text.Encoding encoding in new System.Text.Encoding[] { new System.Text.UTF8Encoding(true), System.Text.Encoding.Unicode, System.Text.Encoding.BigEndianUnicode })
+        {
+            File.WriteAllText(Path.Combine(_folder, "config.json"), Json, encoding);
+            Assert.Equal(6, Describe(Small, "timm", null, ModelHints.None).Architecture.Heads);
+        }
+    }
+
+    [Theory]
+    [InlineData("resample", "1", "resample: expected 2 (bilinear) or 3 (bicubic), found 1 (lanczos)")]
+    [InlineData("resample", "0", "found 0 (nearest)")]
+    [InlineData("do_resize", "false", "do_resize: expected true, found false")]
+    [InlineData("do_rescale", "false", "do_rescale: expected true, found false")]
+    [InlineData("rescale_factor", "0.5", "rescale_factor: expected 1/255, found 0.5")]
+    [InlineData("crop_pct", "0.9", "crop_pct: a resize by it is not known here, found 0.9")]
+    [InlineData("size", "{\"longest_edge\": 16}", "size: expected shortest_edge, or height and width")]
+    [InlineData("size", "{\"shortest_edge\": 16}", "do_center_crop: expected true where size is that of the short side, found false")]
+    public void A_preprocessing_that_cannot_be_done_is_a_doubt_that_names_the_fact(string key, string value, string doubt)
+    {
+        Dictionary<string, string> facts = new()
+        {
+            ["image_processor_type"] = "\"ViTImageProcessor\"", ["size"] = "16", ["resample"] = "2", ["image_mean"] = "[0.1, 0.2, 0.3]", ["image_std"] = "[0.5, 0.5, 0.5]",
+        };
+        facts[key] = value;
+        File.WriteAllText(Path.Combine(_folder, "preprocessor_config.json"), $"{{{string.Join(", ", facts.Select(fact => $"\"{fact.Key}\": {fact.Value}"))}}}");
+        ModelDescription found = Describe(Small with { Position = PositionEmbedding.PatchesOnly, HasLayerScale = true }, "timm", null);
+        Assert.Null(found.Preprocessing);
+        Assert.StartsWith("preprocessor_config.json: ", found.PreprocessingDoubt, StringComparison.Ordinal);
+        Assert.Contains(doubt, found.PreprocessingDoubt, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pixels_that_are_not_normalised_stay_as_they_are_and_a_processor_config_is_read()
+    {
+        File.WriteAllText(Path.Combine(_folder, "processor_config.json"), """{"image_processor": {"image_processor_type": "ViTImageProcessor", "size": {"height": 16, "width": 16}, "do_normalize": false}}""");
+        Preprocessing found = Describe(Small, "timm", null).Preprocessing!;
+        Assert.Equal([0f, 0f, 0f], found.Mean);
+        Assert.Equal([1f, 1f, 1f], found.Std);
+        Assert.Equal(Interpolation.Bilinear, found.Interpolation);
+    }
+
+    // DeiT's processor resizes to a square and crops the centre of that.
+    [Fact]
+    public void A_square_may_be_larger_than_the_crop()
     {
         File.WriteAllText(Path.Combine(_folder, "preprocessor_config.json"), """{"image_processor_type": "DeiTImageProcessor", "size": 20, "crop_size": 16, "do_center_crop": true, "resample": 3, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}""");
-        Assert.Null(Describe(Small, "timm", null).Preprocessing);
+        Preprocessing found = Describe(Small, "timm", null).Preprocessing!;
+        Assert.Equal((ResizeMode.Squash, 20, 16), (found.Mode, found.ResizeTo, found.Side));
+        Assert.Equal(16 * 16 * 3, found.Apply(new RgbImage(30, 40, new byte[30 * 40 * 3])).Length);
     }
 
     [Theory]
@@ -95,10 +234,35 @@ public sealed class ArchitectureInferenceTests : IDisposable
     [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 12}""", "expected num_hidden_layers 2")]
     [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 5}""", "expected heads that divide the width 24, found 5")]
     [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "hidden_act": "relu"}""", "expected an activation gelu, gelu_pytorch_tanh or quick_gelu, found 'relu'")]
-    [InlineData("""{"model_type": "llama"}""", "model_type 'llama'; expected one of vit, deit")]
-    [InlineData("""{"model_type": "vit", "hidden_size": "many"}""", "hidden_size is no integer")]
-    [InlineData("""{"model_type": 7}""", "model_type is no text")]
+    [InlineData("""{"model_type": "llama"}""", "model_type: expected one of vit, vit_mae")]
+    [InlineData("""{"model_type": "vit", "hidden_size": "many"}""", "hidden_size: expected an integer from 1 to 1048576, found \"many\"")]
+    [InlineData("""{"model_type": 7}""", "model_type: expected text, found 7")]
     [InlineData("{", "expected the config of a model")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 0}""", "num_attention_heads: expected an integer from 1 to 1048576, found 0")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": -3}""", "num_attention_heads: expected an integer")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 99999999999999999999}""", "hidden_size: expected an integer")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "layer_norm_eps": 0}""", "layer_norm_eps: expected a number above 0, found 0")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "layer_norm_eps": 1e999}""", "layer_norm_eps: expected a number above 0")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "image_size": [64, 16]}""", "image_size: expected the side of square images of 3 channels, which are the only ones that can be read, found [64, 16]")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "image_size": 64}""", "expected image_size 16, as the positions have it, found 64")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "patch_size": 8}""", "expected patch_size 4")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "intermediate_size": 96}""", "expected intermediate_size 40")]
+    [InlineData("""{"model_type": "vit", "rope_parameters": {"rope_type": "yarn"}}""", "rope_parameters rope_type: expected default, found 'yarn'")]
+    [InlineData("""{"model_type": "vit", "rope_theta": 100, "rope_parameters": {"rope_theta": 10000}}""", "rope_theta: expected 10000, which rope_parameters says, found 100")]
+    [InlineData("""{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "id2label": {"0": "cat", "1": "dog"}}""", "expected names of 5 classes, as the classifier has them, found 2 (id2label)")]
+    [InlineData("""{"model_type": "vit", "id2label": {"0": "cat", "7": "dog"}}""", "id2label: expected the numbers 0 to 1 as keys, found '7'")]
+    [InlineData("""{"model_type": "timm_wrapper"}""", "architecture: expected the name of a model of timm, found nothing")]
+    [InlineData("""{"architecture": "vit_x", "global_pool": "avgmax"}""", "global_pool: expected token, avg or map, found \"avgmax\"")]
+    [InlineData("""{"architecture": "vit_x", "pretrained_cfg": {"input_size": [3, 64, 16]}}""", "input_size: expected the side of square images")]
+    [InlineData("""{"architecture": "vit_x", "pretrained_cfg": {"input_size": [1, 16, 16]}}""", "input_size: expected the side of square images of 3 channels")]
+    [InlineData("""{"architecture": "vit_x", "pretrained_cfg": {"input_size": [3, 16, 16], "mean": [0.5, 0.5, 0.5], "std": [0, 1, 1]}}""", "std: expected 3 numbers above 0, found [0, 1, 1]")]
+    [InlineData("""{"model_cfg": {"vision_cfg": {"width": 24, "layers": 2, "head_width": 0}}}""", "head_width: expected an integer from 1 to 1048576, found 0")]
+    [InlineData("""{"model_cfg": {"vision_cfg": {"width": -2147483648, "layers": 2, "head_width": -1}}}""", "expected an integer from 1 to 1048576, found -")]
+    [InlineData("""{"model_cfg": {"vision_cfg": {"width": 24, "layers": 2, "head_width": 7}}}""", "head_width: expected a divisor of the width 24, found 7")]
+    [InlineData("""{"model_cfg": {"vision_cfg": {"width": 24, "layers": [2, 2, 6, 2], "head_width": 8}}}""", "layers: expected the number of blocks of a Vision Transformer")]
+    [InlineData("""{"model_cfg": {"vision_cfg": {"width": 24, "layers": 2, "head_width": 8, "pool_type": "none"}}}""", "pool_type: expected tok or avg, found \"none\"")]
+    [InlineData("""{"model_cfg": {"vision_cfg": {"width": 24, "layers": 2, "head_width": 8, "attentional_pool": true}}}""", "attentional_pool: expected false")]
+    [InlineData("""{"model_cfg": []}""", "model_cfg: expected an object, found []")]
     public void A_config_that_is_wrong_or_of_another_model_is_refused(string json, string fault) =>
         Assert.Contains(fault, Refused(() => Describe(Small, "timm", json)), StringComparison.Ordinal);
 

@@ -19,11 +19,45 @@ public sealed class ModelFileFaultTests : IDisposable
     [Theory]
     [InlineData("blocks.1.mlp.fc1.weight", "expected shape [24, 16], found [23, 16]", 23, 16)]
     [InlineData("blocks.2.attn.qkv.bias", "expected shape [48], found [47]", 47)]
-    [InlineData("head.weight", "expected shape [3, 16], found [16, 3]", 16, 3)]
     public void A_wrong_shape_names_tensor_expected_and_found(string name, string fault, params int[] shape)
     {
         CheckpointEdits.WithShape(_path, name, [.. shape.Select(side => (long)side)]);
         Refused(fault, name);
+    }
+
+    /// <summary>A model that was cut here, then fine-tuned on other classes, or saved without a classifier.</summary>
+    [Theory]
+    [InlineData(7)]
+    [InlineData(0)]
+    public void Another_classifier_than_the_config_s_is_that_of_the_file(int classes)
+    {
+        CheckpointEdits.WithTensors(_path, tensors =>
+        {
+            tensors.Remove("head.weight");
+            tensors.Remove("head.bias");
+            if (classes > 0)
+            {
+                tensors.Add("head.weight", CheckpointEdits.Ones("head.weight", classes, 16));
+                tensors.Add("head.bias", CheckpointEdits.Ones("head.bias", classes));
+            }
+        });
+        using LoadedModel loaded = ModelFile.Load(_path);
+        Assert.Equal(classes, loaded.Model.Architecture.Classes);
+        Assert.Contains(($"classes {classes}", "the file's classifier; the config in it says 3"), loaded.Description.Sources);
+    }
+
+    [Fact]
+    public void A_quantised_tensor_is_refused_with_what_to_do()
+    {
+        CheckpointEdits.WithTensors(_path, tensors => tensors["norm.bias"] = new TensorToWrite("norm.bias", TensorType.Float8E4M3, [16], stream => stream.Write(new byte[16])));
+        Refused("found F8_E4M3: pass the model before it was quantised", "norm.bias");
+    }
+
+    [Fact]
+    public void Patches_of_other_channels_are_refused()
+    {
+        CheckpointEdits.WithTensors(_path, tensors => tensors["patch_embed.proj.weight"] = CheckpointEdits.Ones("patch_embed.proj.weight", 16, 4, 4, 4), keepMetadata: false);
+        Refused("expected a model of images with 3 channels (red, green, blue), found patches of 4", "patch_embed.proj.weight");
     }
 
     [Fact]
@@ -126,6 +160,9 @@ public sealed class ModelFileFaultTests : IDisposable
     [InlineData("\"Heads\":[4,4,4]", "\"Heads\":[4,9,4]", "block 1: expected at most 4 heads and 24 neurons, found 9 and 24")]
     [InlineData("\"Neurons\":[24,24,24]", "\"Neurons\":[24,24,20]", "expected shape [20, 16], found [24, 16]")]
     [InlineData("\"Depth\":3", "\"Layers\":3", "Layers")]
+    [InlineData("\"Heads\":[4,4,4]", "\"Heads\":null", "not a valid model config: Heads is null")]
+    [InlineData("\"Neurons\":[24,24,24]", "\"Neurons\":null", "not a valid model config: Neurons is null")]
+    [InlineData("\"Provenance\":{}", "\"Provenance\":null", "not a valid model config: Provenance is null")]
     public void A_config_that_contradicts_itself_or_the_tensors_is_refused(string from, string to, string fault)
     {
         byte[] file = File.ReadAllBytes(_path);

@@ -89,7 +89,6 @@ public sealed class ModelFileTests : IDisposable
 
     [Theory]
     [InlineData(192, 12, 3)]
-    [InlineData(384, 12, 6)]
     [InlineData(768, 12, 12)]
     [InlineData(1024, 24, 16)]
     [InlineData(1280, 32, 16)]
