@@ -15,6 +15,13 @@ if (args is [AccuracyPicture.Name, .. string[] picture])
     return AccuracyPicture.Run(picture);
 }
 
+if (args is [RandomFiles.Name, string folder])
+{
+    TorchRuntime.EnsureLoaded();
+    RandomFiles.Write(folder);
+    return 0;
+}
+
 IBenchmark[] all =
 [
     new EmbeddingBenchmark(), new ScoringBenchmark(), new FitnessBenchmark(), new SwitchBenchmark(), new NearestNeighboursBenchmark(),

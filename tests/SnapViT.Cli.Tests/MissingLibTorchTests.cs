@@ -36,7 +36,35 @@ public sealed class MissingLibTorchTests : IDisposable
         (int code, string error) = await process.End();
         Assert.Equal(1, code);
         Assert.StartsWith("snapvit: libc10.so of the package libtorch-cpu-linux-x64 is in none of: ", error, StringComparison.Ordinal);
+        Assert.EndsWith("adds it with: dotnet add package libtorch-cpu-linux-x64 --version 2.10.0\n", error, StringComparison.Ordinal);
         Assert.Equal(1, error.AsSpan().Count('\n'));
+    }
+
+    // A program of its own that calls the library: it builds where there are no scores, else it opens.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_program_that_builds_or_opens_is_told_the_package_to_add(bool opens)
+    {
+        string scores = opens ? _work.WithScores().Scores : _work.In("none.safetensors");
+        using SnapVitProcess process = SnapVitProcess.Start($"{_work.ModelPath} {_work.Photos} {scores} {_work.Out}", _folder, "SnapViT.Samples.Embeddings");
+        (int code, string error) = await process.End();
+        Assert.Equal(1, code);
+        Assert.StartsWith("Embeddings: libc10.so of the package libtorch-cpu-linux-x64 is in none of: ", error, StringComparison.Ordinal);
+        Assert.EndsWith("adds it with: dotnet add package libtorch-cpu-linux-x64 --version 2.10.0\n", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_package_that_is_named_is_the_one_that_the_tests_run_with()
+    {
+        DirectoryInfo? at = new(AppContext.BaseDirectory);
+        while (at is not null && !File.Exists(Path.Combine(at.FullName, "Directory.Packages.props")))
+        {
+            at = at.Parent;
+        }
+
+        Assert.Contains(
+            "<PackageVersion Include=\"libtorch-cpu-linux-x64\" Version=\"2.10.0\" />", File.ReadAllText(Path.Combine(at!.FullName, "Directory.Packages.props")), StringComparison.Ordinal);
     }
 
     /// <summary>Everything but libtorch, and but the list of dependencies, which would ask for it.</summary>

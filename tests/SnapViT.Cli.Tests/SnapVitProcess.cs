@@ -19,11 +19,12 @@ internal sealed class SnapVitProcess : IDisposable
 
     /// <summary>Starts the command.</summary>
     /// <param name="arguments">Its arguments.</param>
-    /// <param name="folder">Where the program lies; null for beside these tests.</param>
-    public static SnapVitProcess Start(string arguments, string? folder = null)
+    /// <param name="folder">Where the program is; null for beside these tests.</param>
+    /// <param name="program">Its name.</param>
+    public static SnapVitProcess Start(string arguments, string? folder = null, string program = "snapvit")
     {
         // Whoever runs the tests in the background may ignore SIGINT, and a process inherits that; env puts the default back.
-        string command = Path.Combine(folder ?? AppContext.BaseDirectory, "snapvit");
+        string command = Path.Combine(folder ?? AppContext.BaseDirectory, program);
         (string file, string before) = OperatingSystem.IsLinux() ? ("/usr/bin/env", $"--default-signal=INT {command} ") : (command, "");
         ProcessStartInfo start = new(file, before + arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
         return new SnapVitProcess(Process.Start(start)!);

@@ -1,13 +1,21 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using SnapViT.Core.Checkpoints;
 
 namespace SnapViT.Core.Scores;
 
 /// <summary>Second moments of the inputs of one linear layer as they are stored.</summary>
 /// <param name="Mean">Mean of the inputs, [n].</param>
-/// <param name="Covariance">Lower triangle of their covariance, row by row, [n (n + 1) / 2].</param>
 /// <param name="Weight">Sum of the weights of all tokens, above 0.</param>
-internal sealed record StoredLayerMoments(double[] Mean, float[] Covariance, double Weight);
+/// <param name="Covariance">Copies the lower triangle of their covariance, row by row, [n (n + 1) / 2]: it may be too large to be held twice.</param>
+internal sealed record StoredLayerMoments(double[] Mean, double Weight, FloatReader Covariance)
+{
+    /// <summary>Elements of the lower triangle of the covariance of n inputs.</summary>
+    public static long Triangle(long n) => n * (n + 1) / 2;
+}
+
+/// <summary>Copies values, as many as the destination holds.</summary>
+internal delegate void FloatReader(Span<float> destination);
 
 /// <summary>
 /// Second moments of the inputs of <c>proj</c> and <c>fc2</c> of every block, in the model's order: what any budget's weight correction is
@@ -67,8 +75,8 @@ public sealed class StoredMoments
             {
                 int of = block;
                 tensors.Add(Tensor(Key(name, block, "mean"), TensorType.Float64, width, () => TensorToWrite.From("", _layer(name, of).Mean, width)));
-                long triangle = Triangle(width);
-                tensors.Add(Tensor(Key(name, block, "covariance"), TensorType.Float32, triangle, () => TensorToWrite.From("", _layer(name, of).Covariance, triangle)));
+                long triangle = StoredLayerMoments.Triangle(width);
+                tensors.Add(Tensor(Key(name, block, "covariance"), TensorType.Float32, triangle, () => Covariance(name, of, triangle)));
                 tensors.Add(Tensor(Key(name, block, "weight"), TensorType.Float64, 1, () => TensorToWrite.From("", new[] { _layer(name, of).Weight }, 1)));
             }
         }
@@ -94,12 +102,48 @@ public sealed class StoredMoments
 
         StoredLayerMoments Read(string name, int block)
         {
-            using SafetensorsReader reader = SafetensorsReader.Open(path);
-            return reader.Metadata.Count == metadata.Count && reader.Metadata.All(pair => metadata.GetValueOrDefault(pair.Key) == pair.Value)
-                ? ReadLayer(reader, name, block)
-                : throw new CheckpointFormatException(path, "expected the scores file that was opened, found another that has replaced it");
+            string covariance = Key(name, block, "covariance");
+            using SafetensorsReader reader = Reopen();
+            StoredLayerMoments layer = new(
+                reader.ReadDoubles(Key(name, block, "mean")), reader.ReadDoubles(Key(name, block, "weight"))[0], values => ReadCovariance(covariance, values));
+            return layer.Mean.All(double.IsFinite) && double.IsFinite(layer.Weight) && layer.Weight > 0 ? layer : throw NotFinite(path, covariance);
+        }
+
+        void ReadCovariance(string key, Span<float> values)
+        {
+            using SafetensorsReader reader = Reopen();
+            if (reader.Tensors[key].Type == TensorType.Float32 && BitConverter.IsLittleEndian)
+            {
+                reader.Read(key, MemoryMarshal.AsBytes(values));
+            }
+            else
+            {
+                reader.ReadFloats(key).CopyTo(values);
+            }
+
+            foreach (float value in values)
+            {
+                if (!float.IsFinite(value))
+                {
+                    throw NotFinite(path, key);
+                }
+            }
+        }
+
+        SafetensorsReader Reopen()
+        {
+            SafetensorsReader reader = SafetensorsReader.Open(path);
+            if (reader.Metadata.Count == metadata.Count && reader.Metadata.All(pair => metadata.GetValueOrDefault(pair.Key) == pair.Value))
+            {
+                return reader;
+            }
+
+            reader.Dispose();
+            throw new CheckpointFormatException(path, "expected the scores file that was opened, found another that has replaced it");
         }
     }
+
+    private static CheckpointFormatException NotFinite(string path, string key) => new(path, "expected finite moments and a positive weight", key);
 
     /// <summary>Inputs of a layer, the same in every block.</summary>
     private static int Width(ITensorArchive archive, string name, int depth)
@@ -111,21 +155,11 @@ public sealed class StoredMoments
             width = n <= MaxWidth
                 ? n
                 : throw new CheckpointFormatException(archive.Path, $"expected at most {MaxWidth} inputs of a layer, found {n}", Key(name, block, "mean"));
-            Length(archive, Key(name, block, "covariance"), Triangle(n));
+            Length(archive, Key(name, block, "covariance"), StoredLayerMoments.Triangle(n));
             Length(archive, Key(name, block, "weight"), 1);
         }
 
         return (int)width!.Value;
-    }
-
-    private static StoredLayerMoments ReadLayer(ITensorArchive archive, string name, int block)
-    {
-        string covarianceKey = Key(name, block, "covariance");
-        StoredLayerMoments layer = new(
-            archive.ReadDoubles(Key(name, block, "mean")), archive.ReadFloats(covarianceKey), archive.ReadDoubles(Key(name, block, "weight"))[0]);
-        return layer.Mean.All(double.IsFinite) && Array.TrueForAll(layer.Covariance, float.IsFinite) && double.IsFinite(layer.Weight) && layer.Weight > 0
-            ? layer
-            : throw new CheckpointFormatException(archive.Path, "expected finite moments and a positive weight", covarianceKey);
     }
 
     private static long Length(ITensorArchive archive, string key, long? expected) =>
@@ -136,11 +170,16 @@ public sealed class StoredMoments
                 $"expected shape [{(expected is long length ? length.ToString(CultureInfo.InvariantCulture) : "n")}], found {entry?.ToString() ?? "no such tensor"}",
                 key);
 
+    private TensorToWrite Covariance(string name, int block, long triangle)
+    {
+        float[] values = new float[triangle];
+        _layer(name, block).Covariance(values);
+        return TensorToWrite.From("", values, triangle);
+    }
+
     private static TensorToWrite Tensor(string name, TensorType type, long length, Func<TensorToWrite> values) => new(name, type, [length], stream => values().Write(stream));
 
-    private static long Triangle(long n) => n * (n + 1) / 2;
-
-    private static long LayerBytes(long n) => (Triangle(n) * sizeof(float)) + (n * sizeof(double)) + sizeof(double);
+    private static long LayerBytes(long n) => (StoredLayerMoments.Triangle(n) * sizeof(float)) + (n * sizeof(double)) + sizeof(double);
 
     private static string Key(string layer, int block, string what) => string.Create(CultureInfo.InvariantCulture, $"moments.{block}.{layer}.{what}");
 }

@@ -50,21 +50,23 @@ internal static class MomentStorage
             Array.Copy(square, (long)row * n, lower, row * (row + 1L) / 2, row + 1);
         }
 
-        return new StoredLayerMoments(mean, lower, moments.Weight);
+        return new StoredLayerMoments(mean, moments.Weight, values => lower.CopyTo(values));
     }
 
     /// <summary>The matrix is made once: its lower triangle is all that counts.</summary>
     private static SecondMoments Load(StoredLayerMoments stored)
     {
         int n = stored.Mean.Length;
+        using Tensor triangle = empty([StoredLayerMoments.Triangle(n)]);
+        Span<float> lower = MemoryMarshal.Cast<byte, float>(triangle.bytes);
+        stored.Covariance(lower);
         Tensor covariance = zeros([n, n], ScalarType.Float64).DetachFromDisposeScope();
         Span<double> values = MemoryMarshal.Cast<byte, double>(covariance.bytes);
-        for (int row = 0; row < n; row++)
+        for (int row = 0, at = 0; row < n; row++)
         {
-            ReadOnlySpan<float> lower = stored.Covariance.AsSpan((int)(row * (row + 1L) / 2), row + 1);
-            for (int column = 0; column <= row; column++)
+            for (int column = 0; column <= row; column++, at++)
             {
-                values[(row * n) + column] = lower[column];
+                values[(row * n) + column] = lower[at];
             }
         }
 

@@ -8,13 +8,13 @@ namespace SnapViT.Loading;
 /// <summary>A model's tensors as checkpoints keep them: canonical names, qkv rows in the order [3, A, d].</summary>
 internal static class CheckpointTensors
 {
-    /// <summary>Lists the tensors to write; what has to be copied for that belongs to the caller's dispose scope.</summary>
-    public static IReadOnlyList<TensorToWrite> Of(VisionTransformer model)
-    {
-        using IDisposable frozen = no_grad();
-        return
-        [
-            .. model.Weights.Table.Select(parameter => ArchiveTensors.ToWrite(parameter.Name, parameter.ToCheckpoint(model.Weights[parameter]))),
-        ];
-    }
+    /// <summary>Lists the tensors to write; what has to be copied for that is copied one by one, while it is written.</summary>
+    public static IReadOnlyList<TensorToWrite> Of(VisionTransformer model) =>
+    [
+        .. model.Weights.Table.Select(parameter =>
+        {
+            Tensor tensor = model.Weights[parameter];
+            return ArchiveTensors.ToWrite(parameter.Name, tensor.dtype, parameter.Shape, () => parameter.ToCheckpoint(tensor));
+        }),
+    ];
 }

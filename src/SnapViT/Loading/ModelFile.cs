@@ -6,6 +6,7 @@ using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Formats;
 using SnapViT.Core.Planning;
 using SnapViT.Models;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -28,11 +29,13 @@ public static class ModelFile
     /// <param name="hints">What the file leaves in doubt.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="CheckpointFormatException">The file is damaged, is no such model, or a tensor is missing, unexpected or not finite.</exception>
+    /// <exception cref="TorchUnavailableException">libtorch is missing.</exception>
     public static LoadedModel Load(string path, ModelHints hints)
     {
+        TorchRuntime.EnsureLoaded();
         ArgumentNullException.ThrowIfNull(hints);
-        using CanonicalArchive archive = OpenCanonical(path, hints.Weights);
-        ModelDescription description = Describe(archive, hints);
+        using CanonicalArchive archive = OpenCanonical(path, hints.Weights, out ModelConfig? config);
+        ModelDescription description = Describe(archive, config, hints);
         return new LoadedModel
         {
             Path = path,
@@ -46,13 +49,15 @@ public static class ModelFile
     /// <param name="path">A checkpoint in any container and format.</param>
     /// <param name="weights">Which of several models in the file, by a part of the names before it; null where it holds one only.</param>
     /// <inheritdoc cref="Load(string, ModelHints)"/>
-    public static CanonicalArchive OpenCanonical(string path, string? weights = null)
+    public static CanonicalArchive OpenCanonical(string path, string? weights = null) => OpenCanonical(path, weights, out _);
+
+    private static CanonicalArchive OpenCanonical(string path, string? weights, out ModelConfig? config)
     {
         ITensorArchive file = CheckpointArchive.Open(path);
         try
         {
             // A damaged config says more than the names of the tensors it was to explain.
-            ReadConfig(file);
+            config = ReadConfig(file);
             return CanonicalArchive.Open(file, weights);
         }
         catch
@@ -72,10 +77,11 @@ public static class ModelFile
     /// <param name="archive">The open file, of any format.</param>
     /// <param name="hints">What the file leaves in doubt.</param>
     /// <exception cref="CheckpointFormatException">The file is no such model, a tensor is missing or unexpected, or a fact is in doubt.</exception>
-    public static ModelDescription Describe(ITensorArchive archive, ModelHints hints)
+    public static ModelDescription Describe(ITensorArchive archive, ModelHints hints) => Describe(archive, ReadConfig(archive), hints);
+
+    private static ModelDescription Describe(ITensorArchive archive, ModelConfig? config, ModelHints hints)
     {
         ArgumentNullException.ThrowIfNull(hints);
-        ModelConfig? config = ReadConfig(archive);
         CanonicalArchive canonical = archive as CanonicalArchive ?? CanonicalArchive.Open(archive, hints.Weights);
         ModelDescription inFile = config is null
             ? ArchitectureInference.Infer(canonical, PublishedConfig.NextTo(archive.Path), hints)

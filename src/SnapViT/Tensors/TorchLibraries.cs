@@ -47,7 +47,7 @@ internal static class TorchLibraries
 
     private static string Find(string name, string package, IReadOnlyList<string> folders) =>
         folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
-        ?? throw new TorchUnavailableException($"{name} of the package {package} is in none of: {string.Join(", ", folders)}.");
+        ?? throw TorchUnavailableException.Missing($"{name} of the package {package} is in none of: {string.Join(", ", folders)}");
 
     private static nint LoadFile(string path, Func<nint> load)
     {

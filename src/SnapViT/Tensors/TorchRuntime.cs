@@ -8,8 +8,8 @@ using TorchSharp;
 namespace SnapViT.Tensors;
 
 /// <summary>
-/// The native libraries behind TorchSharp. They load by themselves on first use; a command calls <see cref="EnsureLoaded"/> first to fail
-/// early and in one line.
+/// The native libraries behind TorchSharp. They load by themselves on first use; whatever reads, builds or opens a model calls
+/// <see cref="EnsureLoaded"/> first, to fail early and in one line.
 /// </summary>
 public static class TorchRuntime
 {
@@ -29,7 +29,7 @@ public static class TorchRuntime
         }
         catch (Exception refused) when (refused is DllNotFoundException or BadImageFormatException)
         {
-            throw new TorchUnavailableException($"{Bridge} of the package TorchSharp cannot be loaded: {refused.Message.ReplaceLineEndings(" ")}", refused);
+            throw TorchUnavailableException.Missing($"{Bridge} of the package TorchSharp cannot be loaded: {refused.Message.ReplaceLineEndings(" ")}", refused);
         }
     }
 

@@ -7,6 +7,7 @@ namespace SnapViT.Tests.Tensors;
 public sealed class TorchLibrariesTests : IDisposable
 {
     private const string Bridge = "libLibTorchSharp.so";
+    private const string Advice = "; a program that uses SnapViT adds it with: dotnet add package libtorch-cpu-linux-x64 --version 2.10.0";
     private static readonly string[] Torch = ["libc10.so", "libtorch_cpu.so", "libtorch.so"];
 
     private readonly string folder = Directory.CreateTempSubdirectory().FullName;
@@ -50,7 +51,7 @@ public sealed class TorchLibrariesTests : IDisposable
 
     [Fact]
     public void A_missing_bridge_is_named_with_its_package_and_the_folders() =>
-        AssertUnavailable($"libLibTorchSharp.so of the package TorchSharp is in none of: {folder}.");
+        AssertUnavailable($"libLibTorchSharp.so of the package TorchSharp is in none of: {folder}{Advice}");
 
     [Theory]
     [InlineData("libc10.so")]
@@ -59,7 +60,7 @@ public sealed class TorchLibrariesTests : IDisposable
     public void A_missing_libtorch_is_named_with_its_package_and_the_folders(string missing)
     {
         Link([Bridge, .. Torch.Where(name => name != missing)]);
-        AssertUnavailable($"{missing} of the package libtorch-cpu-linux-x64 is in none of: {folder}.");
+        AssertUnavailable($"{missing} of the package libtorch-cpu-linux-x64 is in none of: {folder}{Advice}");
     }
 
     [Fact]

@@ -1,0 +1,3 @@
+using SnapViT.Samples.Embeddings;
+
+return Sample.Run(args, Console.Out, Console.Error);
