@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Architecture.Parts;
+using SnapViT.Core.Errors;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using TorchSharp;
@@ -12,7 +13,7 @@ namespace SnapViT.Calibration;
 /// <c>w3</c> (neurons). One pass of the unpruned model over calibration images; labels are not used.
 /// </summary>
 /// <remarks>In the order of the model, so that they serve any ranking. Inputs of <c>proj</c>: A*d, head by head; of <c>fc2</c>: H.</remarks>
-public sealed class CalibrationMoments : IMomentSource
+internal sealed class CalibrationMoments : IMomentSource
 {
     private readonly PrefixWeights _weights;
     private readonly Dictionary<(int Block, BlockLinear Layer), SecondMoments> _all;
@@ -70,7 +71,8 @@ public sealed class CalibrationMoments : IMomentSource
     /// <param name="model">The unpruned model.</param>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <param name="weight">How often each of them counts, above 0.</param>
-    /// <exception cref="ArgumentException">The model is of another architecture or pruned, or its activations are not finite.</exception>
+    /// <exception cref="ArgumentException">The model is of another architecture or pruned.</exception>
+    /// <exception cref="SnapViTException">Its activations are not finite.</exception>
     public void Add(VisionTransformer model, Tensor images, double weight = 1)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -87,7 +89,7 @@ public sealed class CalibrationMoments : IMomentSource
         Tensor tokens = model.Tokens(images, new Tap(this, everyToken));
         if (!tokens.isfinite().all().item<bool>())
         {
-            throw new ArgumentException("calibration: expected finite activations, found NaN or infinite ones; the model or the images hold NaN");
+            throw new SnapViTException(ErrorKind.Numbers, "calibration: expected finite activations, found NaN or infinite ones; the model or the images hold NaN");
         }
 
         Images += images.shape[0];

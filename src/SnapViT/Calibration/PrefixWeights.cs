@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Calibration;
 
@@ -13,14 +14,14 @@ public sealed record PrefixWeights(double First, double? Last = null)
 {
     /// <summary>Checks the weights.</summary>
     /// <returns>These weights.</returns>
-    /// <exception cref="ArgumentException">A weight is not finite or not above 0.</exception>
+    /// <exception cref="SnapViTException">A weight is not finite or not above 0.</exception>
     public PrefixWeights Validated()
     {
         foreach ((string name, double weight) in new[] { ("prefix weight", First), ("last prefix weight", Last ?? First) })
         {
             if (!(weight > 0) || !double.IsFinite(weight))
             {
-                throw new ArgumentException(FormattableString.Invariant($"{name}: expected a finite figure above 0, found {weight}"));
+                throw new SnapViTException(ErrorKind.Option, FormattableString.Invariant($"{name}: expected a finite figure above 0, found {weight}"));
             }
         }
 

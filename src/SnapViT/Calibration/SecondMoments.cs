@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace SnapViT.Calibration;
 
 /// <summary>Mean and second moments of the inputs x [n] of one linear layer over weighted tokens; sums are kept in double.</summary>
-public sealed class SecondMoments : IDisposable
+internal sealed class SecondMoments : IDisposable
 {
     /// <summary>Columns per product: wide enough for a fast one, and eight of them save 7/16 of the products of 1536 inputs.</summary>
     private const long Strip = 192;

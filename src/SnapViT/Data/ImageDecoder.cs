@@ -6,7 +6,7 @@ namespace SnapViT.Data;
 /// Decodes JPEG, PNG, WebP and BMP to the bytes that PIL's <c>Image.open(f).convert("RGB")</c> gives: no rotation by EXIF, no colour management,
 /// alpha dropped.
 /// </summary>
-public static class ImageDecoder
+internal static class ImageDecoder
 {
     /// <summary>The most pixels an image may have, as in PIL's guard against decompression bombs; decoding takes 7 bytes per pixel.</summary>
     public const int MaxPixels = 178_956_970;

@@ -17,7 +17,7 @@ public enum CropProtocol
 /// resized to the model's full input by antialiased bilinear interpolation. No flips, no colour changes.
 /// </summary>
 /// <remarks>The reference normalises crops with the ImageNet mean and std for every model; here they are the model's own.</remarks>
-public sealed class MultiCrop
+internal sealed class MultiCrop
 {
     private const int Attempts = 10;
     private const double LeastAspect = 3.0 / 4, MostAspect = 4.0 / 3;

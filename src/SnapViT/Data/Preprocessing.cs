@@ -1,4 +1,5 @@
 using System.Globalization;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Data;
 
@@ -197,12 +198,13 @@ public sealed record Preprocessing
     /// <summary>The settings by name; sides follow the model's input size.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="side">Side of the model's input in pixels.</param>
-    /// <exception cref="ArgumentException">There is no such name, or the side is not positive.</exception>
+    /// <exception cref="SnapViTException">There is no such name.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The side is not positive.</exception>
     public static Preprocessing Named(string name, int side)
     {
         Func<int, Preprocessing>? settings = Published.FirstOrDefault(row => row.Name == name).For;
         return settings is null
-            ? throw new ArgumentException($"preprocessing: expected one of {string.Join(", ", Names)}, found '{name}'", nameof(name))
+            ? throw new SnapViTException(ErrorKind.Option, $"preprocessing: expected one of {string.Join(", ", Names)}, found '{name}'")
             : settings(side);
     }
 

@@ -9,7 +9,7 @@ namespace SnapViT.Data;
 /// <remarks>
 /// Moments of sharp whole photos alone are over-fitted: what structures give on small or blurred images looks as if the others could replace it.
 /// </remarks>
-public sealed class RandomViews
+internal sealed class RandomViews
 {
     private const double CoarseShare = 0.7;
     private const double LeastScale = 1.0 / 8;

@@ -7,7 +7,7 @@ namespace SnapViT.Data;
 /// Antialiased resampling, byte for byte as PIL does it: a horizontal then a vertical pass, filter weights in 22-bit fixed point, every pass
 /// rounded to 8 bits. The float form computes as torch does for float images, in float32 and without rounding.
 /// </summary>
-public static class Resampler
+internal static class Resampler
 {
     private const int Half = 1 << (FilterTaps.FractionBits - 1);
 

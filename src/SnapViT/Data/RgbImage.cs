@@ -1,7 +1,7 @@
 namespace SnapViT.Data;
 
 /// <summary>A decoded image of 8-bit RGB pixels.</summary>
-public sealed record RgbImage
+public sealed class RgbImage
 {
     /// <summary>Takes pixels, without copying them.</summary>
     /// <param name="width">Pixels per row, at least 1.</param>
@@ -30,11 +30,11 @@ public sealed record RgbImage
     public int Height { get; }
 
     /// <summary>Bytes [Height, Width, 3], row by row.</summary>
-    public byte[] Pixels { get; }
+    internal byte[] Pixels { get; }
 
     /// <summary>A rectangle of the image, copied.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is empty or reaches beyond the image.</exception>
-    public RgbImage Crop(CropRectangle rectangle)
+    internal RgbImage Crop(CropRectangle rectangle)
     {
         (int left, int top, int width, int height) = rectangle;
         if (left < 0 || top < 0 || width < 1 || height < 1 || left > Width - width || top > Height - height)
@@ -52,7 +52,7 @@ public sealed record RgbImage
     }
 
     /// <summary>The image with left and right exchanged, copied.</summary>
-    public RgbImage Mirrored()
+    internal RgbImage Mirrored()
     {
         byte[] mirrored = new byte[Pixels.Length];
         for (int pixel = 0; pixel < Width * Height; pixel++)
@@ -70,4 +70,4 @@ public sealed record RgbImage
 /// <param name="Top">First row.</param>
 /// <param name="Width">Columns.</param>
 /// <param name="Height">Rows.</param>
-public readonly record struct CropRectangle(int Left, int Top, int Width, int Height);
+internal readonly record struct CropRectangle(int Left, int Top, int Width, int Height);

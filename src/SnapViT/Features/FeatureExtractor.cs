@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace SnapViT.Features;
 
 /// <summary>Features of many images, batch by batch.</summary>
-public static class FeatureExtractor
+internal static class FeatureExtractor
 {
     /// <summary>Pooled features of all images.</summary>
     /// <param name="model">Any model.</param>

@@ -8,7 +8,7 @@ namespace SnapViT.Features;
 /// Principal components of features, fitted in batches of 5 D rows as the reference does with scikit-learn's incremental PCA (Ross et al.,
 /// "Incremental Learning for Robust Visual Tracking", 2008). With at most 5 D rows it is the exact PCA.
 /// </summary>
-public sealed class Pca : IDisposable
+internal sealed class Pca : IDisposable
 {
     private readonly Tensor _projection;
     private readonly Tensor _shift;

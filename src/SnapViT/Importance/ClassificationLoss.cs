@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -14,7 +15,8 @@ internal static class ClassificationLoss
     /// <param name="labels">Classes, int64 [B].</param>
     /// <param name="hook">Asks for gradients at what it keeps.</param>
     /// <returns>The loss summed over images.</returns>
-    /// <exception cref="ArgumentException">No image, labels of another number, or a loss that is not finite.</exception>
+    /// <exception cref="ArgumentException">No image, or labels of another number.</exception>
+    /// <exception cref="SnapViTException">A loss that is not finite.</exception>
     public static double Backward(VisionTransformer model, Tensor images, Tensor labels, IForwardHook hook)
     {
         if (images.shape[0] == 0 || labels.shape.Length != 1 || labels.shape[0] != images.shape[0])
@@ -29,7 +31,7 @@ internal static class ClassificationLoss
         double sum = loss.item<float>();
         if (!double.IsFinite(sum))
         {
-            throw new ArgumentException($"images: expected a finite cross-entropy, found {sum}; the model or the images hold NaN or infinite values", nameof(images));
+            throw new SnapViTException(ErrorKind.Numbers, $"images: expected a finite cross-entropy, found {sum}; the model or the images hold NaN or infinite values");
         }
 
         loss.backward();

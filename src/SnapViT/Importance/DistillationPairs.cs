@@ -8,7 +8,7 @@ namespace SnapViT.Importance;
 /// <param name="TeacherViews">How many of the first views the teacher sees, T.</param>
 /// <param name="FirstStudentView">The first view that the student sees; it sees all from there on.</param>
 /// <param name="Weight">Weight of every pair.</param>
-public sealed record DistillationPairs(int Views, int TeacherViews, int FirstStudentView, double Weight)
+internal sealed record DistillationPairs(int Views, int TeacherViews, int FirstStudentView, double Weight)
 {
     /// <summary>
     /// One global and one local crop per image. In the reference all global crops of an image are the same crop, and all local ones, and

@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,7 +17,8 @@ internal static class FeatureProbes
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <param name="probes">One direction per image, float32 [B, feature width].</param>
     /// <param name="hook">Asks for gradients at what it keeps.</param>
-    /// <exception cref="ArgumentException">No image, probes of another shape, or features that are not finite.</exception>
+    /// <exception cref="ArgumentException">No image, or probes of another shape.</exception>
+    /// <exception cref="SnapViTException">Features that are not finite.</exception>
     public static void Backward(VisionTransformer model, Tensor images, Tensor probes, IForwardHook hook)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -30,7 +32,7 @@ internal static class FeatureProbes
         Tensor sum = (features * probes).sum();
         if (!double.IsFinite(sum.item<float>()))
         {
-            throw new ArgumentException("images: expected finite features, found NaN or infinite ones; the model or the images hold NaN", nameof(images));
+            throw new SnapViTException(ErrorKind.Numbers, "images: expected finite features, found NaN or infinite ones; the model or the images hold NaN");
         }
 
         sum.backward();

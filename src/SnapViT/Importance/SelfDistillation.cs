@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,7 +14,8 @@ internal static class SelfDistillation
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S].</param>
     /// <param name="hook">Asks for gradients at what it keeps.</param>
     /// <returns>The loss summed over images.</returns>
-    /// <exception cref="ArgumentException">No image, another number of views than the pairs name, or a loss that is not finite.</exception>
+    /// <exception cref="ArgumentException">No image, or another number of views than the pairs name.</exception>
+    /// <exception cref="SnapViTException">A loss that is not finite.</exception>
     public static double Backward(VisionTransformer model, DistillationPairs pairs, Tensor crops, IForwardHook hook)
     {
         if (crops.shape.Length != 5 || crops.shape[0] == 0 || crops.shape[1] != pairs.Views)
@@ -29,7 +31,7 @@ internal static class SelfDistillation
         double sum = loss.item<float>();
         if (!double.IsFinite(sum))
         {
-            throw new ArgumentException($"crops: expected a finite self-supervised loss, found {sum}; the model or the images hold NaN or infinite values", nameof(crops));
+            throw new SnapViTException(ErrorKind.Numbers, $"crops: expected a finite self-supervised loss, found {sum}; the model or the images hold NaN or infinite values");
         }
 
         loss.backward();

@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
 using SnapViT.Core.Search;
@@ -5,7 +6,7 @@ using SnapViT.Core.Search;
 namespace SnapViT.Search;
 
 /// <summary>How the global factors are searched for.</summary>
-public sealed record SearchOptions
+internal sealed record SearchOptions
 {
     /// <summary>Candidates that xNES evaluates besides c0, 0 or more; default 50, the paper's. With 0 the factors are c0.</summary>
     public int Evaluations { get; init; } = 50;
@@ -27,7 +28,7 @@ public sealed record SearchResult(ScoreCoefficients Best, double BestFitness, IR
 /// Finds global factors by xNES over |c| (paper, section 3.2), c0 evaluated first. Deterministic: the same seed and fitnesses give the same
 /// candidates, so a search that was interrupted is continued by handing it the fitnesses it had.
 /// </summary>
-public static class CoefficientSearch
+internal static class CoefficientSearch
 {
     /// <summary>Runs a search, or the rest of one.</summary>
     /// <param name="initial">c0.</param>
@@ -35,7 +36,8 @@ public static class CoefficientSearch
     /// <param name="options">How many candidates, from which seed.</param>
     /// <param name="history">Fitnesses already known, in order; empty for a new search.</param>
     /// <param name="evaluated">Told the whole history after every new evaluation.</param>
-    /// <exception cref="ArgumentException">Fewer than 0 evaluations, or a fitness that is not finite.</exception>
+    /// <exception cref="ArgumentException">Fewer than 0 evaluations.</exception>
+    /// <exception cref="SnapViTException">A fitness that is not finite.</exception>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public static SearchResult Run(
         ScoreCoefficients initial,
@@ -59,7 +61,7 @@ public static class CoefficientSearch
             double fitness = known ? history![step] : evaluate(candidate);
             if (!double.IsFinite(fitness))
             {
-                throw new ArgumentException($"search: expected finite fitnesses, found {fitness} at evaluation {step}; the model or the images hold NaN");
+                throw new SnapViTException(ErrorKind.Numbers, $"search: expected finite fitnesses, found {fitness} at evaluation {step}; the model or the images hold NaN");
             }
 
             if (step > 0)

@@ -1,5 +1,6 @@
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Tests.Export;
 
 namespace SnapViT.Tests.Calibration;
@@ -33,7 +34,7 @@ public sealed class PrefixWeightsTests
     [InlineData(20.0, -1.0, "last prefix weight: expected a finite figure above 0, found -1")]
     [InlineData(20.0, double.PositiveInfinity, "last prefix weight: expected a finite figure above 0, found Infinity")]
     public void A_weight_of_nothing_or_everything_is_refused(double first, double? last, string fault) =>
-        Assert.Equal(fault, Assert.Throws<ArgumentException>(() => new PrefixWeights(first, last).Validated()).Message);
+        Assert.Equal(fault, Assert.Throws<SnapViTException>(() => new PrefixWeights(first, last).Validated()).Message);
 
     [Fact]
     public void They_are_told_in_one_phrase() =>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using SnapViT.Core.Errors;
 using SnapViT.Data;
 
 namespace SnapViT.Tests.Data;
@@ -24,7 +25,7 @@ public sealed class PreprocessingTests
     public void Every_name_is_known_and_an_unknown_one_is_answered_with_the_list()
     {
         Assert.All(Preprocessing.Names, name => Preprocessing.Named(name, 64).Validated());
-        ArgumentException exception = Assert.Throws<ArgumentException>(() => Preprocessing.Named("dino7", 64));
+        SnapViTException exception = Assert.Throws<SnapViTException>(() => Preprocessing.Named("dino7", 64));
         Assert.Contains("expected one of reference, dino, deit, deit3, augreg, siglip, clip, clip-half, clipa, inception, torchvision, dinov2, dinov2-518, dinov3-sat, dinov3, found 'dino7'", exception.Message, StringComparison.Ordinal);
     }
 

@@ -1,4 +1,5 @@
 using SnapViT.Calibration;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Importance;
@@ -66,7 +67,8 @@ public sealed class CurvatureEstimatorTests
         Tensor images = SmallModels.Images(SmallModels.Vit, 2);
         Assert.StartsWith("probes: expected", Refused(images, ones(2, 5)), StringComparison.Ordinal);
         Assert.StartsWith("probes: expected", Refused(images.narrow(0, 0, 0), ones(0, SmallModels.Vit.FeatureDim)), StringComparison.Ordinal);
-        Assert.StartsWith("images: expected finite features", Refused(images * float.NaN, ones(2, SmallModels.Vit.FeatureDim)), StringComparison.Ordinal);
+        Tensor ofNan = images * float.NaN, fitting = ones(2, SmallModels.Vit.FeatureDim);
+        Assert.StartsWith("images: expected finite features", Assert.Throws<SnapViTException>(() => estimator.AddProbes(ofNan, fitting)).Message, StringComparison.Ordinal);
         Assert.Throws<InvalidOperationException>(() => estimator.Scores(moments, model.Weights, Criterion.Curvature.NeuronDamping, Criterion.Curvature.HeadDamping));
 
         string Refused(Tensor bad, Tensor probes) => Assert.Throws<ArgumentException>(() => estimator.AddProbes(bad, probes)).Message;

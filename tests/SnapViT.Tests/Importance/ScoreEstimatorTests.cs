@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Importance;
 using SnapViT.Models;
@@ -93,7 +94,7 @@ public sealed class ScoreEstimatorTests
         Tensor crops = Crops(SmallModels.Vit, 3, Pair), broken = crops.clone();
         broken[1, view, 2, 5, 7] = tensor(pixel);
         using ScoreEstimator expected = Estimate(model, Criterion.Ssl, Pair, crops), estimator = Estimate(model, Criterion.Ssl, Pair, crops);
-        ArgumentException fault = Assert.Throws<ArgumentException>(() => estimator.Add(broken));
+        SnapViTException fault = Assert.Throws<SnapViTException>(() => estimator.Add(broken));
         Assert.Contains("expected a finite self-supervised loss, found NaN; the model or the images hold NaN", fault.Message, StringComparison.Ordinal);
         Assert.Equal((3, expected.LossSum), (estimator.Images, estimator.LossSum));
         Assert.Equal(All(expected.Scores()), All(estimator.Scores()));
@@ -107,7 +108,7 @@ public sealed class ScoreEstimatorTests
         model.Weights["blocks.1.mlp.fc2.weight"].copy_(tensor(float.NaN));
         using ScoreEstimator estimator = new(model, Criterion.Ssl, Pair);
         Tensor crops = Crops(SmallModels.Vit, 1, Pair);
-        Assert.Contains("finite self-supervised loss", Assert.Throws<ArgumentException>(() => estimator.Add(crops)).Message, StringComparison.Ordinal);
+        Assert.Contains("finite self-supervised loss", Assert.Throws<SnapViTException>(() => estimator.Add(crops)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

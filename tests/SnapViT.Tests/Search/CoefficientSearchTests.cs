@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Search;
 
@@ -71,7 +72,7 @@ public sealed class CoefficientSearchTests
     [InlineData(double.PositiveInfinity)]
     public void A_fitness_that_is_not_finite_is_refused(double fitness)
     {
-        ArgumentException fault = Assert.Throws<ArgumentException>(() => CoefficientSearch.Run(Start, _ => fitness, new SearchOptions()));
+        SnapViTException fault = Assert.Throws<SnapViTException>(() => CoefficientSearch.Run(Start, _ => fitness, new SearchOptions()));
         Assert.Contains("at evaluation 0", fault.Message, StringComparison.Ordinal);
     }
 
@@ -131,7 +132,7 @@ public sealed class CoefficientSearchTests
     [Fact]
     public void A_history_that_is_not_finite_and_fewer_than_no_evaluations_are_refused()
     {
-        ArgumentException fault = Assert.Throws<ArgumentException>(() => CoefficientSearch.Run(Start, Bumpy, new SearchOptions(), [1, double.NaN]));
+        SnapViTException fault = Assert.Throws<SnapViTException>(() => CoefficientSearch.Run(Start, Bumpy, new SearchOptions(), [1, double.NaN]));
         Assert.Contains("found NaN at evaluation 1", fault.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>("evaluations", () => CoefficientSearch.Run(Start, Bumpy, new SearchOptions { Evaluations = -1 }));
     }
