@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Completions;
 using System.CommandLine.Parsing;
+using SnapViT.Cli.Commands;
 
 namespace SnapViT.Cli;
 

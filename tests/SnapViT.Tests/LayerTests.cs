@@ -30,6 +30,9 @@ public sealed class LayerTests
         [Root],
     ];
 
+    /// <summary>The command's folders, and last what starts it.</summary>
+    private static readonly string[] OfCommand = ["Output", "Demo", "Commands", "SnapViT.Cli"];
+
     /// <summary>Arrows that the layers would allow and that must not be: what measures or cuts a model works for any model and any images.</summary>
     private static readonly (string From, string To)[] Walls =
         [("Elastic", "Data"), ("Calibration", "Data"), ("Correction", "Data"), ("Evaluation", "Elastic"), ("Evaluation", "Importance")];
@@ -65,6 +68,24 @@ public sealed class LayerTests
         string[] wrong = [.. Arrows().Where(arrow => Layer(arrow.To) >= Layer(arrow.From)).Select(arrow => arrow.Said)];
         Assert.True(wrong.Length == 0, string.Join(Environment.NewLine, wrong));
     }
+
+    [Fact]
+    public void Arrows_within_the_command_point_to_a_lower_layer()
+    {
+        (string From, string To, string Said)[] arrows = [.. Layers.Uses(Command)
+            .Select(use => (From: CommandFolder(use.User), To: CommandFolder(use.Used), Said: $"{Outer(use.User).Name} uses {Outer(use.Used).Name}"))
+            .Where(use => use.From is not null && use.To is not null && use.From != use.To)
+            .Select(use => (use.From!, use.To!, $"{use.From} -> {use.To}: {use.Said}"))
+            .Distinct()];
+        Assert.Contains(arrows, arrow => arrow.Said == "Commands -> Output: Verb uses Report");
+        string[] wrong = [.. arrows.Where(arrow => Array.IndexOf(OfCommand, arrow.To) >= Array.IndexOf(OfCommand, arrow.From)).Select(arrow => arrow.Said)];
+        Assert.True(wrong.Length == 0, string.Join(Environment.NewLine, wrong));
+    }
+
+    /// <summary>The folder below the command's root, or null for a type of another assembly or of the compiler.</summary>
+    private static string? CommandFolder(Type type) =>
+        type.Assembly != Command || Outer(type).Namespace is not string space || !space.StartsWith("SnapViT.Cli", StringComparison.Ordinal) ? null
+        : space == "SnapViT.Cli" ? space : space.Split('.')[2];
 
     [Fact]
     public void No_arrow_goes_through_a_wall()

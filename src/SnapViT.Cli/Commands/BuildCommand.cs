@@ -57,7 +57,7 @@ internal static class BuildCommand
             command.Options.Add(option);
         }
 
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
@@ -82,7 +82,7 @@ internal static class BuildCommand
         return option;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         BuildOptions preset = parsed.GetRequiredValue(Preset) == Presets[0] ? BuildOptions.Recommended : BuildOptions.Reference;
@@ -116,8 +116,7 @@ internal static class BuildCommand
             build.Finish(built, path, path + Unfinished);
             return built;
         });
-        Report.Write(parsed, BuildReport.Of(path, result));
-        return 0;
+        return BuildReport.Of(path, result);
     }
 
     /// <summary>The criterion of the name that was given, else the preset's, with the options that belong to it.</summary>

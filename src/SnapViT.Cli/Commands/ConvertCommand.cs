@@ -32,11 +32,11 @@ internal static class ConvertCommand
             command.Options.Add(option);
         }
 
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
@@ -48,8 +48,7 @@ internal static class ConvertCommand
             (null, string format) => ConvertModel(archive, description, StateDictFormats.Named(format), path),
             _ => throw new ArgumentException("convert: expected one of --to FORMAT and --scores FILE"),
         };
-        Report.Write(parsed, new Report(new { Out = path, Written = written }, console => console.WriteLine($"{path}: {written}")));
-        return 0;
+        return new Report(new { Out = path, Written = written }, console => console.WriteLine($"{path}: {written}"));
     }
 
     private static string ConvertModel(CanonicalArchive archive, ModelDescription description, StateDictFormat format, string path)

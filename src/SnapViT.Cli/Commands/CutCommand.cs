@@ -37,11 +37,11 @@ internal static class CutCommand
         Planning.AddTo(command);
         Correction.AddTo(command);
         Targets.AddTo(command);
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         Budget budget = Budgets.Read(parsed);
@@ -61,8 +61,7 @@ internal static class CutCommand
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
             : null;
-        Report.Write(parsed, CutReport.Of(files, subnet.Plan, agreement, latency));
-        return 0;
+        return CutReport.Of(files, subnet.Plan, agreement, latency);
     }
 
     private static Subnet Cut(ParseResult parsed, ElasticViT elastic, SubnetPlan plan, CancellationToken cancellation) => Correction.IsSequential(parsed)

@@ -21,11 +21,11 @@ internal static class DemoCommand
             """);
         command.Options.Add(Out);
         command.Options.Add(Evaluations);
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         (TorchSharp.torch.Device device, TorchSharp.torch.ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         string? page = parsed.GetValue(Out);
@@ -49,7 +49,6 @@ internal static class DemoCommand
             AtomicFile.Write(page, stream => stream.Write(html));
         }
 
-        Report.Write(parsed, DemoReport.Of(result, page));
-        return 0;
+        return DemoReport.Of(result, page);
     }
 }

@@ -40,11 +40,11 @@ internal static class EvalCommand
 
         Planning.AddTo(command);
         Correction.AddTo(command);
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         LabelFile? labels = parsed.GetValue(Labels) is string path ? LabelFile.Read(path) : null;
@@ -76,8 +76,7 @@ internal static class EvalCommand
             return Measure(evaluation, elastic, plans, photos, parsed.GetValue(GlobalOptions.Seed), test, train, progress, cancellation);
         });
         bool isElastic = scores is not null;
-        Report.Write(parsed, EvaluationReport.Of(preprocessing, precision, isElastic ? rows[0] : null, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!.Skipped));
-        return 0;
+        return EvaluationReport.Of(preprocessing, precision, isElastic ? rows[0] : null, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!.Skipped);
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(

@@ -35,11 +35,11 @@ internal static class ExportCommand
         Planning.AddTo(command);
         Correction.AddTo(command);
         OnnxOptions.AddTo(command);
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         string folder = parsed.GetRequiredValue(Folder);
@@ -55,8 +55,7 @@ internal static class ExportCommand
         PlanOptions how = Planning.Read(parsed, subject, budgets.Select(budget => budget.Budget), cancellation);
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (NameOf(budget.Text), elastic.Plan(budget.Budget, how)))];
         OnnxFamilyFiles files = elastic.SaveOnnxFamily(folder, Cut(elastic, plans), options);
-        Report.Write(parsed, FamilyReport.Of(folder, files));
-        return 0;
+        return FamilyReport.Of(folder, files);
     }
 
     /// <summary>One sub-network at a time, disposed before the next.</summary>

@@ -24,17 +24,16 @@ internal static class InspectCommand
         command.Arguments.Add(FileArgument);
         Hints.AddTo(command);
         command.Options.Add(ReferenceFlops);
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         string path = HubModel.Local(parsed, parsed.GetRequiredValue(FileArgument), cancellation);
         using ITensorArchive archive = CheckpointArchive.Open(path);
-        Report.Write(parsed, ElasticScores.IsScores(archive)
+        return ElasticScores.IsScores(archive)
             ? ScoresReport.Of(path, ElasticScores.Load(path))
-            : ModelReport.Of(path, ModelFile.Describe(archive, Hints.Read(parsed)), parsed.GetValue(ReferenceFlops) ? FlopConvention.Reference : FlopConvention.True));
-        return 0;
+            : ModelReport.Of(path, ModelFile.Describe(archive, Hints.Read(parsed)), parsed.GetValue(ReferenceFlops) ? FlopConvention.Reference : FlopConvention.True);
     }
 }

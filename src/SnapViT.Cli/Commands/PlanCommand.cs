@@ -29,11 +29,11 @@ internal static class PlanCommand
         Budgets.AddTo(command);
         Planning.AddTo(command);
         Correction.AddTo(command);
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         Budget budget = Budgets.Read(parsed);
@@ -45,7 +45,6 @@ internal static class PlanCommand
         PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
         SubnetPlan plan = elastic.Plan(budget, how);
-        Report.Write(parsed, PlanReport.Of(plan, subject.FileBytes, how));
-        return 0;
+        return PlanReport.Of(plan, subject.FileBytes, how);
     }
 }

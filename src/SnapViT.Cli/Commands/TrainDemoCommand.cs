@@ -19,17 +19,17 @@ internal static class TrainDemoCommand
 
     public static Command Create()
     {
-        Command command = new("train-demo", "Trains the demo's model on generated images.") { Hidden = true };
+        Verb command = new("train-demo", "Trains the demo's model on generated images.", "") { Hidden = true };
         foreach (Option option in new Option[] { Out, Record, Steps, Batch })
         {
             command.Options.Add(option);
         }
 
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
+        command.Does(Run);
         return command;
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    private static Report? Run(ParseResult parsed, CancellationToken cancellation)
     {
         (_, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         string path = parsed.GetRequiredValue(Out);
@@ -62,6 +62,6 @@ internal static class TrainDemoCommand
             File.WriteAllLines(recordPath, record);
         }
 
-        return 0;
+        return null;
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using SnapViT.Cli.Output;
 
 namespace SnapViT.Cli.Commands;
 
@@ -12,6 +13,17 @@ internal sealed class Verb : Command
 
     /// <summary>What the verb's own help says after the options.</summary>
     public string Examples { get; }
+
+    /// <summary>What the verb does: its result is written in the form that was asked for. The work has a thread of the pool of its own.</summary>
+    /// <param name="run">From the command line to the result; null for nothing to say.</param>
+    public void Does(Func<ParseResult, CancellationToken, Report?> run) =>
+        SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                run(parsed, cancellation)?.WriteTo(parsed.InvocationConfiguration.Output, parsed.GetValue(GlobalOptions.Json));
+                return 0;
+            },
+            CancellationToken.None));
 
     /// <summary>What the command's own help says after the verbs: the job from its beginning to its end.</summary>
     private const string FirstSteps = """

@@ -1,8 +1,6 @@
-using System.CommandLine;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using SnapViT.Cli.Commands;
 using Spectre.Console;
 
 namespace SnapViT.Cli.Output;
@@ -23,13 +21,14 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render)
         WriteIndented = true,
     };
 
-    /// <summary>Writes the form that was asked for to standard output.</summary>
-    public static void Write(ParseResult parsed, Report report)
+    /// <summary>Writes one of the forms.</summary>
+    /// <param name="output">Where results go.</param>
+    /// <param name="json">Whether the JSON object was asked for.</param>
+    public void WriteTo(TextWriter output, bool json)
     {
-        TextWriter output = parsed.InvocationConfiguration.Output;
-        if (parsed.GetValue(GlobalOptions.Json))
+        if (json)
         {
-            output.WriteLine(JsonSerializer.Serialize(report.Json, JsonOptions));
+            output.WriteLine(JsonSerializer.Serialize(Json, JsonOptions));
             return;
         }
 
@@ -44,7 +43,7 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render)
             console.Profile.Width = PlainWidth;
         }
 
-        report.Render(console);
+        Render(console);
     }
 
     /// <summary>An empty table whose columns are right-aligned, but the first.</summary>

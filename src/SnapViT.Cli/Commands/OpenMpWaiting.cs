@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace SnapViT.Cli;
+namespace SnapViT.Cli.Commands;
 
 /// <summary>How torch's threads wait for each other between two parallel pieces of work.</summary>
 /// <remarks>

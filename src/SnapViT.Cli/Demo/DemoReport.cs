@@ -1,7 +1,7 @@
-using SnapViT.Cli.Demo;
+using SnapViT.Cli.Output;
 using Spectre.Console;
 
-namespace SnapViT.Cli.Output;
+namespace SnapViT.Cli.Demo;
 
 /// <summary>The demo's table.</summary>
 internal static class DemoReport

@@ -1,4 +1,4 @@
-namespace SnapViT.Cli;
+namespace SnapViT.Cli.Commands;
 
 /// <summary>What someone may have meant: the most similar of the names that exist.</summary>
 internal static class Nearest
