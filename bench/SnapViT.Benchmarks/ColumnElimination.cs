@@ -30,8 +30,8 @@ internal static class ColumnElimination
             model.Block(image, block, products).Dispose();
         }
 
-        Tensor proj = Eliminate(model.Weights[$"blocks.{block}.attn.proj.weight"], products.Proj!, (long)kept.Heads * model.Architecture.HeadDim);
-        Tensor fc2 = Eliminate(model.Weights[$"blocks.{block}.mlp.fc2.weight"], products.Fc2!, kept.Neurons);
+        Tensor proj = Eliminate(model.Weights[$"blocks.{block}.attn.proj.weight"], products.Proj!, (long)kept[Axis.Heads] * model.Architecture.HeadDim);
+        Tensor fc2 = Eliminate(model.Weights[$"blocks.{block}.mlp.fc2.weight"], products.Fc2!, kept[Axis.Neurons]);
         foreach (Tensor image in inputs)
         {
             model.Block(image, block, hook: null).Dispose();

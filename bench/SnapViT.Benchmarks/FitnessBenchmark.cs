@@ -25,7 +25,7 @@ internal sealed class FitnessBenchmark : IBenchmark
         // As many principal components as there are images: the default asks for more.
         FitnessOptions options = new() { PcaComponents = Batch * Batches };
         ImportanceScores scores = RandomModel.Scores(architecture);
-        ScoreCoefficients factors = ScoreCoefficients.Initial(architecture.Depth, architecture.Heads);
+        ScoreCoefficients factors = ScoreCoefficients.Initial(architecture.FullWidths);
         using VisionTransformer model = RandomModel.Create(architecture, precision, device);
         using Tensor images = RandomModel.Images(architecture, device, Batch);
         using Fitness fitness = new(model, scores, Passes, options);

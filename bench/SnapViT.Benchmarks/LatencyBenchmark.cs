@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Elastic;
 using SnapViT.Evaluation;
 using SnapViT.Models;
@@ -59,7 +60,8 @@ internal sealed class LatencyBenchmark : IBenchmark
     /// <summary>The budgets as shares of the whole model's time.</summary>
     private static IEnumerable<double> Shares(LatencyTable table, ViTArchitecture architecture, KeepFloors floors)
     {
-        SubnetWidths smallest = SubnetWidths.Uniform(architecture.Depth, new BlockWidths(floors.Heads(architecture.Heads), floors.Neurons(architecture.MlpDim)));
+        SubnetWidths smallest = SubnetWidths.Uniform(architecture.Depth, AxisTable.Rows.Aggregate(
+            architecture.FullBlock, (widths, row) => widths.With(row.Axis, floors.Kept(row.Axis, row.Count(architecture)))));
         double least = table.Predict(smallest) / (double)table.Predict(architecture.FullWidths);
         return Positions.Select(position => least + (position * (1 - least)));
     }

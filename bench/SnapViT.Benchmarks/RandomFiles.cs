@@ -1,5 +1,4 @@
 using SnapViT.Core.Architecture;
-using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;
 using SnapViT.Models;
@@ -33,7 +32,7 @@ internal static class RandomFiles
 
         StoredLayerMoments proj = Moments(a.Heads * a.HeadDim), fc2 = Moments(a.MlpDim);
         Dictionary<string, string> provenance = new() { [ElasticScores.ModelHash] = ModelFile.Hash(path) };
-        ElasticScores scores = new(RandomModel.Scores(a), ScoreCoefficients.Equal(a.Depth, a.Heads), new KeepFloors(), provenance)
+        ElasticScores scores = new(RandomModel.Scores(a), ScoreCoefficients.Equal(a.FullWidths), new KeepFloors(), provenance)
         {
             Moments = new StoredMoments(256, [.. Enumerable.Repeat(proj, a.Depth)], [.. Enumerable.Repeat(fc2, a.Depth)]),
         };

@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Models;
 using static TorchSharp.torch;
 

@@ -58,7 +58,7 @@ internal static class Sample
 
         using LoadedModel model = ModelFile.Load(path);
         ImportanceScores scores = Criterion.Lamp.Of(model.Model.Weights, arguments.Seed);
-        return ElasticViT.Open(model, new ElasticScores(scores, ScoreCoefficients.Equal(scores.Depth, scores.HeadsPerBlock), new KeepFloors(), new Dictionary<string, string>()));
+        return ElasticViT.Open(model, new ElasticScores(scores, ScoreCoefficients.Equal(scores.Counts), new KeepFloors(), new Dictionary<string, string>()));
     }
 
     private static Tensor Noise(SubnetPlan plan, long images, ulong seed)

@@ -41,7 +41,7 @@ public sealed class ElasticViT : IDisposable
         _weights = new ElasticWeights(model, scores, floors, correct);
         _source = new SubnetSource("model", "", new Dictionary<string, string>(), Preprocessing.Named("reference", model.Architecture.ImageSize));
         (_correction, _options) = (correct is null ? SubnetSource.Uncorrected : SubnetSource.Describe(new CorrectionOptions()), new ElasticOptions());
-        Scores = new ElasticScores(scores, ScoreCoefficients.Equal(scores.Depth, scores.HeadsPerBlock), floors, _source.Provenance);
+        Scores = new ElasticScores(scores, ScoreCoefficients.Equal(scores.Counts), floors, _source.Provenance);
     }
 
     private ElasticViT(LoadedModel model, ElasticScores scores, ElasticOptions options)

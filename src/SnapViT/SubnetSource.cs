@@ -1,4 +1,5 @@
 using System.Globalization;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
@@ -30,8 +31,8 @@ internal sealed record SubnetSource(string Model, string Sha256, IReadOnlyDictio
     public ModelConfig Config(SubnetPlan plan, string correction) => new()
     {
         Architecture = plan.Architecture,
-        Heads = [.. plan.Widths.Select(block => block.Heads)],
-        Neurons = [.. plan.Widths.Select(block => block.Neurons)],
+        Heads = [.. plan.Widths.Select(block => block[Axis.Heads])],
+        Neurons = [.. plan.Widths.Select(block => block[Axis.Neurons])],
         Preprocessing = Preprocessing,
         Provenance = new SortedDictionary<string, string>(Provenance.ToDictionary(), StringComparer.Ordinal)
         {

@@ -44,7 +44,11 @@ internal static class SmallModels
 
     /// <summary>Widths that differ from block to block, one of them without heads and one without neurons.</summary>
     public static SubnetWidths Uneven(ViTArchitecture architecture) =>
-        new([new BlockWidths(architecture.Heads, 5), new BlockWidths(0, architecture.MlpDim), new BlockWidths(1, 0)]);
+        Widths((architecture.Heads, 5), (0, architecture.MlpDim), (1, 0));
+
+    /// <summary>Widths as heads and neurons.</summary>
+    public static SubnetWidths Widths(params (int Heads, int Neurons)[] blocks) =>
+        new(blocks.Select(block => new BlockWidths { [Axis.Heads] = block.Heads, [Axis.Neurons] = block.Neurons }));
 
     public static VisionTransformer Create(ViTArchitecture architecture, SubnetWidths? widths = null, ulong seed = 1)
     {
@@ -72,8 +76,8 @@ internal static class SmallModels
     public static ModelConfig Config(VisionTransformer model) => new()
     {
         Architecture = model.Architecture,
-        Heads = [.. model.Widths.Select(block => block.Heads)],
-        Neurons = [.. model.Widths.Select(block => block.Neurons)],
+        Heads = [.. model.Widths.Select(block => block[Axis.Heads])],
+        Neurons = [.. model.Widths.Select(block => block[Axis.Neurons])],
         Preprocessing = Preprocessing.ForCrop(model.Architecture.ImageSize, 1),
     };
 

@@ -100,7 +100,7 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("--ratios 1.0:1.0", "neurons: a ratio of 1 removes 72, but the floors of the blocks leave only 69 to remove")]
     [InlineData("--ratios 0.98:0", "neurons: a ratio of 0.98 removes 70, but the floors of the blocks leave only 69 to remove")]
-    [InlineData("--ratios 1.2:0", "ratios: expected two shares in 0..1, found 1.2 and 0")]
+    [InlineData("--ratios 1.2:0", "ratios: expected shares in 0..1, found 1.2 and 0")]
     [InlineData("--ratios NaN:0", "budget 'NaN:0': expected two removed ratios such as 0.45:0.3")]
     [InlineData("--flops 0.01", "the floors of the blocks allow no fewer than")]
     [InlineData("--flops 0,6", "budget '0,6': expected a share kept such as 0.6")]

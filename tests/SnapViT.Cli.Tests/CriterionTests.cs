@@ -1,4 +1,5 @@
 using System.Text.Json;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Importance;
 using SnapViT.Tests;
@@ -34,8 +35,8 @@ public sealed class CriterionTests : IDisposable
         ElasticScores scores = ElasticScores.Load(_work.Scores);
         for (int block = 0; block < scores.Local.Depth; block++)
         {
-            Assert.Equal(1, scores.Scaled.Neurons(block).ToArray().Average(), 1e-9);
-            Assert.Equal(1, scores.Scaled.Heads(block).ToArray().Average(), 1e-9);
+            Assert.Equal(1, scores.Scaled.Of(Axis.Neurons, block).ToArray().Average(), 1e-9);
+            Assert.Equal(1, scores.Scaled.Of(Axis.Heads, block).ToArray().Average(), 1e-9);
         }
     }
 

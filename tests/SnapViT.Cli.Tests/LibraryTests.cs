@@ -112,7 +112,7 @@ public sealed class LibraryTests : IDisposable
     {
         using LoadedModel model = ModelFile.Load(SmallModels.Save(_work.In("family.safetensors"), SmallModels.Architecture(family)));
         ElasticScores scores = new(
-            SmallModels.Scores(model.Model.Architecture), ScoreCoefficients.Equal(model.Model.Architecture.Depth, model.Model.Architecture.Heads), new KeepFloors(), new Dictionary<string, string>());
+            SmallModels.Scores(model.Model.Architecture), ScoreCoefficients.Equal(model.Model.Architecture.FullWidths), new KeepFloors(), new Dictionary<string, string>());
         using ElasticViT elastic = ElasticViT.Open(model, scores);
         using Subnet whole = elastic.Cut(Budget.Whole);
         using DisposeScope scope = NewDisposeScope();

@@ -56,8 +56,8 @@ public sealed class MainPathTests : IAsyncLifetime
         {
             string[] names = [.. row.EnumerateObject().Select(property => property.Name)];
             Assert.Equal(["mlp", "heads", "parameters", "flops", "top1", "knn", "images_per_second"], names);
-            Assert.InRange(row.GetProperty("mlp").GetDouble(), ratios.Mlp - (1.0 / (a.Depth * a.MlpDim)), ratios.Mlp);
-            Assert.InRange(row.GetProperty("heads").GetDouble(), ratios.Heads - (1.0 / (a.Depth * a.Heads)), ratios.Heads);
+            Assert.InRange(row.GetProperty("mlp").GetDouble(), ratios[Axis.Neurons] - (1.0 / (a.Depth * a.MlpDim)), ratios[Axis.Neurons]);
+            Assert.InRange(row.GetProperty("heads").GetDouble(), ratios[Axis.Heads] - (1.0 / (a.Depth * a.Heads)), ratios[Axis.Heads]);
             Assert.InRange(row.GetProperty("top1").GetDouble(), 0, 1);
             Assert.InRange(row.GetProperty("knn").GetDouble(), 0, 1);
             Assert.True(row.GetProperty("images_per_second").GetDouble() > 0);

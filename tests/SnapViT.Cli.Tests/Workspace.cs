@@ -1,6 +1,5 @@
 using SkiaSharp;
 using SnapViT.Core.Architecture;
-using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;
 using SnapViT.Tests;
@@ -59,7 +58,7 @@ internal sealed class Workspace : IDisposable
     {
         ViTArchitecture a = SmallModels.Vit;
         Dictionary<string, string> provenance = new() { [ElasticScores.ModelHash] = ModelFile.Hash(model) };
-        new ElasticScores(SmallModels.Scores(a), ScoreCoefficients.Initial(a.Depth, a.Heads), new KeepFloors(), provenance).Save(path);
+        new ElasticScores(SmallModels.Scores(a), ScoreCoefficients.Initial(a.FullWidths), new KeepFloors(), provenance).Save(path);
     }
 
     /// <summary>Names of the files beside the photos.</summary>

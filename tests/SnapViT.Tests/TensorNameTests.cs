@@ -56,7 +56,7 @@ public sealed class TensorNameTests
     [Theory]
     [InlineData("/// <summary>Weight of <c>mlp.fc1</c>, or \"attn.qkv\".</summary>")]
     [InlineData("throw new ArgumentException(\"expected finite moments and a positive weight\");")]
-    [InlineData("Line(card, $\"| heads | {widths.TotalHeads} |\");")]
+    [InlineData("Line(card, $\"| heads | {widths.Total(Axis.Heads)} |\");")]
     [InlineData("return layer.Weight.Bias;")]
     public void Prose_and_members_are_not_found(string code) => Assert.Empty(Hits(("Some.cs", [code])));
 

@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -66,8 +67,8 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
         double share = calibration.Count / (double)Photos.Count;
         return [.. models.Select((entry, index) => new MethodResult(
             entry.Method,
-            entry.Ratios.Mlp,
-            entry.Ratios.Heads,
+            entry.Ratios[Axis.Neurons],
+            entry.Ratios[Axis.Heads],
             (share * onCalibration[index].Top1) + ((1 - share) * onRest[index].Top1),
             onRest[index].Top1,
             cifar10?[index].Knn,

@@ -69,7 +69,7 @@ internal static partial class AccuracyPicture
     private static double FlopsLeft(double neurons, double heads)
     {
         ViTArchitecture a = RandomModel.Tiny;
-        double removed = (neurons * a.Depth * a.MlpDim * CostModel.NeuronFlops(a)) + (heads * a.Depth * a.Heads * CostModel.HeadFlops(a));
+        double removed = (neurons * a.Depth * a.MlpDim * CostModel.UnitFlops(a, Axis.Neurons)) + (heads * a.Depth * a.Heads * CostModel.UnitFlops(a, Axis.Heads));
         return 1 - (removed / CostModel.Flops(a, a.FullWidths));
     }
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using SnapViT.Calibration;
 using SnapViT.Cli.Output;
-using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;

@@ -55,7 +55,7 @@ internal sealed class PlanningOptions
     /// <summary>What plans for these budgets depend on. Latencies are measured where a budget needs them and no table of these conditions is kept.</summary>
     public PlanOptions Read(ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
     {
-        Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? subject.Elastic.Scores.JointAllocation : Allocation.Pools,
+        Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? PlanOptions.JointFor(subject.Elastic.Scores) : Allocation.Pools,
         Align = parsed.GetValue(_align),
         FileBytes = widths => subject.FileBytes(SubnetPlan.Of(subject.Model.Model.Architecture, widths)),
         Latency = Table(parsed, subject, budgets.Any(budget => budget.Unit == CostUnit.Nanoseconds), cancellation),
@@ -75,12 +75,20 @@ internal sealed class PlanningOptions
         Runtime = $"libtorch {TorchSharp.torch.__version__}",
     };
 
+    /// <summary>
+    /// The table that a budget in time needs: kept from before, or measured now. For other budgets only one that is named is read, to predict by.
+    /// </summary>
     private LatencyTable? Table(ParseResult parsed, PlanSubject subject, bool needed, CancellationToken cancellation)
     {
-        LatencyTables tables = Tables(parsed, subject);
         string? asked = parsed.GetValue(_table);
+        if (asked is null && !needed)
+        {
+            return null;
+        }
+
+        LatencyTables tables = Tables(parsed, subject);
         string path = asked ?? LatencyCache.Path(Conditions(parsed, subject));
-        LatencyTable? found = asked is null ? Cached(parsed, tables, path, needed) : tables.Find(path);
+        LatencyTable? found = asked is null ? Cached(parsed, tables, path) : tables.Find(path);
         if (found is not null || !needed)
         {
             return found;
@@ -97,7 +105,7 @@ internal sealed class PlanningOptions
     }
 
     /// <summary>A cache may lose what is in it: a damaged table is none.</summary>
-    private static LatencyTable? Cached(ParseResult parsed, LatencyTables tables, string path, bool needed)
+    private static LatencyTable? Cached(ParseResult parsed, LatencyTables tables, string path)
     {
         try
         {
@@ -105,11 +113,7 @@ internal sealed class PlanningOptions
         }
         catch (CheckpointFormatException exception)
         {
-            if (needed)
-            {
-                parsed.InvocationConfiguration.Error.WriteLine($"{exception.Message}; it is replaced");
-            }
-
+            parsed.InvocationConfiguration.Error.WriteLine($"{exception.Message}; it is replaced");
             return null;
         }
     }

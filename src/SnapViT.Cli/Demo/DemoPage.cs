@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Randomness;
 using SnapViT.Workflows;
 
@@ -80,7 +81,7 @@ internal static class DemoPage
         {
             string[] cells =
             [
-                $"{Figures.Percent(row.Removed.Mlp)} / {Figures.Percent(row.Removed.Heads)}", Figures.Count(row.Parameters), Figures.Count(row.Flops),
+                $"{Figures.Percent(row.Removed[Axis.Neurons])} / {Figures.Percent(row.Removed[Axis.Heads])}", Figures.Count(row.Parameters), Figures.Count(row.Flops),
                 Figures.Percent(row.Top1), Figures.Percent(row.Knn), Figures.Invariant($"{row.ImagesPerSecond:0}"),
             ];
             html.Append("<tr>").AppendJoin("", cells.Select(cell => $"<td>{WebUtility.HtmlEncode(cell)}</td>")).Append("</tr>");
@@ -97,8 +98,8 @@ internal static class DemoPage
         for (int index = 0; index < result.Rows.Count; index++)
         {
             EvaluationRow row = result.Rows[index];
-            html.Append("<tr><td>").Append(Figures.Percent(row.Removed.Mlp)).Append(" / ").Append(Figures.Percent(row.Removed.Heads)).Append("</td>");
-            html.AppendJoin("", Enumerable.Range(0, depth).Select(block => Figures.Invariant($"<td>{result.Widths[index][block].Neurons} + {result.Widths[index][block].Heads}</td>"))).Append("</tr>");
+            html.Append("<tr><td>").Append(Figures.Percent(row.Removed[Axis.Neurons])).Append(" / ").Append(Figures.Percent(row.Removed[Axis.Heads])).Append("</td>");
+            html.AppendJoin("", Enumerable.Range(0, depth).Select(block => Figures.Invariant($"<td>{result.Widths[index][block][Axis.Neurons]} + {result.Widths[index][block][Axis.Heads]}</td>"))).Append("</tr>");
         }
 
         return html.Append("</table></div><p>MLP neurons + attention heads.</p>").ToString();

@@ -14,13 +14,13 @@ internal static class CutReport
         long fullParameters = CostModel.Parameters(plan.Architecture, plan.Architecture.FullWidths);
         long fullFlops = CostModel.Flops(plan.Architecture, plan.Architecture.FullWidths);
         return new Report(
-            new { Files = files, plan.Removed.Mlp, plan.Removed.Heads, plan.Parameters, plan.Flops, Blocks = plan.Widths, Latency = latency, Agreement = agreement },
+            new { Files = files, Mlp = plan.Removed[Axis.Neurons], Heads = plan.Removed[Axis.Heads], plan.Parameters, plan.Flops, Blocks = plan.Widths, Latency = latency, Agreement = agreement },
             console =>
             {
                 console.WriteLine(
                     $"{Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
                     + $"{Figures.Count(plan.Flops)} FLOPs ({Figures.Percent(plan.Flops / (double)fullFlops)}), "
-                    + $"without {Figures.Percent(plan.Removed.Mlp)} of the neurons and {Figures.Percent(plan.Removed.Heads)} of the heads");
+                    + $"without {Figures.Percent(plan.Removed[Axis.Neurons])} of the neurons and {Figures.Percent(plan.Removed[Axis.Heads])} of the heads");
                 foreach (WrittenFile file in files)
                 {
                     console.WriteLine($"{file.Path}: {Figures.Count(file.Bytes)}B");

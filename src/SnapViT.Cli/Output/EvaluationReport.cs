@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Data;
 using SnapViT.Workflows;
 using Spectre.Console;
@@ -26,7 +27,7 @@ internal static class EvaluationReport
         foreach (EvaluationRow row in rows)
         {
             table.AddRow(
-                Figures.Percent(row.Removed.Mlp), Figures.Percent(row.Removed.Heads), Figures.Count(row.Parameters), Figures.Count(row.Flops),
+                Figures.Percent(row.Removed[Axis.Neurons]), Figures.Percent(row.Removed[Axis.Heads]), Figures.Count(row.Parameters), Figures.Count(row.Flops),
                 Figures.Percent(row.Top1), Figures.Percent(row.Knn), Figures.Invariant($"{row.ImagesPerSecond:0.0}"));
         }
 
@@ -35,8 +36,8 @@ internal static class EvaluationReport
 
     public static object Row(EvaluationRow row) => new
     {
-        row.Removed.Mlp,
-        row.Removed.Heads,
+        Mlp = row.Removed[Axis.Neurons],
+        Heads = row.Removed[Axis.Heads],
         row.Parameters,
         row.Flops,
         row.Top1,

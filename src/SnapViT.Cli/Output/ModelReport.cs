@@ -46,13 +46,7 @@ internal static class ModelReport
                     console.WriteLine($"unused tensors: {description.UnusedTensors.Count}, such as {description.UnusedTensors[0]}");
                 }
 
-                Table table = Report.Table("block", "heads", "neurons");
-                for (int block = 0; block < a.Depth; block++)
-                {
-                    table.AddRow($"{block}", $"{description.Widths[block].Heads} of {a.Heads}", $"{description.Widths[block].Neurons} of {a.MlpDim}");
-                }
-
-                console.Write(table);
+                console.Write(PlanReport.Blocks(a, description.Widths));
                 foreach ((string key, string value) in description.Provenance)
                 {
                     console.WriteLine($"{key}: {value}");

@@ -18,8 +18,8 @@ internal static class PlanReport
         double? milliseconds = table?.Predict(plan.Widths) / Millisecond, fullMilliseconds = table?.Predict(full.Widths) / Millisecond;
         object json = new
         {
-            plan.Removed.Mlp,
-            plan.Removed.Heads,
+            Mlp = plan.Removed[Axis.Neurons],
+            Heads = plan.Removed[Axis.Heads],
             plan.Parameters,
             plan.Flops,
             FileBytes = bytes,
@@ -31,8 +31,12 @@ internal static class PlanReport
         return new Report(json, console =>
         {
             Table costs = Report.Table("", "kept", "whole model", "share");
-            costs.AddRow("neurons", $"{plan.Widths.TotalNeurons}", $"{full.Widths.TotalNeurons}", Share(plan.Widths.TotalNeurons, full.Widths.TotalNeurons));
-            costs.AddRow("heads", $"{plan.Widths.TotalHeads}", $"{full.Widths.TotalHeads}", Share(plan.Widths.TotalHeads, full.Widths.TotalHeads));
+            foreach (AxisFacts row in AxisTable.InPaperOrder)
+            {
+                (int kept, int all) = (plan.Widths.Total(row.Axis), full.Widths.Total(row.Axis));
+                costs.AddRow(row.Label, $"{kept}", $"{all}", Share(kept, all));
+            }
+
             costs.AddRow("parameters", Figures.Count(plan.Parameters), Figures.Count(full.Parameters), Share(plan.Parameters, full.Parameters));
             costs.AddRow("FLOPs", Figures.Count(plan.Flops), Figures.Count(full.Flops), Share(plan.Flops, full.Flops));
             costs.AddRow("file", $"{Figures.Count(bytes)}B", $"{Figures.Count(fullBytes)}B", Share(bytes, fullBytes));
@@ -47,17 +51,17 @@ internal static class PlanReport
                 console.WriteLine($"latency: best pass of {table.Conditions.Batch} image(s), {table.Conditions.Precision}, {table.Conditions.Threads} thread(s) on this machine");
             }
 
-            console.Write(Blocks(plan));
+            console.Write(Blocks(a, plan.Widths));
         });
     }
 
-    /// <summary>Heads and neurons of every block.</summary>
-    private static Table Blocks(SubnetPlan plan)
+    /// <summary>What every block keeps of every axis.</summary>
+    public static Table Blocks(ViTArchitecture architecture, SubnetWidths widths)
     {
-        Table table = Report.Table("block", "heads", "neurons");
-        for (int block = 0; block < plan.Widths.Count; block++)
+        Table table = Report.Table(["block", .. AxisTable.Rows.Select(row => row.Label)]);
+        for (int block = 0; block < widths.Count; block++)
         {
-            table.AddRow($"{block}", $"{plan.Widths[block].Heads} of {plan.Architecture.Heads}", $"{plan.Widths[block].Neurons} of {plan.Architecture.MlpDim}");
+            table.AddRow([$"{block}", .. AxisTable.Rows.Select(row => $"{widths[block][row.Axis]} of {row.Count(architecture)}")]);
         }
 
         return table;

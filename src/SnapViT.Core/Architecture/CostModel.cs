@@ -32,39 +32,40 @@ public static class CostModel
     public static long Flops(ViTArchitecture architecture, SubnetWidths widths, FlopConvention convention = FlopConvention.True)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        ParameterTable.RequireFit(architecture, widths);
-        return PatchEmbeddingSpec.Flops(architecture)
-            + (widths.TotalNeurons * NeuronFlops(architecture, convention))
-            + (widths.TotalHeads * HeadFlops(architecture, convention));
+        ArgumentNullException.ThrowIfNull(widths);
+        widths.RequireFit(architecture);
+        long tokens = Tokens(architecture, convention);
+        return PatchEmbeddingSpec.Flops(architecture) + widths.Sum(block => BlockFlops(architecture, block, tokens));
     }
 
-    /// <summary>FLOPs that one neuron costs, <c>4DN</c> or <c>6DN</c>.</summary>
-    public static long NeuronFlops(ViTArchitecture architecture, FlopConvention convention = FlopConvention.True)
+    /// <summary>FLOPs that one unit of an axis saves while everything else is whole: a neuron <c>4DN</c> or <c>6DN</c>, a head <c>8DdN + 4dN^2 + 3N^2</c>.</summary>
+    /// <param name="architecture">The unpruned architecture.</param>
+    /// <param name="axis">The axis.</param>
+    /// <param name="convention">Which tokens are counted.</param>
+    public static long UnitFlops(ViTArchitecture architecture, Axis axis, FlopConvention convention = FlopConvention.True)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        return MlpSpec.NeuronFlops(architecture, Tokens(architecture, convention));
+        SubnetWidths full = architecture.FullWidths;
+        return Flops(architecture, full, convention) - Flops(architecture, OneLess(full, axis), convention);
     }
 
-    /// <summary>FLOPs that one head costs, <c>8DdN + 4dN^2 + 3N^2</c>.</summary>
-    public static long HeadFlops(ViTArchitecture architecture, FlopConvention convention = FlopConvention.True)
+    /// <summary>
+    /// Parameters that one unit of an axis owns: of a neuron its rows with biases and its column, of a head its query, key and value rows with biases and
+    /// its columns of the projection.
+    /// </summary>
+    /// <param name="architecture">The unpruned architecture.</param>
+    /// <param name="axis">The axis.</param>
+    public static long UnitParameters(ViTArchitecture architecture, Axis axis)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        return AttentionSpec.HeadFlops(architecture, Tokens(architecture, convention));
+        SubnetWidths full = architecture.FullWidths;
+        return Parameters(architecture, full) - Parameters(architecture, OneLess(full, axis));
     }
 
-    /// <summary>Parameters that one neuron owns: its rows with biases and its column.</summary>
-    public static long NeuronParameters(ViTArchitecture architecture)
-    {
-        ArgumentNullException.ThrowIfNull(architecture);
-        return MlpSpec.NeuronParameters(architecture);
-    }
+    private static SubnetWidths OneLess(SubnetWidths full, Axis axis) => full.With(0, axis, full[0][axis] - 1);
 
-    /// <summary>Parameters that one head owns: its query, key and value rows with biases and its columns of the projection.</summary>
-    public static long HeadParameters(ViTArchitecture architecture)
-    {
-        ArgumentNullException.ThrowIfNull(architecture);
-        return AttentionSpec.HeadParameters(architecture);
-    }
+    private static long BlockFlops(ViTArchitecture a, BlockWidths widths, long tokens) =>
+        (widths[Axis.Heads] * AttentionSpec.HeadFlops(a, tokens)) + (widths[Axis.Neurons] * MlpSpec.NeuronFlops(a, tokens));
 
     private static long Tokens(ViTArchitecture architecture, FlopConvention convention) =>
         convention == FlopConvention.Reference ? architecture.Patches + 1 : architecture.Tokens;

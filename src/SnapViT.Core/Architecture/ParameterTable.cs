@@ -67,31 +67,9 @@ internal sealed class ParameterTable : IReadOnlyList<ParameterSpec>
     public static ParameterTable For(ViTArchitecture architecture, SubnetWidths widths)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        RequireFit(architecture, widths);
-        return new ParameterTable(architecture, widths);
-    }
-
-    /// <summary>Checks that every block of <paramref name="widths"/> fits into <paramref name="architecture"/>.</summary>
-    /// <exception cref="ArgumentException">Another number of blocks, or a block wider than the architecture's.</exception>
-    public static void RequireFit(ViTArchitecture architecture, SubnetWidths widths)
-    {
-        ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(widths);
-        if (widths.Count != architecture.Depth)
-        {
-            throw new ArgumentException($"widths: expected {architecture.Depth} blocks, found {widths.Count}", nameof(widths));
-        }
-
-        for (int block = 0; block < widths.Count; block++)
-        {
-            if (widths[block].Heads > architecture.Heads || widths[block].Neurons > architecture.MlpDim)
-            {
-                throw new ArgumentException(
-                    $"block {block}: expected at most {architecture.Heads} heads and {architecture.MlpDim} neurons, "
-                    + $"found {widths[block].Heads} and {widths[block].Neurons}",
-                    nameof(widths));
-            }
-        }
+        widths.RequireFit(architecture);
+        return new ParameterTable(architecture, widths);
     }
 
     /// <inheritdoc/>

@@ -1,14 +1,76 @@
 using System.Collections;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace SnapViT.Core.Architecture;
 
-/// <summary>What one block keeps. Either may be 0: the branch is then its bias alone.</summary>
-/// <param name="Heads">Attention heads, 0..A.</param>
-/// <param name="Neurons">Hidden neurons of the MLP, 0..H.</param>
-public readonly record struct BlockWidths(int Heads, int Neurons)
+/// <summary>
+/// What one block keeps of every axis: the first so many of its units in importance order. 0 is allowed: the branch is then its bias alone. As JSON an
+/// object with one number per axis, by its label.
+/// </summary>
+[JsonConverter(typeof(Converter))]
+public readonly struct BlockWidths : IEquatable<BlockWidths>
 {
-    /// <summary>What is kept along one axis.</summary>
-    public int this[Axis axis] => axis == Axis.Heads ? Heads : Neurons;
+    private readonly PerAxis<int> _widths;
+
+    internal BlockWidths(PerAxis<int> widths) => _widths = widths;
+
+    /// <summary>Units kept of an axis, 0..the axis's count; 0 where nothing is said.</summary>
+    public int this[Axis axis]
+    {
+        get => _widths.Get(axis);
+        init => _widths = _widths.With(axis, value);
+    }
+
+    /// <summary>Whether two blocks keep the same.</summary>
+    public static bool operator ==(BlockWidths left, BlockWidths right) => left.Equals(right);
+
+    /// <summary>Whether two blocks keep different widths.</summary>
+    public static bool operator !=(BlockWidths left, BlockWidths right) => !left.Equals(right);
+
+    /// <summary>The same with another width of one axis.</summary>
+    public BlockWidths With(Axis axis, int width) => new(_widths.With(axis, width));
+
+    /// <inheritdoc/>
+    public bool Equals(BlockWidths other) => _widths.Equals(other._widths);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is BlockWidths other && Equals(other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => _widths.GetHashCode();
+
+    /// <summary>The widths with the first letter of their axis, such as <c>3h/384n</c>.</summary>
+    public override string ToString()
+    {
+        PerAxis<int> widths = _widths;
+        return string.Join('/', AxisTable.Rows.Select(row => $"{widths.Get(row.Axis)}{row.Label[0]}"));
+    }
+
+    private sealed class Converter : JsonConverter<BlockWidths>
+    {
+        public override BlockWidths Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            Dictionary<string, int> widths = JsonSerializer.Deserialize<Dictionary<string, int>>(ref reader) ?? throw new JsonException("expected widths, found null");
+            if (widths.Keys.FirstOrDefault(key => AxisTable.Rows.All(row => row.Label != key)) is string unknown)
+            {
+                throw new JsonException($"expected widths of {string.Join(", ", AxisTable.Rows.Select(row => row.Label))}, found '{unknown}'");
+            }
+
+            return new BlockWidths(PerAxis<int>.Of(row => widths.GetValueOrDefault(row.Label)));
+        }
+
+        public override void Write(Utf8JsonWriter writer, BlockWidths value, JsonSerializerOptions options)
+        {
+            writer.WriteStartObject();
+            foreach (AxisFacts row in AxisTable.Rows)
+            {
+                writer.WriteNumber(row.Label, value[row.Axis]);
+            }
+
+            writer.WriteEndObject();
+        }
+    }
 }
 
 /// <summary>The widths of all blocks of a model, in order; compared by value.</summary>
@@ -30,7 +92,7 @@ public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<Subnet
 
         for (int block = 0; block < _blocks.Length; block++)
         {
-            if (_blocks[block].Heads < 0 || _blocks[block].Neurons < 0)
+            if (AxisTable.Rows.Any(row => _blocks[block][row.Axis] < 0))
             {
                 throw new ArgumentException($"block {block}: widths must not be negative, found {_blocks[block]}", nameof(blocks));
             }
@@ -46,11 +108,35 @@ public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<Subnet
     /// <summary>The widths of one block, 0..L-1.</summary>
     public BlockWidths this[int block] => _blocks[block];
 
-    /// <summary>Heads of all blocks.</summary>
-    public int TotalHeads => _blocks.Sum(block => block.Heads);
+    /// <summary>Units of an axis that all blocks keep together.</summary>
+    public int Total(Axis axis) => _blocks.Sum(block => block[axis]);
 
-    /// <summary>Neurons of all blocks.</summary>
-    public int TotalNeurons => _blocks.Sum(block => block.Neurons);
+    /// <summary>The same with another width of one axis in one block.</summary>
+    /// <param name="block">Block, 0..L-1.</param>
+    /// <param name="axis">The axis.</param>
+    /// <param name="width">Its width, 0 or more.</param>
+    public SubnetWidths With(int block, Axis axis, int width) => new(_blocks.Select((widths, index) => index == block ? widths.With(axis, width) : widths));
+
+    /// <summary>Checks that every block fits into an architecture.</summary>
+    /// <exception cref="ArgumentException">Another number of blocks, or a block wider than the architecture's.</exception>
+    public void RequireFit(ViTArchitecture architecture)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        if (Count != architecture.Depth)
+        {
+            throw new ArgumentException($"widths: expected {architecture.Depth} blocks, found {Count}");
+        }
+
+        for (int block = 0; block < Count; block++)
+        {
+            if (AxisTable.Rows.Any(row => _blocks[block][row.Axis] > row.Count(architecture)))
+            {
+                throw new ArgumentException(
+                    $"block {block}: expected at most {string.Join(" and ", AxisTable.Rows.Select(row => $"{row.Count(architecture)} {row.Label}"))}, "
+                    + $"found {string.Join(" and ", AxisTable.Rows.Select(row => _blocks[block][row.Axis]))}");
+            }
+        }
+    }
 
     /// <inheritdoc/>
     public bool Equals(SubnetWidths? other) => other is not null && _blocks.AsSpan().SequenceEqual(other._blocks);
@@ -71,7 +157,7 @@ public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<Subnet
     }
 
     /// <inheritdoc/>
-    public override string ToString() => string.Join(' ', _blocks.Select(block => $"{block.Heads}h/{block.Neurons}n"));
+    public override string ToString() => string.Join(' ', _blocks);
 
     /// <inheritdoc/>
     public IEnumerator<BlockWidths> GetEnumerator() => ((IEnumerable<BlockWidths>)_blocks).GetEnumerator();

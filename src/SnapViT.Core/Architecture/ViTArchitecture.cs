@@ -102,8 +102,12 @@ public sealed record ViTArchitecture
     /// <summary>Tokens of one image in every block, N.</summary>
     public int Tokens => PrefixTokens + Patches;
 
-    /// <summary>Widths of the unpruned model: every block with all heads and neurons.</summary>
-    public SubnetWidths FullWidths => SubnetWidths.Uniform(Depth, new BlockWidths(Heads, MlpDim));
+    /// <summary>Widths of the unpruned model: every block whole.</summary>
+    public SubnetWidths FullWidths => SubnetWidths.Uniform(Depth, FullBlock);
+
+    /// <summary>Widths of one block of the unpruned model.</summary>
+    [JsonIgnore]
+    public BlockWidths FullBlock => AxisTable.Rows.Aggregate(default(BlockWidths), (widths, row) => widths.With(row.Axis, row.Count(this)));
 
     /// <summary>Checks the facts against each other.</summary>
     /// <returns>This architecture.</returns>

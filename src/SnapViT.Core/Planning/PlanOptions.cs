@@ -1,4 +1,6 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
+using SnapViT.Core.Scores;
 
 namespace SnapViT.Core.Planning;
 
@@ -8,7 +10,7 @@ public sealed record PlanOptions
     /// <summary>The paper's pools, no alignment, float32 files, no latency.</summary>
     public static PlanOptions Default { get; } = new();
 
-    /// <summary>How neurons and heads share a budget in one figure.</summary>
+    /// <summary>How the axes share a budget in one figure.</summary>
     public Allocation Allocation { get; init; }
 
     /// <summary>
@@ -28,6 +30,31 @@ public sealed record PlanOptions
 
     /// <summary>Checks the ranges.</summary>
     /// <returns>These options.</returns>
-    /// <exception cref="ArgumentException">The alignment is below 1.</exception>
-    public PlanOptions Validated() => Align >= 1 ? this : throw new ArgumentException($"align: expected 1 or more, found {Align}");
+    /// <exception cref="SnapViTException">The alignment is below 1.</exception>
+    public PlanOptions Validated() => Align >= 1 ? this : throw new SnapViTException(ErrorKind.Option, $"align: expected 1 or more, found {Align}");
+
+    /// <summary>How axes are put into one order by given scores: as they are where they compare, else brought to one scale first.</summary>
+    public static Allocation JointFor(ElasticScores scores)
+    {
+        ArgumentNullException.ThrowIfNull(scores);
+        return scores.AxesCompare ? Allocation.Joint : Allocation.JointBalanced;
+    }
+}
+
+/// <summary>How a budget in one figure is divided between the axes. Ratios say it themselves, so that none of these matters to them.</summary>
+public enum Allocation
+{
+    /// <summary>A pool for each axis, merged along the paper's line of ratio pairs: heads follow 15 points behind neurons whatever their scores.</summary>
+    Pools,
+
+    /// <summary>
+    /// One order of all by score per unit of the budget's cost. For scores that are losses (criterion <c>curvature</c>), which compare between axes.
+    /// </summary>
+    Joint,
+
+    /// <summary>
+    /// The same for scores whose axes are on scales of their own (<c>ssl</c>, <c>fisher</c>, the reference's): those of the heads are first
+    /// multiplied by the one factor that makes the mean score per unit of cost of all heads that of all neurons.
+    /// </summary>
+    JointBalanced,
 }

@@ -2,7 +2,7 @@ using SnapViT.Core.Architecture;
 
 namespace SnapViT.Core.Planning;
 
-/// <summary>A sub-network that was decided but not cut: how many heads and neurons every block keeps, and what that costs.</summary>
+/// <summary>A sub-network that was decided but not cut: what every block keeps, and what that costs.</summary>
 public sealed record SubnetPlan
 {
     internal SubnetPlan(ViTArchitecture architecture, SubnetWidths widths)
@@ -22,7 +22,7 @@ public sealed record SubnetPlan
     /// <summary>The unpruned architecture.</summary>
     public ViTArchitecture Architecture { get; }
 
-    /// <summary>What every block keeps: the first so many heads and neurons in importance order.</summary>
+    /// <summary>What every block keeps: of every axis the first so many units in importance order.</summary>
     public SubnetWidths Widths { get; }
 
     /// <summary>Learned parameters of the sub-network.</summary>
@@ -31,8 +31,6 @@ public sealed record SubnetPlan
     /// <summary>FLOPs of one image (<see cref="CostModel"/>).</summary>
     public long Flops { get; }
 
-    /// <summary>The shares of neurons and heads that are in fact removed.</summary>
-    public PruningRatios Removed => new(
-        1 - (Widths.TotalNeurons / ((double)Architecture.Depth * Architecture.MlpDim)),
-        1 - (Widths.TotalHeads / ((double)Architecture.Depth * Architecture.Heads)));
+    /// <summary>The shares of every axis that are in fact removed.</summary>
+    public PruningRatios Removed => PruningRatios.Of(Architecture, Widths);
 }

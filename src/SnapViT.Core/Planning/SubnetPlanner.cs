@@ -16,28 +16,28 @@ public sealed class SubnetPlanner
     private readonly RemovalPools _pools;
     private readonly ConcurrentDictionary<object, RemovalOrder> _orders = [];
 
-    /// <summary>Ranks the structures of a model.</summary>
+    /// <summary>Ranks the units of a model.</summary>
     /// <param name="architecture">The unpruned architecture.</param>
-    /// <param name="scores">Scores of its neurons and heads, factors included.</param>
+    /// <param name="scores">Scores of its units, factors included. An axis without scores stays whole.</param>
     /// <param name="floors">What every block keeps whatever the budget.</param>
-    /// <exception cref="ArgumentException">The scores are of another architecture, or a floor is out of range.</exception>
+    /// <exception cref="ArgumentException">The scores are of another architecture.</exception>
     public SubnetPlanner(ViTArchitecture architecture, ImportanceScores scores, KeepFloors floors)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(floors);
-        if ((scores.Depth, scores.NeuronsPerBlock, scores.HeadsPerBlock) != (architecture.Depth, architecture.MlpDim, architecture.Heads))
+        AxisFacts[] ranked = [.. AxisTable.InPaperOrder.Where(row => scores.Counts[0][row.Axis] > 0)];
+        if (scores.Depth != architecture.Depth || ranked.Any(row => scores.Counts[0][row.Axis] != row.Count(architecture)))
         {
             throw new ArgumentException(
-                $"scores: expected {architecture.Depth} blocks of {architecture.MlpDim} neurons and {architecture.Heads} heads, "
-                + $"found {scores.Depth} of {scores.NeuronsPerBlock} and {scores.HeadsPerBlock}",
+                $"scores: expected {architecture.Depth} blocks of {string.Join(" and ", ranked.Select(row => $"{row.Count(architecture)} {row.Label}"))}, "
+                + $"found {scores.Depth} of {string.Join(" and ", ranked.Select(row => scores.Counts[0][row.Axis]))}",
                 nameof(scores));
         }
 
-        (_architecture, _scores) = (architecture, scores);
-        Floors = floors.Validated();
+        (_architecture, _scores, Floors) = (architecture, scores, floors);
         Order = new ImportanceOrder(scores);
-        _pools = new RemovalPools(architecture, scores, Order, floors);
+        _pools = new RemovalPools(scores, Order, floors);
     }
 
     /// <summary>The unpruned architecture.</summary>
@@ -46,19 +46,24 @@ public sealed class SubnetPlanner
     /// <summary>What every block keeps whatever the budget.</summary>
     public KeepFloors Floors { get; }
 
-    /// <summary>The order of every block's structures of which plans keep prefixes.</summary>
+    /// <summary>The order of every block's units of which plans keep prefixes.</summary>
     public ImportanceOrder Order { get; }
 
-    private SubnetPlan Full => field ??= new SubnetPlan(_architecture, _architecture.FullWidths);
+    private CountedCost Flops => field ??= new CountedCost(
+        "FLOPs", _architecture, widths => CostModel.Flops(_architecture, widths), axis => CostModel.UnitFlops(_architecture, axis));
+
+    private CountedCost Parameters => field ??= new CountedCost(
+        "parameters", _architecture, widths => CostModel.Parameters(_architecture, widths), axis => CostModel.UnitParameters(_architecture, axis));
 
     /// <summary>
     /// The largest sub-network within a budget: the fewest steps of the removal order that bring the cost down to it. For ratios
-    /// <c>floor(L H r)</c> neurons and <c>floor(L A r)</c> heads less: exactly so many, with alignment at least so many and no step more.
+    /// <c>floor(L n r)</c> units less of an axis with n a block: exactly so many, with alignment at least so many and no step more.
     /// </summary>
     /// <param name="budget">What it may cost.</param>
     /// <param name="options">How the budget is divided and rounded, and what latency and files are measured by; null for the defaults.</param>
     /// <exception cref="BudgetException">The floors make it impossible, with the smallest possible figure; or a latency is asked for without a table.</exception>
-    /// <exception cref="ArgumentException">An option is out of range, or the latency table is of another architecture.</exception>
+    /// <exception cref="Errors.SnapViTException">An option is out of range.</exception>
+    /// <exception cref="ArgumentException">The latency table is of another architecture.</exception>
     public SubnetPlan Plan(Budget budget, PlanOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(budget);
@@ -83,15 +88,19 @@ public sealed class SubnetPlanner
     private RemovalStep[] Steps(Allocation allocation, PlanCost cost)
     {
         (RemovalStep Step, double Score)[] merged = _pools.Merged();
-        double scale = allocation == Allocation.JointBalanced ? JointOrder.HeadScale(_architecture, _scores, cost) : 1;
-        return allocation == Allocation.Pools ? [.. merged.Select(entry => entry.Step)] : [.. JointOrder.Sort(_architecture, merged, cost, scale)];
+        return allocation switch
+        {
+            Allocation.Pools => [.. merged.Select(entry => entry.Step)],
+            Allocation.Joint => [.. JointOrder.Sort(_architecture.FullWidths, merged, cost, _ => 1)],
+            _ => [.. JointOrder.Sort(_architecture.FullWidths, merged, cost, JointOrder.Balanced(_scores, cost))],
+        };
     }
 
     private PlanCost Cost(CostUnit unit, PlanOptions how) => unit switch
     {
-        CostUnit.Flops => new LinearCost("FLOPs", Full.Flops, CostModel.NeuronFlops(_architecture), CostModel.HeadFlops(_architecture)),
-        CostUnit.Parameters => new LinearCost("parameters", Full.Parameters, CostModel.NeuronParameters(_architecture), CostModel.HeadParameters(_architecture)),
-        CostUnit.FileBytes => new FileCost(_architecture, how.FileBytes ?? (widths => ModelFileBytes.Of(_architecture, widths))),
+        CostUnit.Flops => Flops,
+        CostUnit.Parameters => Parameters,
+        CostUnit.FileBytes => new FileCost(_architecture, how.FileBytes ?? (widths => ModelFileBytes.Of(_architecture, widths)), Parameters),
         _ => new LatencyCost(_architecture, Table(how)),
     };
 
@@ -113,8 +122,11 @@ public sealed class SubnetPlanner
         {
             long least = cost.After(order, order.Length);
             string aligned = how.Align > 1 ? $", aligned to {how.Align}," : "";
-            string asShare = share is null ? "" : string.Create(CultureInfo.InvariantCulture, $", a share of {Math.Ceiling(least / (double)full * 1e4) / 1e4:0.0000}");
-            throw new BudgetException($"{cost.Name}: at most {cost.Figure(most)} asked for, but the floors of the blocks{aligned} allow {cost.Least(least)}{asShare}");
+            string asShare = share is null
+                ? ""
+                : string.Create(CultureInfo.InvariantCulture, $", a share of {Math.Ceiling(least / (double)full * 1e4) / 1e4:0.0000}");
+            throw new BudgetException(
+                $"{cost.Name}: at most {cost.Figure(most)} asked for, but the floors of the blocks{aligned} allow {cost.Least(least)}{asShare}");
         }
 
         return new SubnetPlan(_architecture, order.Widths(_architecture, steps));
@@ -122,21 +134,25 @@ public sealed class SubnetPlanner
 
     private SubnetPlan ByRatios(PruningRatios ratios, int align)
     {
-        // The integer product first, as the reference's elastic path does: 40 * 6144 * 0.35 is 86016, but 6144 * 0.35 * 40 is not.
-        int neurons = (int)((long)_architecture.Depth * _architecture.MlpDim * ratios.Mlp);
-        int heads = (int)((long)_architecture.Depth * _architecture.Heads * ratios.Heads);
-        SubnetWidths lessNeurons = AtLeast("neurons", ratios.Mlp, neurons, _pools.Neurons, align, _architecture.FullWidths);
-        return new SubnetPlan(_architecture, AtLeast("heads", ratios.Heads, heads, _pools.Heads, align, lessNeurons));
+        SubnetWidths widths = _architecture.FullWidths;
+        foreach (AxisFacts row in AxisTable.InPaperOrder)
+        {
+            widths = Less(widths, row, ratios[row.Axis], align);
+        }
+
+        return new SubnetPlan(_architecture, widths);
     }
 
-    private SubnetWidths AtLeast(string structures, double ratio, int asked, IReadOnlyList<RemovalStep> pool, int align, SubnetWidths widths)
+    private SubnetWidths Less(SubnetWidths widths, AxisFacts row, double ratio, int align)
     {
-        RemovalOrder order = _orders.GetOrAdd((structures, align), _ => new RemovalOrder(AlignedOrder.Of(_architecture, pool, align)));
-        int steps = order.Fewest(taken => Removed(taken) >= asked);
+        // The integer product first, as the reference's elastic path does: 40 * 6144 * 0.35 is 86016, but 6144 * 0.35 * 40 is not.
+        int asked = (int)((long)_architecture.Depth * row.Count(_architecture) * ratio);
+        RemovalOrder order = _orders.GetOrAdd(
+            (row.Axis, align), _ => new RemovalOrder(AlignedOrder.Of(_architecture, [.. _pools.Steps(row.Axis)], align)));
+        int steps = order.Fewest(taken => order.After(taken, row.Axis) >= asked);
+        string aligned = align > 1 ? $", aligned to {align}" : "";
         return steps <= order.Length ? order.Less(widths, steps) : throw new BudgetException(string.Create(
             CultureInfo.InvariantCulture,
-            $"{structures}: a ratio of {ratio} removes {asked}, but the floors of the blocks leave only {Removed(order.Length)} to remove{(align > 1 ? $", aligned to {align}" : "")}"));
-
-        int Removed(int taken) => order.After(taken) is var (neurons, heads) ? neurons + heads : 0;
+            $"{row.Label}: a ratio of {ratio} removes {asked}, but the floors of the blocks leave only {order.After(order.Length, row.Axis)} to remove{aligned}"));
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Planning;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Scores;
 
@@ -23,8 +24,6 @@ public sealed record ElasticScores(
 
     private const string Kind = "snapvit.scores";
     private const string Version = "1";
-    private const string NeuronFloor = "floor.neurons";
-    private const string HeadFloor = "floor.heads";
 
     /// <summary>Second moments that corrections are computed from; null where they were left out.</summary>
     public StoredMoments? Moments { get; init; }
@@ -33,10 +32,10 @@ public sealed record ElasticScores(
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
 
     /// <summary>
-    /// How neurons and heads are put into one order by these scores: as they are where they are losses (criterion <c>curvature</c>), else with
-    /// the two pools brought to one scale.
+    /// Whether scores of different axes compare as they are: those that are losses do (criterion <c>curvature</c>), all others are on a scale of their
+    /// own for each axis.
     /// </summary>
-    public Allocation JointAllocation => Provenance.GetValueOrDefault(Criterion) == "curvature" ? Allocation.Joint : Allocation.JointBalanced;
+    public bool AxesCompare => Provenance.GetValueOrDefault(Criterion) == "curvature";
 
     /// <summary>Whether an open file is a scores file, of this kind or of the reference.</summary>
     public static bool IsScores(ITensorArchive archive)
@@ -49,19 +48,18 @@ public sealed record ElasticScores(
     /// <exception cref="IOException">It cannot be written; nothing is left of it.</exception>
     public void Save(string path)
     {
-        Dictionary<string, string> metadata = new(Provenance)
+        Dictionary<string, string> metadata = new(Provenance) { [Kind] = Version };
+        List<TensorToWrite> tensors = [];
+        foreach (AxisFacts row in AxisTable.InPaperOrder)
         {
-            [Kind] = Version,
-            [NeuronFloor] = Floors.NeuronFraction.ToString("R", CultureInfo.InvariantCulture),
-            [HeadFloor] = Floors.HeadFraction.ToString("R", CultureInfo.InvariantCulture),
-        };
-        int depth = Local.Depth;
-        List<TensorToWrite> tensors =
-        [
-            TensorToWrite.From("mlp_scores", Flat(depth, Local.Neurons), depth, Local.NeuronsPerBlock),
-            TensorToWrite.From("head_scores", Flat(depth, Local.Heads), depth, Local.HeadsPerBlock),
-            TensorToWrite.From("coefficients", Coefficients.Vector.ToArray(), Coefficients.Vector.Length),
-        ];
+            metadata[row.StoredFloor] = Floors[row.Axis].ToString("R", CultureInfo.InvariantCulture);
+            if (Local.Counts[0][row.Axis] is > 0 and int units)
+            {
+                tensors.Add(TensorToWrite.From(row.StoredScores, Flat(row.Axis), Local.Depth, units));
+            }
+        }
+
+        tensors.Add(TensorToWrite.From("coefficients", Coefficients.Vector.ToArray(), Coefficients.Vector.Length));
         Moments?.AddTo(tensors, metadata);
         SafetensorsWriter.Write(path, tensors, metadata);
     }
@@ -75,19 +73,24 @@ public sealed record ElasticScores(
         using SafetensorsReader archive = SafetensorsReader.Open(path);
         if (!archive.Metadata.TryGetValue(Kind, out string? version) || version != Version)
         {
-            throw new CheckpointFormatException(path, version is null ? "expected a scores file made by 'snapvit build', found another safetensors file" : $"expected a scores file of version {Version}, found {CheckpointFormatException.Quote(version)}");
+            throw new CheckpointFormatException(path, version is null
+                ? "expected a scores file made by 'snapvit build', found another safetensors file"
+                : $"expected a scores file of version {Version}, found {CheckpointFormatException.Quote(version)}");
         }
 
         try
         {
-            ImportanceScores local = new(Matrix(archive, "mlp_scores"), Matrix(archive, "head_scores"));
-            ScoreCoefficients coefficients = new(Values(archive, "coefficients", 1).Values, local.Depth, local.HeadsPerBlock);
-            KeepFloors floors = new KeepFloors(Fraction(archive, NeuronFloor), Fraction(archive, HeadFloor)).Validated();
+            ImportanceScores local = new(AxisTable.InPaperOrder
+                .Where(row => !row.IsOptional || archive.Tensors.ContainsKey(row.StoredScores)).ToDictionary(row => row.Axis, row => Matrix(archive, row.StoredScores)));
+            ScoreCoefficients coefficients = new(Values(archive, "coefficients", 1).Values, local.Counts);
+            KeepFloors floors = AxisTable.InPaperOrder
+                .Where(row => !row.IsOptional || archive.Metadata.ContainsKey(row.StoredFloor))
+                .Aggregate(new KeepFloors(), (read, row) => read.With(row.Axis, Fraction(archive, row.StoredFloor)));
             Dictionary<string, string> provenance = archive.Metadata
-                .Where(pair => pair.Key is not (Kind or NeuronFloor or HeadFloor) && !StoredMoments.IsKey(pair.Key)).ToDictionary();
+                .Where(pair => pair.Key != Kind && AxisTable.Rows.All(row => row.StoredFloor != pair.Key) && !StoredMoments.IsKey(pair.Key)).ToDictionary();
             return new ElasticScores(local, coefficients, floors, provenance) { Moments = StoredMoments.Find(archive, local.Depth) };
         }
-        catch (ArgumentException exception)
+        catch (Exception exception) when (exception is ArgumentException or SnapViTException and not CheckpointFormatException)
         {
             throw new CheckpointFormatException(path, exception.Message, innerException: exception);
         }
@@ -111,14 +114,15 @@ public sealed record ElasticScores(
     private static double Fraction(SafetensorsReader archive, string key) =>
         archive.Metadata.TryGetValue(key, out string? text) && double.TryParse(text, CultureInfo.InvariantCulture, out double fraction)
             ? fraction
-            : throw new CheckpointFormatException(archive.Path, $"metadata '{key}': expected a fraction, found {CheckpointFormatException.Quote(text ?? "nothing")}");
+            : throw new CheckpointFormatException(
+                archive.Path, $"metadata '{key}': expected a fraction, found {CheckpointFormatException.Quote(text ?? "nothing")}");
 
-    private static double[] Flat(int depth, Func<int, ReadOnlySpan<double>> row)
+    private double[] Flat(Axis axis)
     {
         List<double> values = [];
-        for (int block = 0; block < depth; block++)
+        for (int block = 0; block < Local.Depth; block++)
         {
-            values.AddRange(row(block));
+            values.AddRange(Local.Of(axis, block));
         }
 
         return [.. values];

@@ -1,23 +1,26 @@
+using SnapViT.Core.Architecture;
+
 namespace SnapViT.Core.Scores;
 
 /// <summary>
 /// The global factors c that weigh blocks and heads against each other: L for the MLPs, then L*A for the heads, block by block. Their absolute
-/// values are used (paper, section 3.2).
+/// values are used (paper, section 3.2). Units of any other axis have the factor 1.
 /// </summary>
 public sealed class ScoreCoefficients
 {
+    private readonly SubnetWidths _full;
     private readonly double[] _vector;
+    private readonly PerAxis<(int Start, int PerBlock)> _places;
 
     /// <summary>Takes a copy of a vector of factors.</summary>
     /// <param name="vector">L + L*A factors; a sign is ignored.</param>
-    /// <param name="depth">Blocks, L.</param>
-    /// <param name="headsPerBlock">Heads per block, A.</param>
+    /// <param name="full">Widths of the unpruned model (<see cref="ViTArchitecture.FullWidths"/>, <see cref="ImportanceScores.Counts"/>).</param>
     /// <exception cref="ArgumentException">Another length, or a factor that is not finite.</exception>
-    public ScoreCoefficients(ReadOnlySpan<double> vector, int depth, int headsPerBlock)
+    public ScoreCoefficients(ReadOnlySpan<double> vector, SubnetWidths full)
     {
-        if (vector.Length != Count(depth, headsPerBlock))
+        if (vector.Length != Count(full))
         {
-            throw new ArgumentException($"coefficients: expected {Count(depth, headsPerBlock)} factors, found {vector.Length}", nameof(vector));
+            throw new ArgumentException($"coefficients: expected {Count(full)} factors, found {vector.Length}", nameof(vector));
         }
 
         foreach (double factor in vector)
@@ -28,46 +31,70 @@ public sealed class ScoreCoefficients
             }
         }
 
-        Depth = depth;
-        HeadsPerBlock = headsPerBlock;
-        _vector = vector.ToArray();
+        (_full, _vector, int start) = (full, vector.ToArray(), 0);
+        foreach (AxisFacts row in AxisTable.InPaperOrder)
+        {
+            int perBlock = PerBlock(full, row);
+            _places = _places.With(row.Axis, (start, perBlock));
+            start += full.Count * perBlock;
+        }
     }
-
-    /// <summary>Blocks, L.</summary>
-    public int Depth { get; }
-
-    /// <summary>Heads per block, A.</summary>
-    public int HeadsPerBlock { get; }
 
     /// <summary>The factors as they were given, [L + L*A].</summary>
     public ReadOnlySpan<double> Vector => _vector;
 
     /// <summary>Number of factors, L + L*A.</summary>
-    public static int Count(int depth, int headsPerBlock) => depth + (depth * headsPerBlock);
-
-    /// <summary>Factors of 1: scores as they are.</summary>
-    /// <param name="depth">Blocks, L.</param>
-    /// <param name="headsPerBlock">Heads per block, A.</param>
-    public static ScoreCoefficients Equal(int depth, int headsPerBlock) =>
-        new(Enumerable.Repeat(1.0, Count(depth, headsPerBlock)).ToArray(), depth, headsPerBlock);
-
-    /// <summary>The start of the search, c0: from 1.2 at the first block to 0.8 at the last, for MLPs and heads alike.</summary>
-    public static ScoreCoefficients Initial(int depth, int headsPerBlock)
+    /// <param name="full">Widths of the unpruned model.</param>
+    public static int Count(SubnetWidths full)
     {
-        double[] vector = new double[Count(depth, headsPerBlock)];
-        for (int block = 0; block < depth; block++)
-        {
-            double value = depth == 1 ? 1.2 : 1.2 - (0.4 * block / (depth - 1));
-            vector[block] = value;
-            vector.AsSpan(depth + (block * headsPerBlock), headsPerBlock).Fill(value);
-        }
-
-        return new ScoreCoefficients(vector, depth, headsPerBlock);
+        ArgumentNullException.ThrowIfNull(full);
+        return full.Count * AxisTable.Rows.Sum(row => PerBlock(full, row));
     }
 
-    /// <summary>The factor of a block's MLP, 0 or more.</summary>
-    public double Mlp(int block) => Math.Abs(_vector[block]);
+    /// <summary>Factors of 1: scores as they are.</summary>
+    /// <param name="full">Widths of the unpruned model.</param>
+    public static ScoreCoefficients Equal(SubnetWidths full) => new(Enumerable.Repeat(1.0, Count(full)).ToArray(), full);
 
-    /// <summary>The factor of a head, 0 or more.</summary>
-    public double Head(int block, int head) => Math.Abs(_vector[Depth + (block * HeadsPerBlock) + head]);
+    /// <summary>The start of the search, c0: from 1.2 at the first block to 0.8 at the last, for MLPs and heads alike.</summary>
+    /// <param name="full">Widths of the unpruned model.</param>
+    public static ScoreCoefficients Initial(SubnetWidths full)
+    {
+        ArgumentNullException.ThrowIfNull(full);
+        double[] perBlock = [.. Enumerable.Range(0, full.Count).Select(block => full.Count == 1 ? 1.2 : 1.2 - (0.4 * block / (full.Count - 1)))];
+        return new ScoreCoefficients(
+            [.. AxisTable.InPaperOrder.SelectMany(row => perBlock.SelectMany(value => Enumerable.Repeat(value, PerBlock(full, row))))], full);
+    }
+
+    /// <summary>Other factors of the same model.</summary>
+    /// <param name="vector">L + L*A factors; a sign is ignored.</param>
+    /// <exception cref="ArgumentException">Another length, or a factor that is not finite.</exception>
+    public ScoreCoefficients With(ReadOnlySpan<double> vector) => new(vector, _full);
+
+    /// <summary>The factor of a unit, 0 or more: that of a block's MLP for all its neurons, each head's own.</summary>
+    /// <param name="axis">The axis.</param>
+    /// <param name="block">Block, 0..L-1.</param>
+    /// <param name="index">The unit's index in the block.</param>
+    public double Of(Axis axis, int block, int index)
+    {
+        (int start, int perBlock) = _places.Get(axis);
+        return perBlock switch
+        {
+            0 => 1,
+            1 => Math.Abs(_vector[start + block]),
+            _ => Math.Abs(_vector[start + (block * perBlock) + index]),
+        };
+    }
+
+    /// <summary>Checks that the factors are those of a model.</summary>
+    /// <exception cref="ArgumentException">They are of another number of blocks or heads.</exception>
+    internal void RequireFit(SubnetWidths full)
+    {
+        if (_full.Count != full.Count || AxisTable.Rows.Any(row => PerBlock(_full, row) != PerBlock(full, row)))
+        {
+            throw new ArgumentException(
+                $"coefficients: expected {full.Count} blocks of {full[0][Axis.Heads]} heads, found {_full.Count} of {_full[0][Axis.Heads]}");
+        }
+    }
+
+    private static int PerBlock(SubnetWidths full, AxisFacts row) => row.FactorsPerBlock(full[0][row.Axis]);
 }

@@ -19,7 +19,7 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
     private const int FewestRounds = 8;
     private const int MostRounds = 24;
     private const int MostPasses = 8;
-    private const int NeuronPoints = 12;
+    private const int MostOtherPoints = 12;
     private const int MostHeadPoints = 8;
 
     /// <summary>A visit to one model lasts about so long: enough for its weights to be in the caches as in steady use.</summary>
@@ -99,18 +99,27 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
         ArgumentNullException.ThrowIfNull(create);
         ArgumentNullException.ThrowIfNull(others);
         ViTArchitecture a = conditions.Architecture;
-        int[] heads = Grid(a.Heads, MostHeadPoints), neurons = Grid(a.MlpDim, NeuronPoints);
-        BlockWidths[] widths = [.. heads.Select(count => new BlockWidths(count, a.MlpDim)), .. neurons.Select(count => new BlockWidths(a.Heads, count))];
+        Dictionary<Axis, int[]> grids = AxisTable.Rows.ToDictionary(row => row.Axis, row => Grid(row.Count(a), MostPoints(row.Axis)));
+        BlockWidths[] widths = [.. grids.SelectMany(grid => grid.Value.Select(width => a.FullBlock.With(grid.Key, width)))];
         double[] times = Times(
             [.. widths.Select(block => (Func<VisionTransformer>)(() => create(SubnetWidths.Uniform(a.Depth, block)))), .. others], progress, cancellation);
-        double[] byHeads = times[..heads.Length], byNeurons = times[heads.Length..widths.Length];
-        LatencyCurve attention = Curve(heads, byHeads, a.Depth), mlp = Curve(neurons, byNeurons, a.Depth);
+        Dictionary<Axis, LatencyCurve> curves = [];
+        double whole = double.PositiveInfinity;
+        int first = 0;
+        foreach ((Axis axis, int[] grid) in grids)
+        {
+            double[] ofAxis = times[first..(first += grid.Length)];
+            curves[axis] = Curve(grid, ofAxis, a.Depth);
 
-        // Both series end at the whole model.
-        double whole = Math.Min(byHeads[^1], byNeurons[^1]);
-        LatencyTable table = new(conditions, Math.Max(0, whole - (a.Depth * (attention.At(a.Heads) + mlp.At(a.MlpDim)))), attention, mlp);
+            // Every series ends at the whole model.
+            whole = Math.Min(whole, ofAxis[^1]);
+        }
+
+        LatencyTable table = new(conditions, Math.Max(0, whole - (a.Depth * curves.Values.Sum(curve => curve.At(curve.Largest)))), curves);
         return (table, times[widths.Length..]);
     }
+
+    private static int MostPoints(Axis axis) => axis == Axis.Heads ? MostHeadPoints : MostOtherPoints;
 
     private static LatencyCurve Curve(int[] widths, double[] nanoseconds, int depth) =>
         LatencyCurve.Fit(widths.Zip(nanoseconds, (width, time) => (width, (time - nanoseconds[0]) / depth)));

@@ -29,13 +29,13 @@ public static class ModelCard
         Line(card, $"|---|---|---|");
         Line(card, $"| parameters | {CostModel.Parameters(a, widths)} | {CostModel.Parameters(a, a.FullWidths)} |");
         Line(card, $"| FLOPs per image | {CostModel.Flops(a, widths)} | {CostModel.Flops(a, a.FullWidths)} |");
-        Line(card, $"| heads | {widths.TotalHeads} | {a.Depth * a.Heads} |");
-        Line(card, $"| neurons | {widths.TotalNeurons} | {a.Depth * a.MlpDim} |");
+        Line(card, $"| heads | {widths.Total(Axis.Heads)} | {a.Depth * a.Heads} |");
+        Line(card, $"| neurons | {widths.Total(Axis.Neurons)} | {a.Depth * a.MlpDim} |");
         Line(card, $"");
         Line(card, $"Input: {a.ImageSize} x {a.ImageSize} pixels; {config.Preprocessing?.Describe() ?? "preprocessing unknown"}.");
         Line(card, $"Accuracy is not measured when a model is cut: `snapvit eval model.safetensors --test DIR` does.");
         Line(card, $"");
-        Section(card, "Widths", "block | heads | neurons", widths.Select((block, index) => Invariant($"{index} | {block.Heads} | {block.Neurons}")));
+        Section(card, "Widths", "block | heads | neurons", widths.Select((block, index) => Invariant($"{index} | {block[Axis.Heads]} | {block[Axis.Neurons]}")));
         Section(card, "Provenance", "fact | value", config.Provenance.Select(fact => $"{fact.Key} | {fact.Value}"));
         return card.ToString();
     }

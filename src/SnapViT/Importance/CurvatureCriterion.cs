@@ -1,5 +1,6 @@
 using System.Globalization;
 using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
@@ -83,7 +84,7 @@ public sealed record CurvatureCriterion : Criterion
         public override ImportanceScores Scores(CalibrationMoments? moments)
         {
             ImportanceScores loss = Scores(_loss, moments!);
-            return _features is null ? loss : MergedRanking.Of(loss, Scores(_features, moments!), _criterion.FeatureShare);
+            return _features is null ? loss : MergedRanking.Of(Axis.Neurons, loss, Scores(_features, moments!), _criterion.FeatureShare);
         }
 
         public override void Dispose()

@@ -320,7 +320,7 @@ internal sealed class ArchitectureInference
         ? heads
         : throw new CheckpointFormatException(_archive.Path, $"{source}: expected heads that divide the width {_shapes.Width}, found {heads}");
 
-    private SubnetWidths Widths(ViTArchitecture a) => new(Enumerable.Range(0, a.Depth).Select(block => new BlockWidths(BlockHeads(a, block), BlockNeurons(a, block))));
+    private SubnetWidths Widths(ViTArchitecture a) => new(Enumerable.Range(0, a.Depth).Select(block => a.FullBlock.With(Axis.Heads, BlockHeads(a, block)).With(Axis.Neurons, BlockNeurons(a, block))));
 
     private int BlockHeads(ViTArchitecture a, int block) => _shapes.AttentionWidths[block] is int columns && columns % a.HeadDim == 0 && columns <= a.EmbedDim
         ? columns / a.HeadDim

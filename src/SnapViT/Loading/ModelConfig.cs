@@ -38,7 +38,8 @@ public sealed record ModelConfig
     public IReadOnlyDictionary<string, string> Provenance { get; init; } = new Dictionary<string, string>();
 
     /// <summary>The widths of every block.</summary>
-    public SubnetWidths Widths() => new(Heads.Zip(Neurons, (heads, neurons) => new BlockWidths(heads, neurons)));
+    public SubnetWidths Widths() => new(Heads.Zip(
+        Neurons, (heads, neurons) => Architecture.FullBlock.With(Axis.Heads, heads).With(Axis.Neurons, neurons)));
 
     /// <summary>The config as JSON, in one line or for people to read.</summary>
     public string ToJson(bool indented = false) => JsonSerializer.Serialize(this, indented ? IndentedJson : Json);
@@ -86,7 +87,7 @@ public sealed record ModelConfig
                 throw new FormatException($"expected widths of the same blocks, found {config.Heads.Count} of heads and {config.Neurons.Count} of neurons");
             }
 
-            ParameterTable.RequireFit(config.Architecture, config.Widths());
+            config.Widths().RequireFit(config.Architecture);
             return config;
         }
         catch (Exception exception) when (exception is JsonException or ArgumentException)

@@ -56,7 +56,7 @@ internal static class CoefficientSearch
         (ScoreCoefficients best, double bestFitness) = (initial, double.PositiveInfinity);
         for (int step = 0; step <= options.Evaluations; step++)
         {
-            ScoreCoefficients candidate = step == 0 ? initial : new ScoreCoefficients(strategy.Ask(), initial.Depth, initial.HeadsPerBlock);
+            ScoreCoefficients candidate = step == 0 ? initial : initial.With(strategy.Ask());
             bool known = history is not null && step < history.Count;
             double fitness = known ? history![step] : evaluate(candidate);
             if (!double.IsFinite(fitness))

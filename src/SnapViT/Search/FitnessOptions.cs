@@ -1,6 +1,8 @@
 using System.Globalization;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 
 namespace SnapViT.Search;
 
@@ -59,6 +61,6 @@ public sealed record FitnessOptions
         ["ratios"] = string.Join(' ', Ratios),
         ["losses"] = string.Join(' ', Losses),
         ["pca_components"] = PcaComponents.ToString(CultureInfo.InvariantCulture),
-        ["floors"] = string.Create(CultureInfo.InvariantCulture, $"{Floors.NeuronFraction} {Floors.HeadFraction}"),
+        ["floors"] = string.Create(CultureInfo.InvariantCulture, $"{Floors[Axis.Neurons]} {Floors[Axis.Heads]}"),
     };
 }

@@ -135,7 +135,6 @@ public sealed record BuildOptions
         faults.AddRange(Criterion.Faults());
         _ = PrefixWeights.Validated();
         _ = Correction?.Validated();
-        Fitness.Floors.Validated();
         _ = Fitness.Validated();
         return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, string.Join("; ", faults));
     }

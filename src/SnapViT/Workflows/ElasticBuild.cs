@@ -93,8 +93,8 @@ public sealed class ElasticBuild
 
         // Scores that compare between blocks as they are would be tilted by the paper's start.
         ScoreCoefficients initial = Criterion.ComparesBlocks || _options.Normalisation == ScoreNormalisation.Block
-            ? ScoreCoefficients.Equal(read.Depth, read.HeadsPerBlock)
-            : ScoreCoefficients.Initial(read.Depth, read.HeadsPerBlock);
+            ? ScoreCoefficients.Equal(read.Counts)
+            : ScoreCoefficients.Initial(read.Counts);
         ElasticScores unfinished = new(read, initial, _options.Fitness.Floors, _provenance);
         checkpoint.Write(unfinished, history);
 

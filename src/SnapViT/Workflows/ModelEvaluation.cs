@@ -52,8 +52,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     private static EvaluationRow Row(VisionTransformer model, int index, Pass testing, Pass? training, bool classify)
     {
         ViTArchitecture a = model.Architecture;
-        PruningRatios removed = new(
-            1 - (model.Widths.TotalNeurons / ((double)a.Depth * a.MlpDim)), 1 - (model.Widths.TotalHeads / ((double)a.Depth * a.Heads)));
+        PruningRatios removed = PruningRatios.Of(a, model.Widths);
         return new EvaluationRow(
             removed,
             CostModel.Parameters(a, model.Widths),

@@ -60,16 +60,16 @@ public sealed class CostModelTests
         Gen.Select(Gen.Int[0, a.Heads], Gen.Int[0, a.MlpDim]).Array[4].Sample(
             blocks =>
             {
-                SubnetWidths widths = new(blocks.Select(block => new BlockWidths(block.Item1, block.Item2)));
-                long neurons = (4 * a.MlpDim) - widths.TotalNeurons, heads = (4 * a.Heads) - widths.TotalHeads;
+                SubnetWidths widths = new(blocks.Select(block => Widths.Block(block.Item1, block.Item2)));
+                long neurons = (4 * a.MlpDim) - widths.Total(Axis.Neurons), heads = (4 * a.Heads) - widths.Total(Axis.Heads);
                 Assert.Equal(
                     CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, widths),
-                    (neurons * CostModel.NeuronParameters(a)) + (heads * CostModel.HeadParameters(a)));
+                    (neurons * CostModel.UnitParameters(a, Axis.Neurons)) + (heads * CostModel.UnitParameters(a, Axis.Heads)));
                 foreach (FlopConvention convention in Enum.GetValues<FlopConvention>())
                 {
                     Assert.Equal(
                         CostModel.Flops(a, a.FullWidths, convention) - CostModel.Flops(a, widths, convention),
-                        (neurons * CostModel.NeuronFlops(a, convention)) + (heads * CostModel.HeadFlops(a, convention)));
+                        (neurons * CostModel.UnitFlops(a, Axis.Neurons, convention)) + (heads * CostModel.UnitFlops(a, Axis.Heads, convention)));
                 }
             },
             iter: 50);
@@ -79,9 +79,9 @@ public sealed class CostModelTests
     public void Heads_without_a_qkv_bias_own_fewer_parameters()
     {
         ViTArchitecture a = GoldenFamily.Architecture("timm_vit") with { HasQkvBias = false };
-        SubnetWidths one = new([new(3, 192), new(4, 192), new(4, 192), new(4, 192)]);
-        Assert.Equal(12 * 4 * 48, CostModel.HeadParameters(a));
-        Assert.Equal(CostModel.HeadParameters(a), CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, one));
+        SubnetWidths one = Widths.Of((3, 192), (4, 192), (4, 192), (4, 192));
+        Assert.Equal(12 * 4 * 48, CostModel.UnitParameters(a, Axis.Heads));
+        Assert.Equal(CostModel.UnitParameters(a, Axis.Heads), CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, one));
     }
 
     [Fact]

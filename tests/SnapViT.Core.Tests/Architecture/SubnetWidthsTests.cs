@@ -7,11 +7,11 @@ public sealed class SubnetWidthsTests
     [Fact]
     public void Widths_are_equal_by_value()
     {
-        SubnetWidths one = new([new(3, 10), new(0, 5)]), same = new([new(3, 10), new(0, 5)]);
+        SubnetWidths one = Widths.Of((3, 10), (0, 5)), same = Widths.Of((3, 10), (0, 5));
         Assert.True(one.Equals(same));
         Assert.True(one.Equals((object)same));
         Assert.Equal(one.GetHashCode(), same.GetHashCode());
-        foreach (SubnetWidths other in new SubnetWidths[] { new([new(3, 10)]), new([new(0, 5), new(3, 10)]), new([new(3, 10), new(0, 6)]), new([new(3, 10), new(1, 5)]) })
+        foreach (SubnetWidths other in new SubnetWidths[] { Widths.Of((3, 10)), Widths.Of((0, 5), (3, 10)), Widths.Of((3, 10), (0, 6)), Widths.Of((3, 10), (1, 5)) })
         {
             Assert.False(one.Equals(other));
         }
@@ -23,21 +23,21 @@ public sealed class SubnetWidthsTests
     [Fact]
     public void Widths_are_listed_summed_and_written()
     {
-        SubnetWidths widths = new([new(3, 10), new(0, 5)]);
+        SubnetWidths widths = Widths.Of((3, 10), (0, 5));
         Assert.Equal(2, widths.Count);
-        Assert.Equal(new BlockWidths(0, 5), widths[1]);
-        Assert.Equal((3, 15), (widths.TotalHeads, widths.TotalNeurons));
+        Assert.Equal(Widths.Block(0, 5), widths[1]);
+        Assert.Equal((3, 15), (widths.Total(Axis.Heads), widths.Total(Axis.Neurons)));
         Assert.Equal("3h/10n 0h/5n", widths.ToString());
-        Assert.Equal([new(2, 7), new(2, 7), new(2, 7)], SubnetWidths.Uniform(3, new BlockWidths(2, 7)));
+        Assert.Equal([Widths.Block(2, 7), Widths.Block(2, 7), Widths.Block(2, 7)], SubnetWidths.Uniform(3, Widths.Block(2, 7)));
     }
 
     [Fact]
     public void A_later_change_of_the_source_changes_nothing()
     {
-        BlockWidths[] source = [new(1, 1)];
+        BlockWidths[] source = [Widths.Block(1, 1)];
         SubnetWidths widths = new(source);
-        source[0] = new(9, 9);
-        Assert.Equal(new BlockWidths(1, 1), widths[0]);
+        source[0] = Widths.Block(9, 9);
+        Assert.Equal(Widths.Block(1, 1), widths[0]);
     }
 
     [Fact]
@@ -45,7 +45,7 @@ public sealed class SubnetWidthsTests
     {
         Assert.Throws<ArgumentNullException>(() => new SubnetWidths(null!));
         Assert.Contains("at least one block", Assert.Throws<ArgumentException>(() => new SubnetWidths([])).Message, StringComparison.Ordinal);
-        Assert.Contains("block 1:", Assert.Throws<ArgumentException>(() => new SubnetWidths([new(1, 1), new(-1, 1)])).Message, StringComparison.Ordinal);
-        Assert.Contains("block 0:", Assert.Throws<ArgumentException>(() => new SubnetWidths([new(1, -1)])).Message, StringComparison.Ordinal);
+        Assert.Contains("block 1:", Assert.Throws<ArgumentException>(() => Widths.Of((1, 1), (-1, 1))).Message, StringComparison.Ordinal);
+        Assert.Contains("block 0:", Assert.Throws<ArgumentException>(() => Widths.Of((1, -1))).Message, StringComparison.Ordinal);
     }
 }

@@ -1,4 +1,8 @@
+using System.Globalization;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 
 namespace SnapViT.Core.Tests.Planning;
 
@@ -66,8 +70,8 @@ public sealed class BudgetTests
     [InlineData("0G", "expected a positive figure below 9e18")]
     [InlineData("-4G", "expected a positive figure below 9e18")]
     [InlineData("1e30G", "expected a positive figure below 9e18")]
-    [InlineData("0.4:1.00001", "expected two shares in 0..1, found 0.4 and 1.00001")]
-    [InlineData("-0.1:0", "expected two shares in 0..1, found -0.1 and 0")]
+    [InlineData("0.4:1.00001", "expected shares in 0..1, found 0.4 and 1.00001")]
+    [InlineData("-0.1:0", "expected shares in 0..1, found -0.1 and 0")]
     public void A_figure_out_of_range_is_given_back(string text, string message) =>
         Assert.Contains(message, Assert.Throws<BudgetException>(() => Budget.Parse(text)).Message, StringComparison.Ordinal);
 
@@ -155,12 +159,13 @@ public sealed class BudgetTests
     public void Floors_round_down_and_must_be_shares()
     {
         KeepFloors floors = new();
-        Assert.Equal((153, 9, 0), (floors.Neurons(3072), floors.Neurons(192), floors.Neurons(19)));
-        Assert.Equal((2, 1, 1, 0), (floors.Heads(12), floors.Heads(6), floors.Heads(5), floors.Heads(4)));
-        Assert.Same(floors, floors.Validated());
-        foreach (KeepFloors wrong in new KeepFloors[] { new(-0.1), new(1.1), new(double.NaN), new(0.1, -1), new(0.1, double.NaN) })
+        Assert.Equal((153, 9, 0), (floors.Kept(Axis.Neurons, 3072), floors.Kept(Axis.Neurons, 192), floors.Kept(Axis.Neurons, 19)));
+        Assert.Equal((2, 1, 1, 0), (floors.Kept(Axis.Heads, 12), floors.Kept(Axis.Heads, 6), floors.Kept(Axis.Heads, 5), floors.Kept(Axis.Heads, 4)));
+        foreach ((double neurons, double heads) in new[] { (-0.1, 0.2), (1.1, 0.2), (double.NaN, 0.2), (0.1, -1), (0.1, double.NaN) })
         {
-            Assert.Contains($"found {wrong.NeuronFraction} of neurons and {wrong.HeadFraction} of heads", Assert.Throws<ArgumentException>(() => wrong.Validated()).Message, StringComparison.Ordinal);
+            SnapViTException fault = Assert.Throws<SnapViTException>(() => new KeepFloors(neurons, heads));
+            Assert.Equal(ErrorKind.Option, fault.Kind);
+            Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"found {neurons} of neurons and {heads} of heads"), fault.Message, StringComparison.Ordinal);
         }
     }
 }

@@ -12,6 +12,10 @@ internal static class Latencies
     };
 
     /// <summary>1 us in all, 10 ns a head and 2 ns a neuron of each block.</summary>
-    public static LatencyTable Linear(ViTArchitecture architecture) => new(
-        Conditions(architecture), 1000, new LatencyCurve([(0, 0), (architecture.Heads, 10 * architecture.Heads)]), new LatencyCurve([(0, 0), (architecture.MlpDim, 2 * architecture.MlpDim)]));
+    public static LatencyTable Linear(ViTArchitecture architecture) => Of(
+        architecture, 1000,
+        new LatencyCurve([(0, 0), (architecture.Heads, 10 * architecture.Heads)]), new LatencyCurve([(0, 0), (architecture.MlpDim, 2 * architecture.MlpDim)]));
+
+    public static LatencyTable Of(ViTArchitecture architecture, double fixedNanoseconds, LatencyCurve heads, LatencyCurve neurons) =>
+        new(Conditions(architecture), fixedNanoseconds, new Dictionary<Axis, LatencyCurve> { [Axis.Heads] = heads, [Axis.Neurons] = neurons });
 }

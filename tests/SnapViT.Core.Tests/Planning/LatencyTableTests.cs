@@ -19,19 +19,18 @@ public sealed class LatencyTableTests : IDisposable
         LatencyTable table = Latencies.Linear(Small);
         Assert.Equal(1000, table.Predict(SubnetWidths.Uniform(3, default)));
         Assert.Equal(1000 + (3 * (50 + 80)), table.Predict(Small.FullWidths));
-        Assert.Equal(1000 + 10 + (30 + 2) + (50 + 80), table.Predict(new SubnetWidths([new(1, 0), new(3, 1), new(5, 40)])));
+        Assert.Equal(1000 + 10 + (30 + 2) + (50 + 80), table.Predict(Widths.Of((1, 0), (3, 1), (5, 40))));
         Assert.Throws<ArgumentException>(() => table.Predict(SubnetWidths.Uniform(2, default)));
     }
 
     [Fact]
     public void A_table_comes_back_from_its_file_as_it_was()
     {
-        LatencyTable table = new(Latencies.Conditions(Small), 12.5, new LatencyCurve([(0, 0.1), (2, 7), (5, 1e9 / 3)]), new LatencyCurve([(0, 0), (40, 0)]));
+        LatencyTable table = Latencies.Of(Small, 12.5, new LatencyCurve([(0, 0.1), (2, 7), (5, 1e9 / 3)]), new LatencyCurve([(0, 0), (40, 0)]));
         LatencyTableFile.Save(Path("table.json"), table);
         LatencyTable back = LatencyTableFile.Load(Path("table.json"));
         Assert.Equal((table.Conditions, table.FixedNanoseconds), (back.Conditions, back.FixedNanoseconds));
-        Assert.Equal(table.Attention.Points, back.Attention.Points);
-        Assert.Equal(table.Mlp.Points, back.Mlp.Points);
+        Assert.All(AxisTable.Rows, row => Assert.Equal(table[row.Axis].Points, back[row.Axis].Points));
         Assert.Null(back.Conditions.DifferenceTo(table.Conditions));
     }
 

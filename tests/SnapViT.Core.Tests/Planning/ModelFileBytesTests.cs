@@ -17,7 +17,7 @@ public sealed class ModelFileBytesTests
     {
         using TemporaryFolder folder = new();
         Dictionary<string, string>? metadata = text is null ? null : new() { ["text"] = text, ["another"] = "" };
-        foreach (SubnetWidths widths in new[] { Small.FullWidths, new SubnetWidths([new(0, 12), new(1, 0)]), new SubnetWidths([new(1, 9), new(2, 10)]) })
+        foreach (SubnetWidths widths in new[] { Small.FullWidths, Widths.Of((0, 12), (1, 0)), Widths.Of((1, 9), (2, 10)) })
         {
             SafetensorsWriter.Write(
                 folder.File("model"),

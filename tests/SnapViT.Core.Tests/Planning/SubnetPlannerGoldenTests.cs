@@ -37,12 +37,12 @@ public sealed class SubnetPlannerGoldenTests
             SubnetPlan plan = planner.Plan(Budget.Ratios(pair));
             for (int block = 0; block < architecture.Depth; block++)
             {
-                Assert.Equal(Integers(elastic.GetProperty("mlp_kept")[block]), Sorted(planner.Order.Neurons(block)[..plan.Widths[block].Neurons]));
-                Assert.Equal(Integers(elastic.GetProperty("head_kept")[block]), Sorted(planner.Order.Heads(block)[..plan.Widths[block].Heads]));
+                Assert.Equal(Integers(elastic.GetProperty("mlp_kept")[block]), Sorted(planner.Order.Of(Axis.Neurons, block)[..plan.Widths[block][Axis.Neurons]]));
+                Assert.Equal(Integers(elastic.GetProperty("head_kept")[block]), Sorted(planner.Order.Of(Axis.Heads, block)[..plan.Widths[block][Axis.Heads]]));
             }
 
-            Assert.Equal(Integers(elastic.GetProperty("mlp_keep_counts")), plan.Widths.Select(block => block.Neurons));
-            Assert.Equal(Integers(elastic.GetProperty("head_keep_counts")), plan.Widths.Select(block => block.Heads));
+            Assert.Equal(Integers(elastic.GetProperty("mlp_keep_counts")), plan.Widths.Select(block => block[Axis.Neurons]));
+            Assert.Equal(Integers(elastic.GetProperty("head_keep_counts")), plan.Widths.Select(block => block[Axis.Heads]));
             Assert.Equal(elastic.GetProperty("params").GetInt64() - GoldenFamily.MaskToken(family), plan.Parameters);
             Assert.Equal(elastic.GetProperty("flops").GetInt64(), CostModel.Flops(architecture, plan.Widths, FlopConvention.Reference));
         }
@@ -83,8 +83,8 @@ public sealed class SubnetPlannerGoldenTests
         try
         {
             SubnetWidths widths = planner.Plan(Budget.Ratios(ratio, ratio)).Widths;
-            Assert.Equal(widths.Select(block => block.Neurons), widths.Select(block => block.Heads));
-            return [.. widths.Select(block => block.Neurons)];
+            Assert.Equal(widths.Select(block => block[Axis.Neurons]), widths.Select(block => block[Axis.Heads]));
+            return [.. widths.Select(block => block[Axis.Neurons])];
         }
         catch (BudgetException)
         {

@@ -26,7 +26,7 @@ public sealed class SubnetPlannerPropertyTests
             architecture,
             new ImportanceScores(neurons, headScores),
             new KeepFloors(floors.Item1, floors.Item2),
-            new LatencyTable(Latencies.Conditions(architecture), 1000, Curve(attentionTimes), Curve(mlpTimes)));
+            Latencies.Of(architecture, 1000, Curve(attentionTimes), Curve(mlpTimes)));
 
     private static readonly Gen<CostUnit> Units = Gen.Enum<CostUnit>();
 
@@ -40,31 +40,40 @@ public sealed class SubnetPlannerPropertyTests
 
     private static Gen<double> Share01 => Gen.OneOf(Gen.Const(0.0), Gen.Const(1.0), Gen.Double[0, 1]);
 
-    private delegate ReadOnlySpan<T> OfBlock<T>(int block);
+    private static Gen<PruningRatios> Ratios => Share01.Array[AxisTable.Rows.Count].Select(
+        shares => AxisTable.Rows.Aggregate(default(PruningRatios), (ratios, row) => ratios.With(row.Axis, shares[(int)row.Axis])));
 
     [Fact]
-    public void Ratios_remove_exactly_what_they_say_and_the_lowest_scores_above_the_floors() => Gen.Select(Problems, Share01, Share01).Sample(
-        (problem, mlp, heads) =>
+    public void Ratios_remove_exactly_what_they_say_and_the_lowest_scores_above_the_floors() => Gen.Select(Problems, Ratios).Sample(
+        (problem, ratios) =>
         {
-            (ViTArchitecture a, ImportanceScores scores, KeepFloors floors, _) = problem;
-            int neuronsOff = (int)(a.Depth * a.MlpDim * mlp), headsOff = (int)(a.Depth * a.Heads * heads);
-            int neuronFloor = floors.Neurons(a.MlpDim), headFloor = floors.Heads(a.Heads);
+            ViTArchitecture a = problem.Architecture;
             SubnetPlanner planner = problem.Planner();
-            if (neuronsOff > a.Depth * (a.MlpDim - neuronFloor) || headsOff > a.Depth * (a.Heads - headFloor))
+            if (AxisTable.Rows.Any(row => problem.Asked(ratios, row) > a.Depth * (row.Count(a) - problem.Floor(row))))
             {
-                Assert.Throws<BudgetException>(() => planner.Plan(Budget.Ratios(mlp, heads)));
+                Assert.Throws<BudgetException>(() => planner.Plan(Budget.Ratios(ratios)));
                 return;
             }
 
-            SubnetPlan plan = planner.Plan(Budget.Ratios(mlp, heads));
-            Assert.Equal((a.Depth * a.MlpDim) - neuronsOff, plan.Widths.TotalNeurons);
-            Assert.Equal((a.Depth * a.Heads) - headsOff, plan.Widths.TotalHeads);
+            SubnetPlan plan = planner.Plan(Budget.Ratios(ratios));
             Assert.Equal(CostModel.Parameters(a, plan.Widths), plan.Parameters);
             Assert.Equal(CostModel.Flops(a, plan.Widths), plan.Flops);
-            LowestRemoved([.. plan.Widths.Select(block => block.Neurons)], neuronFloor, planner.Order.Neurons, scores.Neurons);
-            LowestRemoved([.. plan.Widths.Select(block => block.Heads)], headFloor, planner.Order.Heads, scores.Heads);
+            foreach (AxisFacts row in AxisTable.Rows)
+            {
+                Assert.Equal((a.Depth * row.Count(a)) - problem.Asked(ratios, row), plan.Widths.Total(row.Axis));
+                LowestRemoved(row.Axis, plan.Widths, problem, planner.Order);
+            }
         },
         iter: 1000);
+
+    [Fact]
+    public void The_same_problem_gives_the_same_plan() => Gen.Select(Problems, Units, Gen.Double[0.1, 1], Hows).Sample(
+        (problem, unit, share, how) =>
+        {
+            PlanOptions options = how with { Latency = problem.Latency };
+            Assert.Equal(Possible(problem.Planner(), Share(unit, share), options), Possible(problem.Planner(), Share(unit, share), options));
+        },
+        iter: 200);
 
     [Fact]
     public void Plans_by_cost_keep_the_budget_and_one_step_more_would_not() => Gen.Select(Problems, Units, Gen.Double[0.01, 1], Hows).Sample(
@@ -108,30 +117,33 @@ public sealed class SubnetPlannerPropertyTests
     public void Every_removal_order_takes_each_block_step_by_step_down_to_its_floors() => Gen.Select(Problems, Units, Hows).Sample(
         (problem, unit, how) =>
         {
-            (ViTArchitecture a, _, KeepFloors floors, LatencyTable latency) = problem;
-            int[] neurons = [.. Enumerable.Repeat(a.MlpDim, a.Depth)], heads = [.. Enumerable.Repeat(a.Heads, a.Depth)];
-            int group = AlignedOrder.Heads(a, how.Align);
-            foreach (RemovalStep step in problem.Planner().RemovalsBy(unit, how with { Latency = latency }).Steps)
+            ViTArchitecture a = problem.Architecture;
+            Dictionary<(int Block, Axis Axis), int> left = [];
+            foreach (RemovalStep step in problem.Planner().RemovalsBy(unit, how with { Latency = problem.Latency }).Steps)
             {
-                int left = (step.OfHeads ? heads : neurons)[step.Block] -= step.Count;
-                Assert.Equal(0, left % (step.OfHeads ? group : how.Align));
+                int before = left.GetValueOrDefault((step.Block, step.Axis), AxisTable.Of(step.Axis).Count(a));
+                left[(step.Block, step.Axis)] = before - step.Count;
+                Assert.Equal(0, (before - step.Count) % AlignedOrder.Multiple(a, how.Align, step.Axis));
             }
 
-            Assert.All(neurons, left => Assert.InRange(left, floors.Neurons(a.MlpDim), Math.Min(a.MlpDim, floors.Neurons(a.MlpDim) + how.Align - 1)));
-            Assert.All(heads, left => Assert.InRange(left, floors.Heads(a.Heads), Math.Min(a.Heads, floors.Heads(a.Heads) + group - 1)));
+            foreach (AxisFacts row in AxisTable.Rows)
+            {
+                int count = row.Count(a), floor = problem.Floor(row), most = Math.Min(count, floor + AlignedOrder.Multiple(a, how.Align, row.Axis) - 1);
+                Assert.All(Enumerable.Range(0, a.Depth), block => Assert.InRange(left.GetValueOrDefault((block, row.Axis), count), floor, most));
+            }
         },
         iter: 500);
 
     [Fact]
-    public void Aligned_ratios_remove_at_least_what_they_say_and_not_a_step_more() => Gen.Select(Problems, Share01, Share01, Hows).Sample(
-        (problem, mlp, heads, how) =>
+    public void Aligned_ratios_remove_at_least_what_they_say_and_not_a_step_more() => Gen.Select(Problems, Ratios, Hows).Sample(
+        (problem, ratios, how) =>
         {
             ViTArchitecture a = problem.Architecture;
-            int neuronsOff = (int)(a.Depth * a.MlpDim * mlp), headsOff = (int)(a.Depth * a.Heads * heads);
-            if (Possible(problem.Planner(), Budget.Ratios(mlp, heads), how) is SubnetWidths widths)
+            if (Possible(problem.Planner(), Budget.Ratios(ratios), how) is SubnetWidths widths)
             {
-                Assert.InRange((a.Depth * a.MlpDim) - widths.TotalNeurons, neuronsOff, neuronsOff + how.Align - 1);
-                Assert.InRange((a.Depth * a.Heads) - widths.TotalHeads, headsOff, headsOff + AlignedOrder.Heads(a, how.Align) - 1);
+                Assert.All(AxisTable.Rows, row => Assert.InRange(
+                    (a.Depth * row.Count(a)) - widths.Total(row.Axis),
+                    problem.Asked(ratios, row), problem.Asked(ratios, row) + AlignedOrder.Multiple(a, how.Align, row.Axis) - 1));
             }
         },
         iter: 500);
@@ -149,7 +161,7 @@ public sealed class SubnetPlannerPropertyTests
                 {
                     if (Possible(planner, kind(share), how with { Latency = problem.Latency }) is SubnetWidths widths)
                     {
-                        Assert.All(widths.Zip(wider), pair => Assert.True(pair.First.Heads <= pair.Second.Heads && pair.First.Neurons <= pair.Second.Neurons));
+                        Assert.All(widths.Zip(wider), pair => Assert.All(AxisTable.Rows, row => Assert.True(pair.First[row.Axis] <= pair.Second[row.Axis])));
                         wider = widths;
                     }
                 }
@@ -169,12 +181,16 @@ public sealed class SubnetPlannerPropertyTests
                 return;
             }
 
-            // By FLOPs all neurons cost the same, and all heads, so that no groups form and every structure has a rate of its own.
+            // By FLOPs all units of an axis cost the same, so that no groups form and every unit has a rate of its own.
             List<double> removed = [], kept = [];
             for (int block = 0; block < a.Depth; block++)
             {
-                Rate(planner.Order.Neurons(block), problem.Scores.Neurons(block), problem.Floors.Neurons(a.MlpDim), widths[block].Neurons, CostModel.NeuronFlops(a));
-                Rate(planner.Order.Heads(block), problem.Scores.Heads(block), problem.Floors.Heads(a.Heads), widths[block].Heads, CostModel.HeadFlops(a));
+                foreach (AxisFacts row in AxisTable.Rows)
+                {
+                    Rate(
+                        planner.Order.Of(row.Axis, block), problem.Scores.Of(row.Axis, block),
+                        problem.Floor(row), widths[block][row.Axis], CostModel.UnitFlops(a, row.Axis));
+                }
             }
 
             Assert.True(removed.Count == 0 || kept.Count == 0 || removed.Max() <= kept.Min() * (1 + 1e-12), $"removed {removed.DefaultIfEmpty().Max()}, kept {kept.DefaultIfEmpty().Min()}");
@@ -209,17 +225,18 @@ public sealed class SubnetPlannerPropertyTests
         }
     }
 
-    /// <summary>Every block keeps its floor, and no removed structure beats one that is kept beyond the floors: by score, then by position.</summary>
-    private static void LowestRemoved(int[] kept, int floor, OfBlock<int> order, OfBlock<double> scores)
+    /// <summary>Every block keeps its floor, and no removed unit beats one that is kept beyond the floors: by score, then by position.</summary>
+    private static void LowestRemoved(Axis axis, SubnetWidths widths, Problem problem, ImportanceOrder order)
     {
+        int floor = problem.Floor(AxisTable.Of(axis));
         List<(double Score, int Block, int Index)> removed = [], spared = [];
-        for (int block = 0; block < kept.Length; block++)
+        for (int block = 0; block < widths.Count; block++)
         {
-            Assert.True(kept[block] >= floor);
-            for (int rank = floor; rank < order(block).Length; rank++)
+            Assert.True(widths[block][axis] >= floor);
+            for (int rank = floor; rank < order.Of(axis, block).Length; rank++)
             {
-                int index = order(block)[rank];
-                (rank < kept[block] ? spared : removed).Add((scores(block)[index], -block, -index));
+                int index = order.Of(axis, block)[rank];
+                (rank < widths[block][axis] ? spared : removed).Add((problem.Scores.Of(axis, block)[index], -block, -index));
             }
         }
 
@@ -238,5 +255,9 @@ public sealed class SubnetPlannerPropertyTests
     private sealed record Problem(ViTArchitecture Architecture, ImportanceScores Scores, KeepFloors Floors, LatencyTable Latency)
     {
         public SubnetPlanner Planner() => new(Architecture, Scores, Floors);
+
+        public int Floor(AxisFacts row) => Floors.Kept(row.Axis, row.Count(Architecture));
+
+        public int Asked(PruningRatios ratios, AxisFacts row) => (int)(Architecture.Depth * row.Count(Architecture) * ratios[row.Axis]);
     }
 }

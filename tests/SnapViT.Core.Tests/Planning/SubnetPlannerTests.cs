@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
@@ -26,8 +27,8 @@ public sealed class SubnetPlannerTests
         SubnetPlan plan = new SubnetPlanner(dino, RandomScores(dino), new KeepFloors()).Plan(Budget.Ratios(mlp, heads));
         Assert.Equal((parameters, flops), (plan.Parameters, plan.Flops));
         Assert.Equal(flops, CostModel.Flops(dino, plan.Widths, FlopConvention.Reference));
-        Assert.Equal(mlp, plan.Removed.Mlp, 1e-4);
-        Assert.Equal(heads, plan.Removed.Heads, 1.0 / 144);
+        Assert.Equal(mlp, plan.Removed[Axis.Neurons], 1e-4);
+        Assert.Equal(heads, plan.Removed[Axis.Heads], 1.0 / 144);
     }
 
     [Fact]
@@ -36,8 +37,8 @@ public sealed class SubnetPlannerTests
         // 40 * 6144 * 0.35 is 86016, 6144 * 0.35 * 40 rounds to 86015 (SigLIP2 gopt).
         ViTArchitecture giant = new() { Depth = 40, EmbedDim = 1536, Heads = 16, HeadDim = 96, MlpDim = 6144, PatchSize = 16, ImageSize = 256 };
         SubnetPlan plan = new SubnetPlanner(giant, RandomScores(giant), new KeepFloors()).Plan(Budget.Ratios(0.35, 0.2));
-        Assert.Equal((40 * 6144) - 86_016, plan.Widths.TotalNeurons);
-        Assert.Equal(640 - 128, plan.Widths.TotalHeads);
+        Assert.Equal((40 * 6144) - 86_016, plan.Widths.Total(Axis.Neurons));
+        Assert.Equal(640 - 128, plan.Widths.Total(Axis.Heads));
     }
 
     [Fact]
@@ -61,7 +62,7 @@ public sealed class SubnetPlannerTests
     public void Impossible_budgets_give_what_was_asked_and_what_is_possible()
     {
         SubnetPlanner planner = new(Small, RandomScores(Small), new KeepFloors(0.5, 0.4));
-        SubnetWidths least = SubnetWidths.Uniform(3, new BlockWidths(2, 20));
+        SubnetWidths least = SubnetWidths.Uniform(3, Widths.Block(2, 20));
         long flops = CostModel.Flops(Small, least), parameters = CostModel.Parameters(Small, least);
         Assert.Equal("neurons: a ratio of 0.6 removes 72, but the floors of the blocks leave only 60 to remove", Refused(Budget.Ratios(0.6, 0)));
         Assert.Equal("heads: a ratio of 0.8 removes 12, but the floors of the blocks leave only 9 to remove", Refused(Budget.Ratios(0.5, 0.8)));
@@ -82,7 +83,7 @@ public sealed class SubnetPlannerTests
     public void Impossible_sizes_latencies_and_shares_give_a_figure_that_can_be_asked_for()
     {
         SubnetPlanner planner = new(Small, RandomScores(Small), new KeepFloors(0.5, 0.4));
-        SubnetWidths least = SubnetWidths.Uniform(3, new BlockWidths(2, 20));
+        SubnetWidths least = SubnetWidths.Uniform(3, Widths.Block(2, 20));
         PlanOptions timed = new() { Latency = Latencies.Linear(Small) };
         long bytes = ModelFileBytes.Of(Small, least);
         Assert.Equal(
@@ -106,17 +107,17 @@ public sealed class SubnetPlannerTests
     public void A_joint_order_takes_what_is_worth_least_per_cost()
     {
         double[,] neurons = new double[3, 40], heads = new double[3, 5];
-        Fill(neurons, 10 * CostModel.NeuronFlops(Small));
-        Fill(heads, 10 * CostModel.HeadFlops(Small));
-        heads[1, 3] = 9 * CostModel.HeadFlops(Small);
-        neurons[2, 7] = 8 * CostModel.NeuronFlops(Small);
+        Fill(neurons, 10 * CostModel.UnitFlops(Small, Axis.Neurons));
+        Fill(heads, 10 * CostModel.UnitFlops(Small, Axis.Heads));
+        heads[1, 3] = 9 * CostModel.UnitFlops(Small, Axis.Heads);
+        neurons[2, 7] = 8 * CostModel.UnitFlops(Small, Axis.Neurons);
         SubnetPlanner planner = new(Small, new ImportanceScores(neurons, heads), NoFloors);
         IReadOnlyList<RemovalStep> steps = planner.RemovalsBy(CostUnit.Flops, new() { Allocation = Allocation.Joint }).Steps;
-        Assert.Equal([new(2, OfHeads: false), new(1, OfHeads: true)], steps.Take(2));
+        Assert.Equal([new(2, Axis.Neurons), new(1, Axis.Heads)], steps.Take(2));
 
         // By parameters a head is cheaper than by FLOPs, so that the same scores are worth more.
-        Assert.True(CostModel.HeadFlops(Small) / (double)CostModel.NeuronFlops(Small) > CostModel.HeadParameters(Small) / (double)CostModel.NeuronParameters(Small));
-        Assert.Equal(120, planner.RemovalsBy(CostUnit.Parameters, new() { Allocation = Allocation.Joint }).Steps.TakeWhile(step => !step.OfHeads).Count());
+        Assert.True(CostModel.UnitFlops(Small, Axis.Heads) / (double)CostModel.UnitFlops(Small, Axis.Neurons) > CostModel.UnitParameters(Small, Axis.Heads) / (double)CostModel.UnitParameters(Small, Axis.Neurons));
+        Assert.Equal(120, planner.RemovalsBy(CostUnit.Parameters, new() { Allocation = Allocation.Joint }).Steps.TakeWhile(step => step.Axis == Axis.Neurons).Count());
     }
 
     [Fact]
@@ -126,31 +127,31 @@ public sealed class SubnetPlannerTests
         double[,] heads = new double[3, 5];
         for (int i = 0; i < heads.Length; i++)
         {
-            heads[i / 5, i % 5] = scores.Heads(i / 5)[i % 5] * 1e-9;
+            heads[i / 5, i % 5] = scores.Of(Axis.Heads, i / 5)[i % 5] * 1e-9;
         }
 
         double[,] neurons = new double[3, 40];
         for (int i = 0; i < neurons.Length; i++)
         {
-            neurons[i / 40, i % 40] = scores.Neurons(i / 40)[i % 40];
+            neurons[i / 40, i % 40] = scores.Of(Axis.Neurons, i / 40)[i % 40];
         }
 
         SubnetPlanner small = new(Small, new ImportanceScores(neurons, heads), NoFloors), same = new(Small, scores, NoFloors);
         PlanOptions balanced = new() { Allocation = Allocation.JointBalanced }, joint = new() { Allocation = Allocation.Joint };
         Assert.Equal(same.RemovalsBy(CostUnit.Flops, balanced).Steps, small.RemovalsBy(CostUnit.Flops, balanced).Steps);
-        Assert.True(small.RemovalsBy(CostUnit.Flops, joint).Steps.Take(15).All(step => step.OfHeads));
+        Assert.True(small.RemovalsBy(CostUnit.Flops, joint).Steps.Take(15).All(step => step.Axis == Axis.Heads));
     }
 
     [Fact]
     public void By_latency_structures_that_only_together_save_time_go_together()
     {
         // 40 neurons in kernels of 8: a block saves nothing until it has lost eight of them.
-        LatencyTable steps = new(
-            Latencies.Conditions(Small), 0, new LatencyCurve([(0, 0), (5, 1e9)]),
+        LatencyTable steps = Latencies.Of(
+            Small, 0, new LatencyCurve([(0, 0), (5, 1e9)]),
             new LatencyCurve(Enumerable.Range(0, 41).Select(width => (width, Math.Ceiling(width / 8.0) * 100))));
         SubnetPlanner planner = new(Small, RandomScores(Small), NoFloors);
         PlanOptions how = new() { Allocation = Allocation.Joint, Latency = steps };
-        RemovalStep[] order = [.. planner.RemovalsBy(CostUnit.Nanoseconds, how).Steps.Where(step => !step.OfHeads)];
+        RemovalStep[] order = [.. planner.RemovalsBy(CostUnit.Nanoseconds, how).Steps.Where(step => step.Axis == Axis.Neurons)];
         Assert.All(order.Chunk(8), chunk => Assert.Single(chunk.Distinct()));
     }
 
@@ -162,17 +163,17 @@ public sealed class SubnetPlannerTests
         ViTArchitecture odd = Small with { MlpDim = 45 };
         SubnetPlanner planner = new(odd, RandomScores(odd), new KeepFloors(0.3, 0));
         SubnetPlan free = planner.Plan(Budget.Parameters(0.7)), aligned = planner.Plan(Budget.Parameters(0.7), new() { Align = align });
-        Assert.All(aligned.Widths, block => Assert.True(block.Neurons % align == 0 || block.Neurons == 45));
-        Assert.All(aligned.Widths, block => Assert.True(block.Neurons >= 13));
-        Assert.Contains(free.Widths, block => block.Neurons % align != 0);
-        Assert.InRange(aligned.Parameters, free.Parameters - (2L * align * CostModel.NeuronParameters(odd)), 0.7 * CostModel.Parameters(odd, odd.FullWidths));
+        Assert.All(aligned.Widths, block => Assert.True(block[Axis.Neurons] % align == 0 || block[Axis.Neurons] == 45));
+        Assert.All(aligned.Widths, block => Assert.True(block[Axis.Neurons] >= 13));
+        Assert.Contains(free.Widths, block => block[Axis.Neurons] % align != 0);
+        Assert.InRange(aligned.Parameters, free.Parameters - (2L * align * CostModel.UnitParameters(odd, Axis.Neurons)), 0.7 * CostModel.Parameters(odd, odd.FullWidths));
 
         // Heads of 4 go in groups that are as wide as the alignment; the fifth is what is beyond a multiple.
-        Assert.All(aligned.Widths, block => Assert.True(block.Heads * 4 % align == 0 || block.Heads == 5));
+        Assert.All(aligned.Widths, block => Assert.True(block[Axis.Heads] * 4 % align == 0 || block[Axis.Heads] == 5));
         Assert.Equal(odd.FullWidths, planner.Plan(Budget.Whole, new() { Align = align }).Widths);
-        Assert.Equal(1, AlignedOrder.Heads(odd with { HeadDim = 88 }, 32));
-        Assert.Equal(4, AlignedOrder.Heads(odd with { HeadDim = 24 }, 32));
-        Assert.Contains("align: expected 1 or more, found 0", Assert.Throws<ArgumentException>(() => planner.Plan(Budget.Whole, new() { Align = 0 })).Message, StringComparison.Ordinal);
+        Assert.Equal(1, AlignedOrder.Multiple(odd with { HeadDim = 88 }, 32, Axis.Heads));
+        Assert.Equal(4, AlignedOrder.Multiple(odd with { HeadDim = 24 }, 32, Axis.Heads));
+        Assert.Contains("align: expected 1 or more, found 0", Assert.Throws<SnapViTException>(() => planner.Plan(Budget.Whole, new() { Align = 0 })).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -180,8 +181,8 @@ public sealed class SubnetPlannerTests
     {
         SubnetPlanner planner = new(Small, Constant(1), NoFloors);
         SubnetPlan plan = planner.Plan(Budget.Ratios(0.5, 0.4));
-        Assert.Equal([new(5, 40), new(4, 20), new(0, 0)], plan.Widths);
-        Assert.Equal(Enumerable.Range(0, 40), planner.Order.Neurons(1).ToArray());
+        Assert.Equal(Widths.Of((5, 40), (4, 20), (0, 0)), plan.Widths);
+        Assert.Equal(Enumerable.Range(0, 40), planner.Order.Of(Axis.Neurons, 1).ToArray());
     }
 
     [Fact]
@@ -199,8 +200,8 @@ public sealed class SubnetPlannerTests
         }
 
         ImportanceScores scores = new(neurons, heads);
-        Assert.Equal([new(5, 2), new(1, 38), new(4, 40)], new SubnetPlanner(Small, scores, new KeepFloors()).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
-        Assert.Equal([new(5, 0), new(0, 40), new(5, 40)], new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
+        Assert.Equal(Widths.Of((5, 2), (1, 38), (4, 40)), new SubnetPlanner(Small, scores, new KeepFloors()).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
+        Assert.Equal(Widths.Of((5, 0), (0, 40), (5, 40)), new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
         Assert.Equal(SubnetWidths.Uniform(3, default), new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(1, 1)).Widths);
         Assert.Equal(Small.FullWidths, new SubnetPlanner(Small, scores, new KeepFloors(1, 1)).Plan(Budget.Whole).Widths);
     }
@@ -213,8 +214,8 @@ public sealed class SubnetPlannerTests
         foreach (PruningRatios pair in PruningRatios.Paper)
         {
             PruningRatios removed = planner.Plan(Budget.AbsoluteFlops(planner.Plan(Budget.Ratios(pair)).Flops)).Removed;
-            Assert.Equal(pair.Mlp, removed.Mlp, 0.01);
-            Assert.Equal(pair.Heads, removed.Heads, 0.01);
+            Assert.Equal(pair[Axis.Neurons], removed[Axis.Neurons], 0.01);
+            Assert.Equal(pair[Axis.Heads], removed[Axis.Heads], 0.01);
         }
     }
 
@@ -223,7 +224,7 @@ public sealed class SubnetPlannerTests
     {
         ArgumentException refusal = Assert.Throws<ArgumentException>(() => new SubnetPlanner(Small with { MlpDim = 41 }, Constant(1), NoFloors));
         Assert.Contains("expected 3 blocks of 41 neurons and 5 heads, found 3 of 40 and 5", refusal.Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => new SubnetPlanner(Small, Constant(1), new KeepFloors(2)));
+        Assert.Throws<SnapViTException>(() => new SubnetPlanner(Small, Constant(1), new KeepFloors(2, 0)));
         Assert.Throws<ArgumentNullException>(() => new SubnetPlanner(Small, Constant(1), NoFloors).Plan(null!));
     }
 

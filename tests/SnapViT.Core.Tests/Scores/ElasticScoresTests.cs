@@ -1,5 +1,5 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Core.Tests.Checkpoints;
 
@@ -9,7 +9,7 @@ public sealed class ElasticScoresTests : IDisposable
 {
     private static readonly ElasticScores Example = new(
         new ImportanceScores(new[,] { { 0.1, 1e-45, double.Epsilon }, { 1.0 / 3, 0, 1e300 } }, new[,] { { 0.7, 2 }, { 3, 4 } }),
-        new ScoreCoefficients([1.2, -0.8, 1, 2, 3, -1.0 / 7], 2, 2),
+        new ScoreCoefficients([1.2, -0.8, 1, 2, 3, -1.0 / 7], SubnetWidths.Uniform(2, Widths.Block(2, 3))),
         new KeepFloors(1.0 / 3, 0.1),
         new Dictionary<string, string> { [ElasticScores.ModelHash] = "abc", ["seed"] = "42", ["größe"] = "a \"b\"\n" });
 
@@ -24,9 +24,9 @@ public sealed class ElasticScoresTests : IDisposable
         ElasticScores loaded = ElasticScores.Load(_folder.File("a"));
         for (int block = 0; block < 2; block++)
         {
-            Assert.Equal(Example.Local.Neurons(block).ToArray(), loaded.Local.Neurons(block).ToArray());
-            Assert.Equal(Example.Local.Heads(block).ToArray(), loaded.Local.Heads(block).ToArray());
-            Assert.Equal(Example.Scaled.Heads(block).ToArray(), loaded.Scaled.Heads(block).ToArray());
+            Assert.Equal(Example.Local.Of(Axis.Neurons, block).ToArray(), loaded.Local.Of(Axis.Neurons, block).ToArray());
+            Assert.Equal(Example.Local.Of(Axis.Heads, block).ToArray(), loaded.Local.Of(Axis.Heads, block).ToArray());
+            Assert.Equal(Example.Scaled.Of(Axis.Heads, block).ToArray(), loaded.Scaled.Of(Axis.Heads, block).ToArray());
         }
 
         Assert.Equal(Example.Coefficients.Vector.ToArray(), loaded.Coefficients.Vector.ToArray());
@@ -110,7 +110,7 @@ public sealed class ElasticScoresTests : IDisposable
 
     [Fact]
     public void Singles_are_read_as_well() => Assert.Equal(
-        [0.5, 1, 2], ElasticScores.Load(Put(neurons: TensorToWrite.From("mlp_scores", new float[] { 0, 0, 0, 0.5f, 1, 2 }, 2, 3))).Local.Neurons(1).ToArray());
+        [0.5, 1, 2], ElasticScores.Load(Put(neurons: TensorToWrite.From("mlp_scores", new float[] { 0, 0, 0, 0.5f, 1, 2 }, 2, 3))).Local.Of(Axis.Neurons, 1).ToArray());
 
     private static Comparer<KeyValuePair<string, string>> KeyOrder { get; } =
         Comparer<KeyValuePair<string, string>>.Create((a, b) => string.CompareOrdinal(a.Key, b.Key));

@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 
 namespace SnapViT.Core.Tests.Scores;
@@ -39,22 +40,22 @@ public sealed class ImportanceScoresTests
         double[,] heads = { { 7 }, { 8 } };
         ImportanceScores scores = new(neurons, heads);
         neurons[0, 0] = heads[0, 0] = 99;
-        Assert.Equal((2, 3, 1), (scores.Depth, scores.NeuronsPerBlock, scores.HeadsPerBlock));
-        Assert.Equal([0, -0.0, double.Epsilon], scores.Neurons(0).ToArray());
-        Assert.Equal([1e-45, double.MaxValue, 3], scores.Neurons(1).ToArray());
-        Assert.Equal([7], scores.Heads(0).ToArray());
+        Assert.Equal((2, 3, 1), (scores.Depth, scores.Counts[0][Axis.Neurons], scores.Counts[0][Axis.Heads]));
+        Assert.Equal([0, -0.0, double.Epsilon], scores.Of(Axis.Neurons, 0).ToArray());
+        Assert.Equal([1e-45, double.MaxValue, 3], scores.Of(Axis.Neurons, 1).ToArray());
+        Assert.Equal([7], scores.Of(Axis.Heads, 0).ToArray());
     }
 
     [Fact]
     public void Scaling_uses_the_absolute_factors_of_block_and_head()
     {
         ImportanceScores scores = new(new double[,] { { 1, 2 }, { 3, 4 } }, new double[,] { { 1, 2, 3 }, { 4, 5, 6 } });
-        ImportanceScores scaled = scores.Scaled(new ScoreCoefficients([-2, 0.5, 10, -20, 30, 0, -1, 1], 2, 3));
-        Assert.Equal([2, 4], scaled.Neurons(0).ToArray());
-        Assert.Equal([1.5, 2], scaled.Neurons(1).ToArray());
-        Assert.Equal([10, 40, 90], scaled.Heads(0).ToArray());
-        Assert.Equal([0, 5, 6], scaled.Heads(1).ToArray());
-        Assert.Equal([1, 2], scores.Neurons(0).ToArray());
+        ImportanceScores scaled = scores.Scaled(new ScoreCoefficients([-2, 0.5, 10, -20, 30, 0, -1, 1], scores.Counts));
+        Assert.Equal([2, 4], scaled.Of(Axis.Neurons, 0).ToArray());
+        Assert.Equal([1.5, 2], scaled.Of(Axis.Neurons, 1).ToArray());
+        Assert.Equal([10, 40, 90], scaled.Of(Axis.Heads, 0).ToArray());
+        Assert.Equal([0, 5, 6], scaled.Of(Axis.Heads, 1).ToArray());
+        Assert.Equal([1, 2], scores.Of(Axis.Neurons, 0).ToArray());
     }
 
     [Fact]
@@ -62,31 +63,31 @@ public sealed class ImportanceScoresTests
     {
         ImportanceScores scores = new(new double[,] { { 1, 3, 0 }, { 0, 0, 0 }, { double.MaxValue, double.MaxValue, 0 } }, new double[,] { { 1e-300, 3e-300 }, { 4, 4 }, { 0, 1e-320 } });
         ImportanceScores divided = scores.DividedByBlockMean();
-        Assert.Equal([0.75, 2.25, 0], divided.Neurons(0).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
-        Assert.Equal([0, 0, 0], divided.Neurons(1).ToArray());
-        Assert.Equal([1.5, 1.5, 0], divided.Neurons(2).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
-        Assert.Equal([0.5, 1.5], divided.Heads(0).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
-        Assert.Equal([1, 1], divided.Heads(1).ToArray());
-        Assert.Equal([0, 2], divided.Heads(2).ToArray());
+        Assert.Equal([0.75, 2.25, 0], divided.Of(Axis.Neurons, 0).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
+        Assert.Equal([0, 0, 0], divided.Of(Axis.Neurons, 1).ToArray());
+        Assert.Equal([1.5, 1.5, 0], divided.Of(Axis.Neurons, 2).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
+        Assert.Equal([0.5, 1.5], divided.Of(Axis.Heads, 0).ToArray(), (expected, found) => Math.Abs(expected - found) < 1e-12);
+        Assert.Equal([1, 1], divided.Of(Axis.Heads, 1).ToArray());
+        Assert.Equal([0, 2], divided.Of(Axis.Heads, 2).ToArray());
     }
 
     [Fact]
     public void Neurons_can_be_given_other_scores_and_heads_keep_theirs()
     {
         ImportanceScores scores = new(new double[,] { { 1, 2 }, { 3, 4 } }, new double[,] { { 5 }, { 6 } });
-        ImportanceScores other = scores.WithNeurons(new double[,] { { 4, 3 }, { 2, 1 } });
-        Assert.Equal([4, 3], other.Neurons(0).ToArray());
-        Assert.Equal([6], other.Heads(1).ToArray());
-        Assert.Equal([1, 2], scores.Neurons(0).ToArray());
-        Assert.Contains("expected neurons [2, 2], found [2, 3]", Assert.Throws<ArgumentException>(() => scores.WithNeurons(new double[2, 3])).Message, StringComparison.Ordinal);
-        Assert.Contains("neuron 1", Assert.Throws<ArgumentException>(() => scores.WithNeurons(new double[,] { { 1, -1 }, { 1, 1 } })).Message, StringComparison.Ordinal);
+        ImportanceScores other = scores.With(Axis.Neurons, new double[,] { { 4, 3 }, { 2, 1 } });
+        Assert.Equal([4, 3], other.Of(Axis.Neurons, 0).ToArray());
+        Assert.Equal([6], other.Of(Axis.Heads, 1).ToArray());
+        Assert.Equal([1, 2], scores.Of(Axis.Neurons, 0).ToArray());
+        Assert.Contains("expected neurons [2, 2], found [2, 3]", Assert.Throws<ArgumentException>(() => scores.With(Axis.Neurons, new double[2, 3])).Message, StringComparison.Ordinal);
+        Assert.Contains("neuron 1", Assert.Throws<ArgumentException>(() => scores.With(Axis.Neurons, new double[,] { { 1, -1 }, { 1, 1 } })).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Factors_of_another_architecture_are_refused()
     {
         ImportanceScores scores = new(new double[2, 4], new double[2, 3]);
-        string message = Assert.Throws<ArgumentException>(() => scores.Scaled(ScoreCoefficients.Initial(3, 2))).Message;
+        string message = Assert.Throws<ArgumentException>(() => scores.Scaled(ScoreCoefficients.Initial(SubnetWidths.Uniform(3, Widths.Block(2, 4))))).Message;
         Assert.Contains("expected 2 blocks of 3 heads, found 3 of 2", message, StringComparison.Ordinal);
     }
 }

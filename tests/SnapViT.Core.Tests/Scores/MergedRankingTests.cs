@@ -1,4 +1,5 @@
 using CsCheck;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 
 namespace SnapViT.Core.Tests.Scores;
@@ -15,32 +16,32 @@ public sealed class MergedRankingTests
     [Fact]
     public void The_first_share_goes_by_the_light_scores_and_the_rest_by_the_deep_ones()
     {
-        ImportanceScores merged = MergedRanking.Of(Deep, Light, 0.375);
-        Assert.Equal([4, 5, 6, 7], merged.Neurons(0).ToArray());
-        Assert.Equal([8, 3, 2, 1], merged.Neurons(1).ToArray());
+        ImportanceScores merged = MergedRanking.Of(Axis.Neurons, Deep, Light, 0.375);
+        Assert.Equal([4, 5, 6, 7], merged.Of(Axis.Neurons, 0).ToArray());
+        Assert.Equal([8, 3, 2, 1], merged.Of(Axis.Neurons, 1).ToArray());
     }
 
     [Fact]
     public void Heads_stay_as_the_deep_scores_say()
     {
-        ImportanceScores merged = MergedRanking.Of(Deep, Light, 0.5);
-        Assert.Equal([2, 1], merged.Heads(0).ToArray());
-        Assert.Equal([4, 3], merged.Heads(1).ToArray());
+        ImportanceScores merged = MergedRanking.Of(Axis.Neurons, Deep, Light, 0.5);
+        Assert.Equal([2, 1], merged.Of(Axis.Heads, 0).ToArray());
+        Assert.Equal([4, 3], merged.Of(Axis.Heads, 1).ToArray());
     }
 
     [Fact]
-    public void A_share_of_nothing_leaves_the_scores_as_they_are() => Assert.Same(Deep, MergedRanking.Of(Deep, Light, 0));
+    public void A_share_of_nothing_leaves_the_scores_as_they_are() => Assert.Same(Deep, MergedRanking.Of(Axis.Neurons, Deep, Light, 0));
 
     [Theory]
     [InlineData(-0.1)]
     [InlineData(1.1)]
     [InlineData(double.NaN)]
     public void A_share_out_of_range_is_refused(double share) =>
-        Assert.Contains("expected a share in 0..1", Assert.Throws<ArgumentException>(() => MergedRanking.Of(Deep, Light, share)).Message, StringComparison.Ordinal);
+        Assert.Contains("expected a share in 0..1", Assert.Throws<ArgumentException>(() => MergedRanking.Of(Axis.Neurons, Deep, Light, share)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Rankings_of_two_architectures_are_refused() =>
-        Assert.Throws<ArgumentException>(() => MergedRanking.Of(Deep, new ImportanceScores(new double[2, 5], new double[2, 2]), 0.5));
+        Assert.Throws<ArgumentException>(() => MergedRanking.Of(Axis.Neurons, Deep, new ImportanceScores(new double[2, 5], new double[2, 2]), 0.5));
 
     // Zeros, equal scores and denormals are what scores of dead neurons look like.
     [Fact]
@@ -51,7 +52,7 @@ public sealed class MergedRankingTests
             (deep, light, count) =>
             {
                 (int, int)[] byDeep = Removed(deep), byLight = Removed(light);
-                ImportanceScores merged = MergedRanking.Of(new(deep, new double[3, 2]), new(light, new double[3, 2]), (count + 0.5) / 60.5);
+                ImportanceScores merged = MergedRanking.Of(Axis.Neurons, new(deep, new double[3, 2]), new(light, new double[3, 2]), (count + 0.5) / 60.5);
                 double[,] scores = Square(merged);
                 int first = (int)((count + 0.5) / 60.5 * 60);
                 Assert.Equal(byLight.Take(first).Concat(byDeep.Except(byLight.Take(first))), Removed(scores));
@@ -72,7 +73,7 @@ public sealed class MergedRankingTests
         double[,] square = new double[3, 20];
         for (int i = 0; i < square.Length; i++)
         {
-            square[i / 20, i % 20] = scores.Neurons(i / 20)[i % 20];
+            square[i / 20, i % 20] = scores.Of(Axis.Neurons, i / 20)[i % 20];
         }
 
         return square;

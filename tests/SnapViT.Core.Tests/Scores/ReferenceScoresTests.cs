@@ -39,12 +39,12 @@ public sealed class ReferenceScoresTests : IDisposable
         foreach (JsonElement keep in expected.GetProperty("keep").EnumerateArray())
         {
             SubnetPlan plan = planner.Plan(Budget.Ratios(keep.GetProperty("mlp_ratio").GetDouble(), keep.GetProperty("head_ratio").GetDouble()));
-            Assert.Equal(Integers(keep, "mlp_keep_counts"), plan.Widths.Select(block => block.Neurons));
-            Assert.Equal(Integers(keep, "head_keep_counts"), plan.Widths.Select(block => block.Heads));
+            Assert.Equal(Integers(keep, "mlp_keep_counts"), plan.Widths.Select(block => block[Axis.Neurons]));
+            Assert.Equal(Integers(keep, "head_keep_counts"), plan.Widths.Select(block => block[Axis.Heads]));
             for (int block = 0; block < plan.Widths.Count; block++)
             {
-                Assert.Equal(keep.GetProperty("head_kept")[block].EnumerateArray().Select(head => head.GetInt32()), Sorted(planner.Order.Heads(block)[..plan.Widths[block].Heads]));
-                Assert.Equal(keep.GetProperty("mlp_kept_crc")[block].GetInt64(), Check(Sorted(planner.Order.Neurons(block)[..plan.Widths[block].Neurons])));
+                Assert.Equal(keep.GetProperty("head_kept")[block].EnumerateArray().Select(head => head.GetInt32()), Sorted(planner.Order.Of(Axis.Heads, block)[..plan.Widths[block][Axis.Heads]]));
+                Assert.Equal(keep.GetProperty("mlp_kept_crc")[block].GetInt64(), Check(Sorted(planner.Order.Of(Axis.Neurons, block)[..plan.Widths[block][Axis.Neurons]])));
             }
         }
     }
@@ -82,8 +82,8 @@ public sealed class ReferenceScoresTests : IDisposable
         ImportanceScores expected = GoldenFamily.Scores(family);
         for (int block = 0; block < 4; block++)
         {
-            Assert.Equal(expected.Neurons(block).ToArray(), read.Scaled.Neurons(block).ToArray());
-            Assert.Equal(expected.Heads(block).ToArray(), read.Scaled.Heads(block).ToArray());
+            Assert.Equal(expected.Of(Axis.Neurons, block).ToArray(), read.Scaled.Of(Axis.Neurons, block).ToArray());
+            Assert.Equal(expected.Of(Axis.Heads, block).ToArray(), read.Scaled.Of(Axis.Heads, block).ToArray());
         }
 
         Assert.Equal(family == "dinov3_swiglu" ? "swiglu" : "standard", read.Provenance["mlp_architecture"]);
@@ -94,15 +94,15 @@ public sealed class ReferenceScoresTests : IDisposable
     {
         ElasticScores made = new(
             new ImportanceScores(new[,] { { 0.5, 1e-45, 2 }, { 1, 0, 4 } }, new[,] { { 1.0, 2 }, { 3, 4 } }),
-            new ScoreCoefficients([2, -4, 1, 0.5, 1, 1], 2, 2),
+            new ScoreCoefficients([2, -4, 1, 0.5, 1, 1], SubnetWidths.Uniform(2, Widths.Block(2, 3))),
             new KeepFloors(0.25, 0.5),
             new Dictionary<string, string> { ["seed"] = "42", ["criterion"] = "ssl" });
         ViTArchitecture architecture = new() { Depth = 2, EmbedDim = 8, Heads = 2, HeadDim = 4, MlpDim = 3, PatchSize = 2, ImageSize = 4 };
         ReferenceScores.From(made, architecture, "dino_vits16").Save(_folder.File("a"));
         ElasticScores read = ElasticScores.Load(_folder.File("a"));
-        Assert.Equal([4, 0, 16], read.Scaled.Neurons(1).ToArray());
-        Assert.Equal([1, 1], read.Scaled.Heads(0).ToArray());
-        Assert.Equal(float.Epsilon, read.Scaled.Neurons(0)[1]);
+        Assert.Equal([4, 0, 16], read.Scaled.Of(Axis.Neurons, 1).ToArray());
+        Assert.Equal([1, 1], read.Scaled.Of(Axis.Heads, 0).ToArray());
+        Assert.Equal(float.Epsilon, read.Scaled.Of(Axis.Neurons, 0)[1]);
         Assert.Equal(made.Floors, read.Floors);
         Assert.Equal(("42", "ssl", "8"), (read.Provenance["metadata.seed"], read.Provenance["metadata.criterion"], read.Provenance["embed_dim"]));
     }
@@ -176,7 +176,7 @@ public sealed class ReferenceScoresTests : IDisposable
             string path = _folder.Put("changed", changed);
             try
             {
-                Assert.Equal((1, 2, 2), (ElasticScores.Load(path).Local.Depth, ElasticScores.Load(path).Local.NeuronsPerBlock, ElasticScores.Load(path).Local.HeadsPerBlock));
+                Assert.Equal((1, 2, 2), (ElasticScores.Load(path).Local.Depth, ElasticScores.Load(path).Local.Counts[0][Axis.Neurons], ElasticScores.Load(path).Local.Counts[0][Axis.Heads]));
             }
             catch (CheckpointFormatException refusal)
             {
@@ -191,9 +191,9 @@ public sealed class ReferenceScoresTests : IDisposable
     {
         Depth = scores.Scores.Depth,
         EmbedDim = scores.Width,
-        Heads = scores.Scores.HeadsPerBlock,
+        Heads = scores.Scores.Counts[0][Axis.Heads],
         HeadDim = scores.HeadDim,
-        MlpDim = scores.Scores.NeuronsPerBlock,
+        MlpDim = scores.Scores.Counts[0][Axis.Neurons],
         PatchSize = 16,
         ImageSize = 224,
         Mlp = scores.Mlp,

@@ -55,8 +55,8 @@ public sealed class EveryFamilyTests : IDisposable
         using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.Require("golden", family, "prune.json")));
         JsonElement kept = json.RootElement.GetProperty("ratios").EnumerateArray().First(pair => pair.GetProperty("mlp_ratio").GetDouble() == 0.35).GetProperty("elastic");
         using LoadedModel pruned = ModelFile.Load(cut);
-        Assert.Equal(Counts("mlp_keep_counts"), pruned.Model.Widths.Select(block => block.Neurons));
-        Assert.Equal(Counts("head_keep_counts"), pruned.Model.Widths.Select(block => block.Heads));
+        Assert.Equal(Counts("mlp_keep_counts"), pruned.Model.Widths.Select(block => block[Axis.Neurons]));
+        Assert.Equal(Counts("head_keep_counts"), pruned.Model.Widths.Select(block => block[Axis.Heads]));
         using (var scope = NewDisposeScope())
         {
             using Golden io = Golden.Open(family, "io.safetensors"), features = Golden.Open(family, "prune.safetensors");

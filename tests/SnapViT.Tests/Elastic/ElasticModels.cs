@@ -1,6 +1,7 @@
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Models;
 using static TorchSharp.torch;

@@ -35,8 +35,8 @@ public sealed class ElasticViTMemoryTests
     /// <summary>Elements of the layers of a block that lost inputs, with their biases.</summary>
     private static long Corrected(ViTArchitecture a, BlockWidths kept)
     {
-        long proj = kept.Heads < a.Heads ? a.EmbedDim * ((kept.Heads * a.HeadDim) + 1L) : 0;
-        return proj + (kept.Neurons < a.MlpDim ? a.EmbedDim * (kept.Neurons + 1L) : 0);
+        long proj = kept[Axis.Heads] < a.Heads ? a.EmbedDim * ((kept[Axis.Heads] * a.HeadDim) + 1L) : 0;
+        return proj + (kept[Axis.Neurons] < a.MlpDim ? a.EmbedDim * (kept[Axis.Neurons] + 1L) : 0);
     }
 
     private static List<Subnet> Ten(ElasticViT elastic) => [.. ElasticModels.TenBudgets.Select(ratios => elastic.At(Budget.Ratios(ratios)))];

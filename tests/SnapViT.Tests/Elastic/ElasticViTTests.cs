@@ -93,7 +93,7 @@ public sealed class ElasticViTTests : IDisposable
         using VisionTransformer original = SmallModels.Create(a);
         using ElasticViT elastic = new(original, new ImportanceScores(neurons, heads), None);
         using Subnet subnet = elastic.At(Budget.Ratios(1.0 / 3, 1.0 / 3));
-        Assert.Equal(new SubnetWidths([new(4, 24), new(4, 0), new(0, 24)]), subnet.Plan.Widths);
+        Assert.Equal(SmallModels.Widths((4, 24), (4, 0), (0, 24)), subnet.Plan.Widths);
         using VisionTransformer silenced = Silenced(original, elastic.Planner.Order, subnet.Plan.Widths);
         using DisposeScope scope = NewDisposeScope();
         Tensor images = SmallModels.Images(a, 5);
@@ -216,7 +216,7 @@ public sealed class ElasticViTTests : IDisposable
         string path = Path.Combine(_folder.Root, "scores.safetensors");
         ViTArchitecture a = SmallModels.Vit;
         new ElasticScores(
-            SmallModels.Scores(a), ScoreCoefficients.Initial(a.Depth, a.Heads), new KeepFloors(), new Dictionary<string, string> { [ElasticScores.ModelHash] = modelHash }).Save(path);
+            SmallModels.Scores(a), ScoreCoefficients.Initial(a.FullWidths), new KeepFloors(), new Dictionary<string, string> { [ElasticScores.ModelHash] = modelHash }).Save(path);
         return path;
     }
 
@@ -240,12 +240,12 @@ public sealed class ElasticViTTests : IDisposable
         string last = a.Mlp == MlpKind.SwiGlu ? "w3" : "fc2";
         for (int block = 0; block < a.Depth; block++)
         {
-            foreach (int head in order.Heads(block)[widths[block].Heads..])
+            foreach (int head in order.Of(Axis.Heads, block)[widths[block][Axis.Heads]..])
             {
                 Zero(copy.Weights[$"blocks.{block}.attn.proj.weight"], head * a.HeadDim, a.HeadDim);
             }
 
-            foreach (int neuron in order.Neurons(block)[widths[block].Neurons..])
+            foreach (int neuron in order.Of(Axis.Neurons, block)[widths[block][Axis.Neurons]..])
             {
                 Zero(copy.Weights[$"blocks.{block}.mlp.{last}.weight"], neuron, 1);
             }

@@ -1,6 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Tests.Data;

@@ -38,7 +38,7 @@ public sealed class LatencyMeasurementTests
     {
         TickingClock clock = new();
         LatencyTable table = new LatencyMeasurement(Conditions, CPU, clock).Table(widths => Model(widths, clock, [Milliseconds(widths)])(), cancellation: TestContext.Current.CancellationToken);
-        foreach (SubnetWidths widths in new[] { Small.FullWidths, SmallModels.Uneven(Small), SubnetWidths.Uniform(3, default), SubnetWidths.Uniform(3, new(2, 11)) })
+        foreach (SubnetWidths widths in new[] { Small.FullWidths, SmallModels.Uneven(Small), SubnetWidths.Uniform(3, default), SmallModels.Widths((2, 11), (2, 11), (2, 11)) })
         {
             Assert.Equal(Milliseconds(widths) * 1e6, table.Predict(widths), 1);
         }
@@ -58,7 +58,7 @@ public sealed class LatencyMeasurementTests
     public void A_batch_without_images_is_refused() =>
         Assert.Contains("latency batch: expected at least 1, found 0", Assert.Throws<ArgumentException>(() => new LatencyMeasurement(Conditions with { Batch = 0 }, CPU, TimeProvider.System)).Message, StringComparison.Ordinal);
 
-    private static double Milliseconds(SubnetWidths widths) => 10 + widths.Sum(block => (block.Heads > 0 ? 1 + block.Heads : 0) + (block.Neurons > 0 ? 2 + (0.5 * block.Neurons) : 0));
+    private static double Milliseconds(SubnetWidths widths) => 10 + widths.Sum(block => (block[Axis.Heads] > 0 ? 1 + block[Axis.Heads] : 0) + (block[Axis.Neurons] > 0 ? 2 + (0.5 * block[Axis.Neurons]) : 0));
 
     /// <summary>Makes a model whose passes take, by the clock, the given times in turn.</summary>
     private static Func<VisionTransformer> Model(SubnetWidths widths, TickingClock clock, double[] milliseconds) => () =>

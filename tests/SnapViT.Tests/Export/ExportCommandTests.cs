@@ -150,6 +150,6 @@ public sealed class ExportCommandTests : IDisposable
         ViTArchitecture a = model.Architecture;
         ModelFile.Save(In("model"), model, TinyModels.Config(a, model.Widths));
         new ElasticScores(
-            TinyModels.Scores(a), ScoreCoefficients.Initial(a.Depth, a.Heads), new KeepFloors(), new Dictionary<string, string> { [ElasticScores.ModelHash] = ModelFile.Hash(In("model")) }).Save(In("scores"));
+            TinyModels.Scores(a), ScoreCoefficients.Initial(a.FullWidths), new KeepFloors(), new Dictionary<string, string> { [ElasticScores.ModelHash] = ModelFile.Hash(In("model")) }).Save(In("scores"));
     }
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Export;
 using SnapViT.Loading;
@@ -74,7 +75,7 @@ public sealed class OnnxFamilyTests : IDisposable
 
         Assert.Null(files.Members[0].Own);
         Assert.Equal("corrected.onnx.data", files.Members[1].Own);
-        long fc2 = plain.Plan.Widths.Sum(block => (block.Neurons + 1L) * 24 * sizeof(float));
+        long fc2 = plain.Plan.Widths.Sum(block => (block[Axis.Neurons] + 1L) * 24 * sizeof(float));
         Assert.InRange(files.Members[1].OwnBytes, fc2, fc2 + (6 * 4096));
         using var scope = NewDisposeScope();
         Tensor images = TinyModels.Images(model.Architecture, 2);

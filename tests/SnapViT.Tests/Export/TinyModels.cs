@@ -1,5 +1,4 @@
 using SnapViT.Core.Architecture;
-using SnapViT.Core.Planning;
 using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;
@@ -44,7 +43,7 @@ internal static class TinyModels
     }.Validated();
 
     /// <summary>Widths that differ per block: a block without heads, one without neurons, one with a part of both.</summary>
-    public static SubnetWidths Uneven { get; } = new([new BlockWidths(2, 17), new BlockWidths(0, 40), new BlockWidths(3, 0)]);
+    public static SubnetWidths Uneven { get; } = SmallModels.Widths((2, 17), (0, 40), (3, 0));
 
     public static VisionTransformer Create(string family, SubnetWidths? widths = null, ulong seed = 1) =>
         Random(Families[family].Validated(), widths, seed);
@@ -69,8 +68,8 @@ internal static class TinyModels
     public static ModelConfig Config(ViTArchitecture architecture, SubnetWidths widths) => new()
     {
         Architecture = architecture,
-        Heads = [.. widths.Select(block => block.Heads)],
-        Neurons = [.. widths.Select(block => block.Neurons)],
+        Heads = [.. widths.Select(block => block[Axis.Heads])],
+        Neurons = [.. widths.Select(block => block[Axis.Neurons])],
     };
 
     /// <summary>Normalised images, float32 [count, 3, S, S].</summary>

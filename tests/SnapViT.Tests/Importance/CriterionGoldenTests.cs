@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Importance;
 using SnapViT.Loading;
@@ -76,8 +77,8 @@ public sealed class CriterionGoldenTests
         float[] neurons = golden.Floats($"{criterion}.mlp"), heads = golden.Floats($"{criterion}.head");
         for (int block = 0; block < scores.Depth; block++)
         {
-            Scaled(scores.Neurons(block), scale).ShouldBeWithinEach(1e-4, neurons.AsSpan(block * scores.NeuronsPerBlock, scores.NeuronsPerBlock));
-            Scaled(scores.Heads(block), scale).ShouldBeWithinEach(1e-4, heads.AsSpan(block * scores.HeadsPerBlock, scores.HeadsPerBlock));
+            Scaled(scores.Of(Axis.Neurons, block), scale).ShouldBeWithinEach(1e-4, neurons.AsSpan(block * scores.Counts[0][Axis.Neurons], scores.Counts[0][Axis.Neurons]));
+            Scaled(scores.Of(Axis.Heads, block), scale).ShouldBeWithinEach(1e-4, heads.AsSpan(block * scores.Counts[0][Axis.Heads], scores.Counts[0][Axis.Heads]));
         }
     }
 

@@ -59,7 +59,7 @@ public sealed class CriterionTests
             ImportanceScores scores = criterion.Of(model.Weights, 1);
             for (int block = 0; block < scores.Depth; block++)
             {
-                Assert.DoesNotContain(scores.Neurons(block).ToArray().Concat(scores.Heads(block).ToArray()), score => score <= 0);
+                Assert.DoesNotContain(scores.Of(Axis.Neurons, block).ToArray().Concat(scores.Of(Axis.Heads, block).ToArray()), score => score <= 0);
             }
         }
     }
@@ -88,7 +88,7 @@ public sealed class CriterionTests
             second.fill_(four).Dispose();
         }
 
-        double[] scores = Criterion.Lamp.Of(model.Weights, 0).Neurons(0).ToArray();
+        double[] scores = Criterion.Lamp.Of(model.Weights, 0).Of(Axis.Neurons, 0).ToArray();
         Assert.Equal(0.6 / a.EmbedDim, scores[0], 1e-12);
         Assert.Equal(1.0 / a.EmbedDim, scores[5], 1e-12);
         Assert.Equal(2, scores.Count(score => score > 0));
@@ -106,5 +106,5 @@ public sealed class CriterionTests
         Assert.Throws<ArgumentException>(() => new ScoreEstimator(model, Criterion.Lamp, DistillationPairs.OnePair));
     }
 
-    private static double[] Neurons(ImportanceScores scores) => [.. Enumerable.Range(0, scores.Depth).SelectMany(block => scores.Neurons(block).ToArray())];
+    private static double[] Neurons(ImportanceScores scores) => [.. Enumerable.Range(0, scores.Depth).SelectMany(block => scores.Of(Axis.Neurons, block).ToArray())];
 }

@@ -1,4 +1,5 @@
 using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
@@ -21,8 +22,8 @@ public sealed class CurvatureEstimatorTests
         ImportanceScores heads = Scores(Weak, Strong), neurons = Scores(Strong, Weak);
         for (int block = 0; block < weak.Depth; block++)
         {
-            Assert.Equal(weak.Neurons(block), heads.Neurons(block));
-            Assert.Equal(weak.Heads(block), neurons.Heads(block));
+            Assert.Equal(weak.Of(Axis.Neurons, block), heads.Of(Axis.Neurons, block));
+            Assert.Equal(weak.Of(Axis.Heads, block), neurons.Of(Axis.Heads, block));
         }
     }
 
@@ -33,8 +34,8 @@ public sealed class CurvatureEstimatorTests
         ImportanceScores weak = Scores(Weak, Weak), strong = Scores(Strong, Strong);
         for (int block = 0; block < weak.Depth; block++)
         {
-            Assert.True(Least(weak.Neurons(block)) < Least(strong.Neurons(block)), $"neurons of block {block}");
-            Assert.True(Least(weak.Heads(block)) < Least(strong.Heads(block)), $"heads of block {block}");
+            Assert.True(Least(weak.Of(Axis.Neurons, block)) < Least(strong.Of(Axis.Neurons, block)), $"neurons of block {block}");
+            Assert.True(Least(weak.Of(Axis.Heads, block)) < Least(strong.Of(Axis.Heads, block)), $"heads of block {block}");
         }
     }
 
@@ -53,7 +54,7 @@ public sealed class CurvatureEstimatorTests
         ImportanceScores once = OfFeatures(1), twice = OfFeatures(2);
         for (int block = 0; block < once.Depth; block++)
         {
-            Assert.All(once.Neurons(block).ToArray().Zip(twice.Neurons(block).ToArray()), pair => Assert.Equal(4, pair.Second / pair.First, 1e-6));
+            Assert.All(once.Of(Axis.Neurons, block).ToArray().Zip(twice.Of(Axis.Neurons, block).ToArray()), pair => Assert.Equal(4, pair.Second / pair.First, 1e-6));
         }
     }
 

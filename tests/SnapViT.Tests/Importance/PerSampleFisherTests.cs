@@ -27,8 +27,8 @@ public sealed class PerSampleFisherTests
         ImportanceScores scores = estimator.Scores(), expected = SingleImageGradients.Fisher(model, crops, pairs);
         for (int block = 0; block < a.Depth; block++)
         {
-            Close(expected.Neurons(block), scores.Neurons(block));
-            Close(expected.Heads(block), scores.Heads(block));
+            Close(expected.Of(Axis.Neurons, block), scores.Of(Axis.Neurons, block));
+            Close(expected.Of(Axis.Heads, block), scores.Of(Axis.Heads, block));
         }
     }
 

@@ -79,8 +79,8 @@ public sealed class ScoreEstimatorGoldenTests
         int count = loaded.Model.Architecture.Heads;
         for (int block = 0; block < 4; block++)
         {
-            ReferenceScale(scores.Neurons(block)).ShouldBeWithinEach(1e-4, mlp.AsSpan(block * 192, 192));
-            ReferenceScale(scores.Heads(block)).ShouldBeWithinEach(1e-4, heads.AsSpan(block * count, count));
+            ReferenceScale(scores.Of(Axis.Neurons, block)).ShouldBeWithinEach(1e-4, mlp.AsSpan(block * 192, 192));
+            ReferenceScale(scores.Of(Axis.Heads, block)).ShouldBeWithinEach(1e-4, heads.AsSpan(block * count, count));
         }
     }
 
@@ -96,8 +96,8 @@ public sealed class ScoreEstimatorGoldenTests
         ImportanceScores once = first.Scores(), again = second.Scores();
         for (int block = 0; block < 4; block++)
         {
-            Assert.Equal(once.Neurons(block).ToArray(), again.Neurons(block).ToArray());
-            Assert.Equal(once.Heads(block).ToArray(), again.Heads(block).ToArray());
+            Assert.Equal(once.Of(Axis.Neurons, block).ToArray(), again.Of(Axis.Neurons, block).ToArray());
+            Assert.Equal(once.Of(Axis.Heads, block).ToArray(), again.Of(Axis.Heads, block).ToArray());
         }
     }
 

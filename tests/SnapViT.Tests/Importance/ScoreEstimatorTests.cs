@@ -191,7 +191,7 @@ public sealed class ScoreEstimatorTests
     }
 
     private static double[] All(ImportanceScores scores) =>
-        [.. Enumerable.Range(0, scores.Depth).SelectMany(block => (double[])[.. scores.Neurons(block), .. scores.Heads(block)])];
+        [.. Enumerable.Range(0, scores.Depth).SelectMany(block => (double[])[.. scores.Of(Axis.Neurons, block), .. scores.Of(Axis.Heads, block)])];
 
     /// <summary>Every score within a share of itself, or of a millionth of the largest: sums of gradients that cancel keep fewer digits.</summary>
     private static void Close(ImportanceScores expected, ImportanceScores actual, double relative)

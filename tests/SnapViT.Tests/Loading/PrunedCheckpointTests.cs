@@ -1,4 +1,5 @@
 using System.Text.Json;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Loading;
 using static TorchSharp.torch;
@@ -29,8 +30,8 @@ public sealed class PrunedCheckpointTests : IDisposable
             using var scope = NewDisposeScope();
             string key = FormattableString.Invariant($"{pair.GetProperty("mlp_ratio").GetDouble():0.0#}-{pair.GetProperty("head_ratio").GetDouble():0.0}");
             Assert.True(loaded.IsPruned);
-            Assert.Equal(Integers(kept.GetProperty("mlp_keep_counts")), loaded.Model.Widths.Select(block => block.Neurons));
-            Assert.Equal(Integers(kept.GetProperty("head_keep_counts")), loaded.Model.Widths.Select(block => block.Heads));
+            Assert.Equal(Integers(kept.GetProperty("mlp_keep_counts")), loaded.Model.Widths.Select(block => block[Axis.Neurons]));
+            Assert.Equal(Integers(kept.GetProperty("head_keep_counts")), loaded.Model.Widths.Select(block => block[Axis.Heads]));
             loaded.Model.Embed(io.Float("images")).ShouldBeWithin(1e-5, expected.Float($"prunable.features.{key}"));
         }
     }

@@ -24,8 +24,8 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
         for (int block = 0; block < _a.Depth; block++)
         {
             string prefix = $"blocks.{block}.";
-            tokens = Add(tokens, Attention(Norm(tokens, prefix + "norm1"), prefix, model.Widths[block].Heads), prefix + "ls1.gamma");
-            tokens = Add(tokens, Mlp(Norm(tokens, prefix + "norm2"), prefix + "mlp.", model.Widths[block].Neurons, _a.Mlp), prefix + "ls2.gamma");
+            tokens = Add(tokens, Attention(Norm(tokens, prefix + "norm1"), prefix, model.Widths[block][Axis.Heads]), prefix + "ls1.gamma");
+            tokens = Add(tokens, Mlp(Norm(tokens, prefix + "norm2"), prefix + "mlp.", model.Widths[block][Axis.Neurons], _a.Mlp), prefix + "ls2.gamma");
             stages.Add(tokens);
         }
 

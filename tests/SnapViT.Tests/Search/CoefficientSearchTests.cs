@@ -6,7 +6,7 @@ namespace SnapViT.Tests.Search;
 
 public sealed class CoefficientSearchTests
 {
-    private static readonly ScoreCoefficients Start = ScoreCoefficients.Initial(3, 2);
+    private static readonly ScoreCoefficients Start = ScoreCoefficients.Initial(SmallModels.Widths((2, 7), (2, 7), (2, 7)));
 
     [Fact]
     public void The_start_is_evaluated_first_and_kept_when_nothing_beats_it()
@@ -20,7 +20,7 @@ public sealed class CoefficientSearchTests
     [Fact]
     public void The_best_of_all_candidates_is_returned()
     {
-        ScoreCoefficients target = new(Enumerable.Repeat(0.5, 9).ToArray(), 3, 2);
+        ScoreCoefficients target = Start.With(Enumerable.Repeat(0.5, 9).ToArray());
         SearchResult result = CoefficientSearch.Run(Start, candidate => Distance(candidate, target), new SearchOptions { Evaluations = 400 });
         Assert.Equal(result.History.Min(), result.BestFitness);
         Assert.Equal(result.BestFitness, Distance(result.Best, target));

@@ -15,7 +15,7 @@ public sealed class FitnessTests : IDisposable
     private const int Count = 12;
     private static readonly ViTArchitecture Vit = SmallModels.Vit;
     private static readonly ImportanceScores Scores = SmallModels.Scores(Vit);
-    private static readonly ScoreCoefficients Start = ScoreCoefficients.Initial(Vit.Depth, Vit.Heads);
+    private static readonly ScoreCoefficients Start = ScoreCoefficients.Initial(Vit.FullWidths);
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     private readonly VisionTransformer _model = SmallModels.Create(Vit);
@@ -72,9 +72,9 @@ public sealed class FitnessTests : IDisposable
     {
         double[] vector = Start.Vector.ToArray();
         double expected = Evaluate(new FitnessOptions());
-        Assert.Equal(expected, Evaluate(new FitnessOptions(), new ScoreCoefficients([.. vector.Select((factor, i) => i % 2 == 0 ? -factor : factor)], Vit.Depth, Vit.Heads)));
-        Assert.Equal(expected, Evaluate(new FitnessOptions(), new ScoreCoefficients([.. vector.Select(factor => 4 * factor)], Vit.Depth, Vit.Heads)));
-        Assert.NotEqual(expected, Evaluate(new FitnessOptions(), new ScoreCoefficients([.. vector.Reverse()], Vit.Depth, Vit.Heads)));
+        Assert.Equal(expected, Evaluate(new FitnessOptions(), Start.With([.. vector.Select((factor, i) => i % 2 == 0 ? -factor : factor)])));
+        Assert.Equal(expected, Evaluate(new FitnessOptions(), Start.With([.. vector.Select(factor => 4 * factor)])));
+        Assert.NotEqual(expected, Evaluate(new FitnessOptions(), Start.With([.. vector.Reverse()])));
     }
 
     // Images of the wrong shape fail as soon as one is embedded, so the fault that is told shows that none was.
@@ -102,7 +102,7 @@ public sealed class FitnessTests : IDisposable
         using VisionTransformer model = SmallModels.Create(clip);
         using Tensor two = SmallModels.Images(clip, 2);
         using Fitness fitness = new(model, SmallModels.Scores(clip), () => [two.alias()], new FitnessOptions { PcaComponents = clip.ProjectionDim });
-        Assert.True(double.IsFinite(fitness.Evaluate(ScoreCoefficients.Initial(clip.Depth, clip.Heads), Stop)));
+        Assert.True(double.IsFinite(fitness.Evaluate(ScoreCoefficients.Initial(clip.FullWidths), Stop)));
     }
 
     [Fact]

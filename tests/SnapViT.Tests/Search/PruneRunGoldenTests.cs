@@ -1,4 +1,5 @@
 using System.Text.Json;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Core.Search;
@@ -44,7 +45,7 @@ public sealed class PruneRunGoldenTests
         double[] means = golden.Names.Contains("mean") ? golden.Doubles("mean") : [];
         Queue<double> normals = new(golden.Doubles("normals"));
         int n = start.Length, compared = 0;
-        Close([.. ScoreCoefficients.Initial(Blocks, (n / Blocks) - 1).Vector], start, 1e-7);
+        Close([.. ScoreCoefficients.Initial(Widths(n)).Vector], start, 1e-7);
         Xnes search = new(start, normals.Dequeue, new XnesOptions { Float32Mean = true, InitialA = run.EndsWith(".cov", StringComparison.Ordinal) ? InitialA() : null });
         for (int step = 0; step < fitness.Length; step++)
         {
@@ -73,16 +74,16 @@ public sealed class PruneRunGoldenTests
         float[] neurons = golden.Floats("mlp_scores"), heads = golden.Floats("head_scores");
         for (int block = 0; block < Blocks; block++)
         {
-            ReferenceScale(scaled.Neurons(block)).ShouldBeWithinEach(1e-4, neurons.AsSpan(block * scaled.NeuronsPerBlock, scaled.NeuronsPerBlock));
-            ReferenceScale(scaled.Heads(block)).ShouldBeWithinEach(1e-4, heads.AsSpan(block * scaled.HeadsPerBlock, scaled.HeadsPerBlock));
+            ReferenceScale(scaled.Of(Axis.Neurons, block)).ShouldBeWithinEach(1e-4, neurons.AsSpan(block * scaled.Counts[0][Axis.Neurons], scaled.Counts[0][Axis.Neurons]));
+            ReferenceScale(scaled.Of(Axis.Heads, block)).ShouldBeWithinEach(1e-4, heads.AsSpan(block * scaled.Counts[0][Axis.Heads], scaled.Counts[0][Axis.Heads]));
         }
 
         using ElasticViT elastic = new(loaded.Model, scaled, new KeepFloors());
         foreach ((string key, double mlp, double head) in new[] { ("mlp-0.35-heads-0.2", 0.35, 0.2), ("mlp-0.65-heads-0.5", 0.65, 0.5) })
         {
             SubnetPlan plan = elastic.Planner.Plan(Budget.Ratios(mlp, head));
-            Assert.Equal(golden.Longs($"pruned.{key}.fc2_cols"), plan.Widths.Select(block => (long)block.Neurons));
-            Assert.Equal(golden.Longs($"pruned.{key}.proj_cols"), plan.Widths.Select(block => (long)block.Heads * loaded.Model.Architecture.HeadDim));
+            Assert.Equal(golden.Longs($"pruned.{key}.fc2_cols"), plan.Widths.Select(block => (long)block[Axis.Neurons]));
+            Assert.Equal(golden.Longs($"pruned.{key}.proj_cols"), plan.Widths.Select(block => (long)block[Axis.Heads] * loaded.Model.Architecture.HeadDim));
         }
     }
 
@@ -90,7 +91,10 @@ public sealed class PruneRunGoldenTests
 
     private static LoadedModel Model(string run) => Golden.Model(run.Split('.')[0]);
 
-    private static ScoreCoefficients Factors(ReadOnlySpan<double> vector) => new(vector, Blocks, (vector.Length / Blocks) - 1);
+    private static ScoreCoefficients Factors(ReadOnlySpan<double> vector) => new(vector, Widths(vector.Length));
+
+    /// <summary>Widths of a model with so many factors.</summary>
+    private static SubnetWidths Widths(int factors) => SubnetWidths.Uniform(Blocks, new BlockWidths { [Axis.Heads] = (factors / Blocks) - 1 });
 
     private static FitnessOptions Options(string run)
     {

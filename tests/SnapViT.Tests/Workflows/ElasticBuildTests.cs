@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
@@ -39,7 +40,7 @@ public sealed class ElasticBuildTests : IDisposable
     {
         ElasticScores first = _site.Build().Scores;
         ElasticScores second = _site.Build(BuildSite.Options with { Seed = 43 }).Scores;
-        Assert.NotEqual(first.Local.Neurons(0).ToArray(), second.Local.Neurons(0).ToArray());
+        Assert.NotEqual(first.Local.Of(Axis.Neurons, 0).ToArray(), second.Local.Of(Axis.Neurons, 0).ToArray());
     }
 
     [Fact]
@@ -98,11 +99,11 @@ public sealed class ElasticBuildTests : IDisposable
         ImportanceScores byLoss = _site.Build(loss).Scores.Local;
         ImportanceScores byFeatures = _site.Build(loss with { Criterion = new CurvatureCriterion { FeatureShare = 1 } }).Scores.Local, both = _site.Build(loss with { Criterion = new CurvatureCriterion { FeatureShare = 0.3 } }).Scores.Local;
         Assert.Equal("0.3", ElasticScores.Load(_site.Out).Provenance["feature_share"]);
-        int first = (int)(0.3 * byLoss.Depth * byLoss.NeuronsPerBlock);
+        int first = (int)(0.3 * byLoss.Depth * byLoss.Counts[0][Axis.Neurons]);
         Assert.Equal(Removed(byFeatures).Take(first), Removed(both).Take(first));
         Assert.NotEqual(Removed(byLoss).Take(first), Removed(both).Take(first));
         Assert.Equal(Removed(byLoss).Except(Removed(both).Take(first)), Removed(both).Skip(first));
-        Assert.Equal(byLoss.Heads(0).ToArray(), both.Heads(0).ToArray());
+        Assert.Equal(byLoss.Of(Axis.Heads, 0).ToArray(), both.Of(Axis.Heads, 0).ToArray());
     }
 
     [Theory]
@@ -133,7 +134,7 @@ public sealed class ElasticBuildTests : IDisposable
     public void Without_evaluations_the_factors_stay_at_their_start()
     {
         BuildResult result = _site.Build(BuildSite.Options with { Evaluations = 0 });
-        Assert.Equal(ScoreCoefficients.Initial(3, 4).Vector.ToArray(), result.Scores.Coefficients.Vector.ToArray());
+        Assert.Equal(ScoreCoefficients.Initial(result.Scores.Local.Counts).Vector.ToArray(), result.Scores.Coefficients.Vector.ToArray());
         Assert.Null(result.Search);
     }
 
@@ -274,8 +275,8 @@ public sealed class ElasticBuildTests : IDisposable
         BuildResult result = _site.Build(options);
         IReadOnlyDictionary<string, string> provenance = ElasticScores.Load(_site.Out).Provenance;
         Assert.Equal(("brightness", "3", "none"), (provenance["criterion"], provenance["contrast"], provenance["feature_share"]));
-        Assert.Equal(3 * 8, result.Scores.Local.Neurons(0)[0]);
-        Assert.NotEqual(0, result.Scores.Local.Neurons(0)[1]);
+        Assert.Equal(3 * 8, result.Scores.Local.Of(Axis.Neurons, 0)[0]);
+        Assert.NotEqual(0, result.Scores.Local.Of(Axis.Neurons, 0)[1]);
         Assert.Equal("contrast: expected 1 or more, found 0", Assert.Throws<SnapViTException>(() => (options with { Criterion = new BrightnessCriterion() }).Validated()).Message);
     }
 
@@ -297,8 +298,8 @@ public sealed class ElasticBuildTests : IDisposable
     /// <summary>Block and index of all neurons as they are removed.</summary>
     private static (int Block, int Index)[] Removed(ImportanceScores scores) =>
     [
-        .. Enumerable.Range(0, scores.Depth).SelectMany(block => Enumerable.Range(0, scores.NeuronsPerBlock).Select(index => (Block: block, Index: index)))
-            .OrderBy(neuron => scores.Neurons(neuron.Block)[neuron.Index]).ThenByDescending(neuron => neuron.Block).ThenByDescending(neuron => neuron.Index),
+        .. Enumerable.Range(0, scores.Depth).SelectMany(block => Enumerable.Range(0, scores.Counts[0][Axis.Neurons]).Select(index => (Block: block, Index: index)))
+            .OrderBy(neuron => scores.Of(Axis.Neurons, neuron.Block)[neuron.Index]).ThenByDescending(neuron => neuron.Block).ThenByDescending(neuron => neuron.Index),
     ];
 
     /// <summary>A criterion of this test alone: it reads whole images and second moments, and has an option.</summary>
@@ -325,10 +326,10 @@ public sealed class ElasticBuildTests : IDisposable
             public override ImportanceScores Scores(CalibrationMoments? moments)
             {
                 ImportanceScores equal = RandomScores.Of(input.Weights.Architecture, input.Seed);
-                double[,] neurons = new double[equal.Depth, equal.NeuronsPerBlock];
+                double[,] neurons = new double[equal.Depth, equal.Counts[0][Axis.Neurons]];
                 neurons[0, 0] = criterion.Contrast * _images;
                 neurons[0, 1] = Math.Abs(_brightness) * moments!.Images;
-                return equal.WithNeurons(neurons);
+                return equal.With(Axis.Neurons, neurons);
             }
 
             public override void Dispose()

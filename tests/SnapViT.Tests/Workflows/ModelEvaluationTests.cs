@@ -1,5 +1,6 @@
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Evaluation;
 using SnapViT.Models;
