@@ -1,7 +1,9 @@
 using System.Text;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Loading;
 using SnapViT.Tests.Data;
+using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Loading;
 
@@ -44,6 +46,40 @@ public sealed class ModelFileFaultTests : IDisposable
         using LoadedModel loaded = ModelFile.Load(_path);
         Assert.Equal(classes, loaded.Model.Architecture.Classes);
         Assert.Contains(($"classes {classes}", "the file's classifier; the config in it says 3"), loaded.Description.Sources);
+    }
+
+    /// <summary>What timm's trainer leaves: the weights and their moving average.</summary>
+    [Fact]
+    public void Of_two_models_in_a_file_the_one_asked_for_is_loaded()
+    {
+        CheckpointEdits.WithTensors(
+            _path,
+            tensors =>
+            {
+                foreach (TensorToWrite tensor in tensors.Values.ToArray())
+                {
+                    tensors.Remove(tensor.Entry.Name);
+                    string raw = "state_dict." + tensor.Entry.Name, average = "state_dict_ema." + tensor.Entry.Name;
+                    tensors.Add(raw, new TensorToWrite(raw, tensor.Entry.Type, tensor.Entry.Shape, tensor.Write));
+                    tensors.Add(average, CheckpointEdits.Ones(average, [.. tensor.Entry.Shape]));
+                }
+            },
+            keepMetadata: false);
+        Refused("expected one model, found 2: 'state_dict' and 'state_dict_ema'; pass --weights state_dict or --weights state_dict_ema", tensorIsNamed: false);
+        using LoadedModel average = ModelFile.Load(_path, new ModelHints { Heads = 4, Weights = "ema" });
+        using Tensor token = average.Model.Weights["cls_token"].mean();
+        Assert.Equal(1, token.item<float>());
+        Assert.Equal(SmallModels.Vit, average.Model.Architecture);
+    }
+
+    [Fact]
+    public void Images_are_not_prepared_by_a_guess_where_a_family_has_several_settings()
+    {
+        SmallModels.Save(_path, SmallModels.Architecture("clip"));
+        CheckpointEdits.WithTensors(_path, _ => { }, keepMetadata: false);
+        using LoadedModel clip = ModelFile.Load(_path, new ModelHints { Heads = 4, Activation = Activation.QuickGelu });
+        Assert.Null(clip.Preprocessing);
+        Assert.Contains("pass --preprocess clip", Assert.Throws<CheckpointFormatException>(() => clip.PreprocessingOrReference).Message, StringComparison.Ordinal);
     }
 
     [Fact]
