@@ -6,7 +6,7 @@ namespace SnapViT.Cli.Output;
 /// <summary>What a build made.</summary>
 internal static class BuildReport
 {
-    public static Report Of(string path, BuildResult result, IReadOnlyList<object> leftOut) => new(
+    public static Report Of(string path, BuildResult result) => new(
         new
         {
             Out = path,
@@ -17,7 +17,6 @@ internal static class BuildReport
             ContinuedEvaluations = result.Continued,
             result.Discarded,
             result.Skipped,
-            LeftOut = leftOut,
         },
         console =>
         {
