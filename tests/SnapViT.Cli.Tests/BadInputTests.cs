@@ -52,11 +52,11 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("build {0}/model.safetensors --images {0}/none --out {0}/out.safetensors", "{0}/none: there is no such folder")]
     [InlineData("build {0}/model.safetensors --images {0}/model.safetensors --out {0}/out.safetensors", "{0}/model.safetensors: expected a folder of images, found a file")]
-    [InlineData("build {0}/model.safetensors --images {0}/void --out {0}/out.safetensors", "{0}/void: expected JPEG, PNG, WebP or BMP images, found none among 0 files")]
-    [InlineData("build {0}/model.safetensors --images {0}/texts --out {0}/out.safetensors", "{0}/texts: expected JPEG, PNG, WebP or BMP images, found none among 2 files")]
+    [InlineData("build {0}/model.safetensors --images {0}/void --out {0}/out.safetensors", "{0}/void: expected JPEG, PNG, WebP or BMP images, found an empty folder")]
+    [InlineData("build {0}/model.safetensors --images {0}/texts --out {0}/out.safetensors", "{0}/texts: expected JPEG, PNG, WebP or BMP images, found files that are no images: 2 (1.txt, ...)")]
     [InlineData("build {0}/model.safetensors --images {0}/renamed --out {0}/out.safetensors", "1.jpg: more than 10 % of 2 files cannot be read as images, this one first: ")]
-    [InlineData("eval {0}/model.safetensors --test {0}/void", "{0}/void: expected JPEG, PNG, WebP or BMP images, found none among 0 files")]
-    [InlineData("eval {0}/model.safetensors --test {0}/photos/a", "{0}/photos/a: expected labels: one sub-folder per class, or --labels for a flat folder")]
+    [InlineData("eval {0}/model.safetensors --test {0}/void", "{0}/void: expected JPEG, PNG, WebP or BMP images, found an empty folder")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos/a", "{0}/photos/a: expected labels: one sub-folder per class, or a list of labels for a flat folder; found none")]
     [InlineData("eval {0}/model.safetensors --test {0}/photos/a --labels {0}/texts/1.txt", "{0}/photos/a: 00.jpg: the prefix '00' is not in {0}/texts/1.txt")]
     [InlineData("eval {0}/model.safetensors --test {0}/photos --labels {0}/empty.txt", "{0}/empty.txt: expected one class per line, found an empty file")]
     public async Task A_folder_that_holds_no_images_is_named(string line, string fault)
@@ -204,7 +204,7 @@ public sealed class BadInputTests : IDisposable
     {
         await Refused(
             $"build {_work.ModelPath} --images {_work.Photos}/a --out {_work.Out} --criterion cross-entropy",
-            $"{_work.Photos}/a: criterion cross-entropy: expected images of the model's 3 classes, one sub-folder each or by a label file, found 0");
+            $"{_work.Photos}/a: expected labels: one sub-folder per class, or a list of labels for a flat folder; found none");
         SmallModels.Save(_work.ModelPath, SmallModels.Architecture("dinov2"));
         await Refused(
             $"build {_work.ModelPath} --images {_work.Photos} --out {_work.Out} --criterion snip-magnitude-cross-entropy",

@@ -107,7 +107,9 @@ internal static class BuildCommand
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(path + Unfinished);
-        ImageSet images = ImageSet.FromFolder(parsed.GetRequiredValue(Images), parsed.GetValue(Labels) is string labels ? LabelFile.Read(labels) : null);
+        PhotoFolders folders = new(parsed);
+        LabelFile? labels = parsed.GetValue(Labels) is string file ? LabelFile.Read(file) : null;
+        ImageSet images = folders.Open(parsed.GetRequiredValue(Images), labels, options.Criterion.NeedsLabels);
         using LoadedModel model = Model.Load(parsed, cancellation);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
@@ -116,7 +118,7 @@ internal static class BuildCommand
             build.Finish(built, path, path + Unfinished);
             return built;
         });
-        return BuildReport.Of(path, result);
+        return BuildReport.Of(path, result, folders.LeftOut);
     }
 
     /// <summary>The criterion of the name that was given, else the preset's, with the options that belong to it.</summary>

@@ -2,7 +2,6 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
-using SnapViT.Data;
 using SnapViT.Loading;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
@@ -55,17 +54,19 @@ internal static class CutCommand
             model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Preprocess(parsed, model) });
         PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
-        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), cancellation);
-        ModelAgreement? agreement = Targets.Compare(parsed, subnet, cancellation);
+        PhotoFolders folders = new(parsed);
+        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), folders, cancellation);
+        ModelAgreement? agreement = Targets.Compare(parsed, subnet, folders, cancellation);
         IReadOnlyList<string> files = Targets.Write(parsed, subnet);
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
             : null;
-        return CutReport.Of(files, subnet.Plan, agreement, latency);
+        return CutReport.Of(files, subnet.Plan, agreement, latency, folders.LeftOut);
     }
 
-    private static Subnet Cut(ParseResult parsed, ElasticViT elastic, SubnetPlan plan, CancellationToken cancellation) => Correction.IsSequential(parsed)
+    private static Subnet Cut(
+        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, PhotoFolders folders, CancellationToken cancellation) => Correction.IsSequential(parsed)
         ? ProgressDisplay.Run(parsed, progress =>
-            elastic.CutSequentially(plan, ImageSet.FromFolder(Targets.Photos(parsed)!), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+            elastic.CutSequentially(plan, folders.Open(Targets.Photos(parsed)!), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
         : elastic.Cut(plan);
 }

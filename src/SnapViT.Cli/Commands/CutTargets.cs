@@ -2,7 +2,6 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
-using SnapViT.Data;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Onnx;
@@ -102,12 +101,12 @@ internal sealed class CutTargets
     }
 
     /// <summary>Compares the model of the smaller weights with that of the original ones; null where no photos were given.</summary>
-    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, CancellationToken cancellation)
+    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, PhotoFolders folders, CancellationToken cancellation)
     {
         OnnxPrecision precision = _onnxOptions.Read(parsed).Precision;
         return Photos(parsed) is string folder && precision != OnnxPrecision.Float32
             ? ProgressDisplay.Run(parsed, progress =>
-                subnet.CompareOnnx(precision, ImageSet.FromFolder(folder), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+                subnet.CompareOnnx(precision, folders.Open(folder), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
             : null;
     }
 }

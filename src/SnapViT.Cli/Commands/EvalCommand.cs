@@ -48,8 +48,9 @@ internal static class EvalCommand
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         LabelFile? labels = parsed.GetValue(Labels) is string path ? LabelFile.Read(path) : null;
-        ImageSet test = ImageSet.FromFolder(parsed.GetRequiredValue(Test), labels);
-        ImageSet? train = parsed.GetValue(Train) is string folder ? ImageSet.FromFolder(folder, labels) : null;
+        PhotoFolders folders = new(parsed);
+        ImageSet test = folders.Open(parsed.GetRequiredValue(Test), labels, needsLabels: true);
+        ImageSet? train = parsed.GetValue(Train) is string folder ? folders.Open(folder, labels, needsLabels: true) : null;
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
         RequireForPhotos(parsed, scores);
         Budget[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
@@ -72,11 +73,12 @@ internal static class EvalCommand
             }
 
             SubnetPlan[] plans = [elastic.Plan(Budget.Whole), .. budgets.Select(budget => elastic.Plan(budget, how))];
-            ImageSet? photos = Correction.IsSequential(parsed) ? ImageSet.FromFolder(parsed.GetValue(Images)!) : null;
+            ImageSet? photos = Correction.IsSequential(parsed) ? folders.Open(parsed.GetValue(Images)!) : null;
             return Measure(evaluation, elastic, plans, photos, parsed.GetValue(GlobalOptions.Seed), test, train, progress, cancellation);
         });
         bool isElastic = scores is not null;
-        return EvaluationReport.Of(preprocessing, precision, isElastic ? rows[0] : null, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!.Skipped);
+        EvaluationRow? unpruned = isElastic ? rows[0] : null;
+        return EvaluationReport.Of(preprocessing, precision, unpruned, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!.Skipped, folders.LeftOut);
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(

@@ -6,7 +6,7 @@ namespace SnapViT.Cli.Output;
 /// <summary>What a build made.</summary>
 internal static class BuildReport
 {
-    public static Report Of(string path, BuildResult result) => new(
+    public static Report Of(string path, BuildResult result, IReadOnlyList<object> leftOut) => new(
         new
         {
             Out = path,
@@ -17,6 +17,7 @@ internal static class BuildReport
             ContinuedEvaluations = result.Continued,
             result.Discarded,
             result.Skipped,
+            LeftOut = leftOut,
         },
         console =>
         {

@@ -8,13 +8,25 @@ namespace SnapViT.Cli.Output;
 /// <summary>What a cut kept and wrote.</summary>
 internal static class CutReport
 {
-    public static Report Of(IReadOnlyList<string> paths, SubnetPlan plan, ModelAgreement? agreement, MeasuredLatency? latency)
+    public static Report Of(
+        IReadOnlyList<string> paths, SubnetPlan plan, ModelAgreement? agreement, MeasuredLatency? latency, IReadOnlyList<object> leftOut)
     {
         WrittenFile[] files = [.. paths.Select(WrittenFile.Of)];
         long fullParameters = CostModel.Parameters(plan.Architecture, plan.Architecture.FullWidths);
         long fullFlops = CostModel.Flops(plan.Architecture, plan.Architecture.FullWidths);
         return new Report(
-            new { Files = files, Mlp = plan.Removed[Axis.Neurons], Heads = plan.Removed[Axis.Heads], plan.Parameters, plan.Flops, Blocks = plan.Widths, Latency = latency, Agreement = agreement },
+            new
+            {
+                Files = files,
+                Mlp = plan.Removed[Axis.Neurons],
+                Heads = plan.Removed[Axis.Heads],
+                plan.Parameters,
+                plan.Flops,
+                Blocks = plan.Widths,
+                Latency = latency,
+                Agreement = agreement,
+                LeftOut = leftOut,
+            },
             console =>
             {
                 console.WriteLine(

@@ -9,8 +9,22 @@ namespace SnapViT.Cli.Output;
 /// <summary>A row per sub-network.</summary>
 internal static class EvaluationReport
 {
-    public static Report Of(Preprocessing preprocessing, ScalarType precision, EvaluationRow? unpruned, IReadOnlyList<EvaluationRow> rows, IReadOnlyList<SkippedImage> skipped) => new(
-        new { Preprocessing = preprocessing.Describe(), Precision = precision == ScalarType.BFloat16 ? "bf16" : "fp32", Unpruned = unpruned is null ? null : Row(unpruned), Rows = rows.Select(Row), Skipped = skipped },
+    public static Report Of(
+        Preprocessing preprocessing,
+        ScalarType precision,
+        EvaluationRow? unpruned,
+        IReadOnlyList<EvaluationRow> rows,
+        IReadOnlyList<SkippedImage> skipped,
+        IReadOnlyList<object> leftOut) => new(
+        new
+        {
+            Preprocessing = preprocessing.Describe(),
+            Precision = precision == ScalarType.BFloat16 ? "bf16" : "fp32",
+            Unpruned = unpruned is null ? null : Row(unpruned),
+            Rows = rows.Select(Row),
+            Skipped = skipped,
+            LeftOut = leftOut,
+        },
         console =>
         {
             console.WriteLine($"preprocessing: {preprocessing.Describe()}");

@@ -12,8 +12,6 @@ namespace SnapViT.Data;
 /// </summary>
 public sealed class ImageSet
 {
-    private static readonly string[] Extensions = [".jpg", ".jpeg", ".png", ".webp", ".bmp"];
-
     /// <summary>A set of images.</summary>
     /// <param name="source">Where the images come from, for messages: a path, or any name.</param>
     /// <param name="entries">The images, in order; at least one, each with a name of its own.</param>
@@ -44,41 +42,42 @@ public sealed class ImageSet
     /// <summary>Whether every image has a label.</summary>
     public bool IsLabelled => Entries.All(entry => entry.Label is not null);
 
+    /// <summary>What the source holds beside the images, by kind: what was left out, and why. Empty for a set that is no folder's.</summary>
+    public IReadOnlyList<LeftOut> LeftOut { get; private init; } = [];
+
     /// <summary>
-    /// The images of a folder and its sub-folders (<c>.jpg .jpeg .png .webp .bmp</c>), in ordinal order of their names, the same on every machine. Where
-    /// every image is in a sub-folder, the sub-folders are the classes.
+    /// The photos of a folder and its sub-folders (<c>.jpg .jpeg .png .webp .bmp</c>), in ordinal order of their names, the same on every machine. Where
+    /// photos are in sub-folders, the sub-folders are the classes; a photo beside them has none. Hidden entries, files that are no photos, links to what is
+    /// there already and the like are in <see cref="LeftOut"/>.
     /// </summary>
     /// <param name="path">The folder.</param>
     /// <param name="labels">For a flat folder: the class of every file name's prefix before the first underscore; null for none.</param>
     /// <exception cref="ImageException">There is no such folder, no image in it, or a prefix that the labels lack.</exception>
     public static ImageSet FromFolder(string path, LabelFile? labels = null)
     {
-        if (!Directory.Exists(path))
+        FolderScan scan = FolderScan.Of(path);
+        if (scan.Found.Count == 0)
         {
-            throw new ImageException(path, File.Exists(path) ? "expected a folder of images, found a file" : "there is no such folder");
+            string others = scan.LeftOut.Count == 0 ? "an empty folder" : string.Join("; ", scan.LeftOut);
+            throw new ImageException(path, $"expected {FolderScan.Formats} images, found {others}");
         }
 
         string root = Path.GetFullPath(path);
-        string[] all = [.. Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories)];
-        (string Name, string File)[] images = [.. all
-            .Where(file => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
-            .Select(file => (Name: Path.GetRelativePath(root, file).Replace(Path.DirectorySeparatorChar, '/'), File: file))
-            .OrderBy(entry => entry.Name, StringComparer.Ordinal)];
-        if (images.Length == 0)
-        {
-            throw new ImageException(path, $"expected JPEG, PNG, WebP or BMP images, found none among {all.Length} files");
-        }
-
         if (labels is not null)
         {
-            return new ImageSet(path, images.Select(image => ImageEntry.FromFile(image.File, image.Name, OfPrefix(path, image.Name, labels))), labels.Names);
+            return new ImageSet(path, scan.Found.Select(photo => Entry(photo, OfPrefix(path, photo.Name, labels))), labels.Names) { LeftOut = scan.LeftOut };
         }
 
-        bool inFolders = images.All(image => image.Name.Contains('/', StringComparison.Ordinal));
-        string[] classes = inFolders ? [.. images.Select(image => TopFolder(image.Name)).Distinct().Order(StringComparer.Ordinal)] : [];
-        return new ImageSet(path, images.Select(image => ImageEntry.FromFile(image.File, image.Name, inFolders ? OfFolder(image.Name) : null)), classes);
+        bool inFolders = scan.Found.Any(photo => photo.Folder is not null);
+        string[] classes = inFolders ? [.. scan.TopFolders] : [];
+        return new ImageSet(path, scan.Found.Select(photo => Entry(photo, photo.Folder is null ? null : OfFolder(photo.Folder))), classes)
+        {
+            LeftOut = inFolders ? [.. scan.LeftOut, .. EmptyClasses(scan)] : scan.LeftOut,
+        };
 
-        int OfFolder(string name) => Array.BinarySearch(classes, TopFolder(name), StringComparer.Ordinal);
+        ImageEntry Entry(FolderScan.Photo photo, int? label) => ImageEntry.FromFile(Path.Combine(root, photo.Name), photo.Name, label);
+
+        int OfFolder(string folder) => Array.BinarySearch(classes, folder, StringComparer.Ordinal);
     }
 
     /// <summary>A list of files, in this order, without labels; a file's name is its path as given.</summary>
@@ -98,7 +97,7 @@ public sealed class ImageSet
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         int[] order = [.. Enumerable.Range(0, Count)];
         SeededRandom.ForPurpose(seed, "image sample").Shuffle(order.AsSpan());
-        return new ImageSet(Source, order.Take(count).Order().Select(index => Entries[index]), Classes);
+        return new ImageSet(Source, order.Take(count).Order().Select(index => Entries[index]), Classes) { LeftOut = LeftOut };
     }
 
     /// <summary>Some of the images, with their labels and classes, in the order of the set.</summary>
@@ -107,7 +106,31 @@ public sealed class ImageSet
     public ImageSet Where(Func<ImageEntry, bool> keep)
     {
         ImageEntry[] kept = [.. Entries.Where(keep)];
-        return kept.Length > 0 ? new ImageSet(Source, kept, Classes) : throw new ImageException(Source, "expected images that are left after the choice, found none");
+        return kept.Length > 0
+            ? new ImageSet(Source, kept, Classes) { LeftOut = LeftOut }
+            : throw new ImageException(Source, "expected images that are left after the choice, found none");
+    }
+
+    /// <summary>
+    /// The images that have a label; those without one are left out as long as they are fewer, such as a photo that lies beside class folders.
+    /// </summary>
+    /// <exception cref="ImageException">No image has a label, or most have none.</exception>
+    public ImageSet Labelled()
+    {
+        if (IsLabelled)
+        {
+            return this;
+        }
+
+        ImageEntry[] without = [.. Entries.Where(entry => entry.Label is null)];
+        if (without.Length * 2 > Count)
+        {
+            string found = without.Length == Count ? "none" : $"{without.Length} of {Count} photos without a label";
+            throw new ImageException(Source, $"expected labels: one sub-folder per class, or a list of labels for a flat folder; found {found}");
+        }
+
+        LeftOut left = new(LeftOutKind.NoLabel, "photos beside the class folders", without.Length, without[0].Name);
+        return new ImageSet(Source, Entries.Where(entry => entry.Label is not null), Classes) { LeftOut = [.. LeftOut, left] };
     }
 
     /// <summary>SHA-256 over names and lengths of the images in order, lower-case hexadecimal: the identity of the set. Contents are not read.</summary>
@@ -151,7 +174,11 @@ public sealed class ImageSet
         return labels.Find(prefix) ?? throw new ImageException(path, $"{name}: the prefix '{prefix}' is not in {labels.Path}");
     }
 
-    private static string TopFolder(string name) => name[..name.IndexOf('/', StringComparison.Ordinal)];
+    private static LeftOut[] EmptyClasses(FolderScan scan)
+    {
+        string[] empty = [.. scan.TopFolders.Except(scan.Found.Select(photo => photo.Folder), StringComparer.Ordinal)!];
+        return empty.Length == 0 ? [] : [new LeftOut(LeftOutKind.EmptyClass, "class folders without a photo", empty.Length, empty[0])];
+    }
 }
 
 /// <summary>A list of classes: line n (from 0) holds the identifier of class n, then its names.</summary>

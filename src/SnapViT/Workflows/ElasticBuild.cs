@@ -63,6 +63,7 @@ public sealed class ElasticBuild
         _whole = ImagePreparation.Whole(preprocessing);
         _options = options.Validated();
         RequireRatiosWithinFloors();
+        images = Criterion.NeedsLabels ? images.Labelled() : images;
         RequireLabels(images);
         _progress = progress;
         _images = images.Sample(options.Samples, options.Seed);
@@ -147,7 +148,7 @@ public sealed class ElasticBuild
             throw new SnapViTException(ErrorKind.Architecture, $"criterion {Criterion}: expected a model with a classifier, found none in {_source.Path}");
         }
 
-        if (images.Classes.Count != classes || !images.IsLabelled)
+        if (images.Classes.Count != classes)
         {
             throw new ImageException(
                 images.Source, $"criterion {Criterion}: expected images of the model's {classes} classes, one sub-folder each or by a label file, found {images.Classes.Count}");

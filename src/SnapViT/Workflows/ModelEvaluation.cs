@@ -37,8 +37,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(test);
-        RequireLabels(test);
-        using Pass? training = train is null ? null : Embed(models, RequireLabels(train), "training images", new Wanted(Features: true, Hits: false), cancellation);
+        test = test.Labelled();
+        train = train?.Labelled();
+        using Pass? training = train is null ? null : Embed(models, train, "training images", new Wanted(Features: true, Hits: false), cancellation);
         if (train is not null && !train.Classes.SequenceEqual(test.Classes))
         {
             throw new ImageException(train.Source, $"expected the classes of {test.Source} ({test.Classes.Count}), found others ({train.Classes.Count})");
@@ -69,10 +70,6 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         using NearestNeighbours neighbours = new(train, training.Labels, Math.Min(NearestNeighbours.PaperNeighbours, training.Labels.Count));
         return neighbours.Accuracy(test, testing.Labels);
     }
-
-    private static ImageSet RequireLabels(ImageSet images) => images.IsLabelled
-        ? images
-        : throw new ImageException(images.Source, "expected labels: one sub-folder per class, or --labels for a flat folder");
 
     private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageSet images, string stage, Wanted wanted, CancellationToken cancellation)
     {

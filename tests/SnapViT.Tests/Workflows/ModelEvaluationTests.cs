@@ -110,7 +110,7 @@ public sealed class ModelEvaluationTests : IDisposable
     {
         using TemporaryImages flat = new();
         ImageException exception = Assert.Throws<ImageException>(() => Evaluate(4).Run([_model], flat.PutMany(3), null, Stop));
-        Assert.Equal($"{flat.Root}: expected labels: one sub-folder per class, or --labels for a flat folder", exception.Message);
+        Assert.Equal($"{flat.Root}: expected labels: one sub-folder per class, or a list of labels for a flat folder; found none", exception.Message);
     }
 
     [Fact]
