@@ -27,7 +27,7 @@ public sealed class ReadmeSampleTests : IDisposable
     public void The_sample_builds_cuts_and_embeds()
     {
         DemoModel.Extract(In("model.safetensors")).Dispose();
-        string first = DemoImages.Write(In("photos"), seed: 1, perClass: 1).Entries[0].Location;
+        string first = DemoImages.WriteUnlabelled(In("photos"), seed: 1, perClass: 1).Entries[0].Location;
         File.Copy(first, In("photo.png"));
         using Process sample = Process.Start(new ProcessStartInfo("dotnet")
         {
