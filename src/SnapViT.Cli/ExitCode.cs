@@ -13,7 +13,7 @@ internal static class ExitCode
     public static int Report(Exception exception, TextWriter error, bool verbose)
     {
         int code = Of(exception);
-        string line = code == Interrupted ? "interrupted" : OneLine(exception);
+        string line = code == Interrupted ? "interrupted" : exception.Message.ReplaceLineEndings(" ");
         error.WriteLine(code == InternalFailure ? $"snapvit: internal failure: {exception.GetType().Name}: {line}" : $"snapvit: {line}");
         if (verbose)
         {
@@ -27,21 +27,11 @@ internal static class ExitCode
         return code;
     }
 
-    /// <summary>The message as one line, without the name of the parameter that .NET appends: it is this program's, not the user's.</summary>
-    private static string OneLine(Exception exception)
-    {
-        string message = exception.Message.ReplaceLineEndings(" ");
-        return exception is ArgumentException { ParamName: string name } ? message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : message;
-    }
-
     private static int Of(Exception exception) => exception switch
     {
         OperationCanceledException => Interrupted,
         SnapViTException => WrongInput,
-        IOException or UnauthorizedAccessException or FormatException => WrongInput,
-
-        // The library's own checks of what it was given; a null is a fault of this program.
-        ArgumentException and not ArgumentNullException => WrongInput,
+        IOException or UnauthorizedAccessException => WrongInput,
         _ => InternalFailure,
     };
 }

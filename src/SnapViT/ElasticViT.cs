@@ -167,13 +167,13 @@ public sealed class ElasticViT : IDisposable
 
     /// <summary>The largest sub-network within a budget, as views: no weight is copied, but for corrected layers, which are the sub-network's own.</summary>
     /// <inheritdoc cref="Plan"/>
-    /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
     /// <exception cref="ObjectDisposedException">This object is disposed.</exception>
     public Subnet At(Budget budget, PlanOptions? options = null) => At(Plan(budget, options));
 
     /// <summary>The sub-network of a plan, as views.</summary>
     /// <param name="plan">A plan of this model.</param>
-    /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
     /// <exception cref="ObjectDisposedException">This object is disposed.</exception>
     public Subnet At(SubnetPlan plan)
     {
@@ -244,7 +244,8 @@ public sealed class ElasticViT : IDisposable
     /// <param name="folder">The folder to write: new or empty; it is complete or not there.</param>
     /// <param name="subnets">A name per sub-network of this model, its graph's file without <c>.onnx</c>; taken one by one, and the caller's to dispose.</param>
     /// <param name="options">Precision and outputs; null for the defaults.</param>
-    /// <exception cref="ArgumentException">A name is given twice, a sub-network is of another model, or logits are asked of one without a classifier.</exception>
+    /// <exception cref="ArgumentException">A sub-network is of another model.</exception>
+    /// <exception cref="SnapViTException">A name is given twice, or logits are asked of a model without a classifier.</exception>
     /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
     public OnnxFamilyFiles SaveOnnxFamily(string folder, IEnumerable<(string Name, Subnet Subnet)> subnets, OnnxOptions? options = null)
     {

@@ -92,28 +92,28 @@ public sealed class Subnet : IDisposable
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <returns>Logits, float32 [B, classes].</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
-    /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    /// <exception cref="SnapViTException">The model has no classifier.</exception>
     /// <exception cref="ObjectDisposedException">This object is disposed.</exception>
     public Tensor Classify(Tensor images) => Model.Logits(images);
 
     /// <summary>Class scores of one image file, [1, classes].</summary>
     /// <inheritdoc cref="Embed(string)"/>
-    /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    /// <exception cref="SnapViTException">The model has no classifier.</exception>
     public Tensor Classify(string path) => Apply(Model.Logits, Decode([ImageEntry.FromFile(path)]));
 
     /// <summary>Class scores of one encoded image, [1, classes].</summary>
     /// <inheritdoc cref="Embed(ReadOnlySpan{byte})"/>
-    /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    /// <exception cref="SnapViTException">The model has no classifier.</exception>
     public Tensor Classify(ReadOnlySpan<byte> encoded) => Apply(Model.Logits, [Decode(encoded)]);
 
     /// <summary>Class scores of one encoded image, [1, classes].</summary>
     /// <inheritdoc cref="Embed(Stream)"/>
-    /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    /// <exception cref="SnapViTException">The model has no classifier.</exception>
     public Tensor Classify(Stream encoded) => Apply(Model.Logits, [Decode(encoded)]);
 
     /// <summary>Class scores of several images in one forward pass, [B, classes].</summary>
     /// <inheritdoc cref="Embed(IReadOnlyList{ImageEntry})"/>
-    /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    /// <exception cref="SnapViTException">The model has no classifier.</exception>
     public Tensor Classify(IReadOnlyList<ImageEntry> images) => Apply(Model.Logits, Decode(images));
 
     /// <summary>One vector per patch after the final norm, without gradients; class, distillation and register tokens are left out.</summary>
@@ -176,13 +176,13 @@ public sealed class Subnet : IDisposable
     /// <param name="path">The .onnx file to write; atomically.</param>
     /// <param name="options">Precision and outputs; null for the defaults.</param>
     /// <returns>The files written.</returns>
-    /// <exception cref="ArgumentException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
+    /// <exception cref="SnapViTException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
     /// <exception cref="IOException">A file cannot be written.</exception>
     public IReadOnlyList<string> ToOnnx(string path, OnnxOptions? options = null) => OnnxExport.Save(path, Model, Config, options);
 
     /// <summary>Writes a PyTorch state dict with the names of timm's <c>VisionTransformer</c>, atomically.</summary>
     /// <param name="path">The file to write.</param>
-    /// <exception cref="ArgumentException">timm's <c>VisionTransformer</c> has no such model.</exception>
+    /// <exception cref="SnapViTException">timm's <c>VisionTransformer</c> has no such model.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void SaveTorch(string path) => TorchStateDict.Save(path, Model);
 

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 
 namespace SnapViT;
@@ -68,7 +69,7 @@ public sealed class SubnetPool : IDisposable
 
     /// <summary>The sub-network of a plan, remembered or made now. The caller disposes the lease, not the sub-network.</summary>
     /// <param name="plan">A plan of the elastic model's planner.</param>
-    /// <exception cref="ArgumentException">A layer cannot be corrected (<see cref="Correction.ElasticCorrection.At"/>); the next request tries again.</exception>
+    /// <exception cref="SnapViTException">A layer cannot be corrected (<see cref="Correction.ElasticCorrection.At"/>); the next request tries again.</exception>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
     public SubnetLease Lease(SubnetPlan plan)
     {

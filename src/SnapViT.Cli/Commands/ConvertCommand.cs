@@ -2,6 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Formats;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;
@@ -46,7 +47,7 @@ internal static class ConvertCommand
         {
             (string scores, null) => ConvertScores(parsed, scores, description.Architecture, path),
             (null, string format) => ConvertModel(archive, description, StateDictFormats.Named(format), path),
-            _ => throw new ArgumentException("convert: expected one of --to FORMAT and --scores FILE"),
+            _ => throw new SnapViTException(ErrorKind.Option, "convert: expected one of --to FORMAT and --scores FILE"),
         };
         return new Report(new { Out = path, Written = written }, console => console.WriteLine($"{path}: {written}"));
     }
@@ -67,7 +68,7 @@ internal static class ConvertCommand
         }
 
         string type = parsed.GetValue(ModelType)
-            ?? throw new ArgumentException($"--model-type: expected one of {string.Join(", ", ReferenceScores.ModelTypes)}, found nothing");
+            ?? throw new SnapViTException(ErrorKind.Option, $"--model-type: expected one of {string.Join(", ", ReferenceScores.ModelTypes)}, found nothing");
         ReferenceScores.From(read, architecture, type).Save(path);
         return "the scores in the format of the reference";
     }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Onnx;
@@ -38,17 +39,17 @@ internal sealed class CutTargets
         string[] paths = [.. new[] { _out, _onnx, _torch, _hub }.Select(parsed.GetValue).Append(config).OfType<string>()];
         if (paths.Length == 0)
         {
-            throw new ArgumentException("expected at least one file to write: --out, --onnx, --pt or --hub, found none");
+            throw new SnapViTException(ErrorKind.Option, "expected at least one file to write: --out, --onnx, --pt or --hub, found none");
         }
 
         if (parsed.GetValue(_onnx) is null && _onnxOptions.Given(parsed))
         {
-            throw new ArgumentException("--fp16, --int8 and --onnx-outputs: expected --onnx FILE with them, found none");
+            throw new SnapViTException(ErrorKind.Option, "--fp16, --int8 and --onnx-outputs: expected --onnx FILE with them, found none");
         }
 
         if (Photos(parsed) is not null && !correctsByPhotos && _onnxOptions.Read(parsed).Precision == OnnxPrecision.Float32)
         {
-            throw new ArgumentException("--images: expected --correction sequential, or --fp16 or --int8 with it, for float32 weights lose nothing; found none");
+            throw new SnapViTException(ErrorKind.Option, "--images: expected --correction sequential, or --fp16 or --int8 with it, for float32 weights lose nothing; found none");
         }
 
         _onnxOptions.Read(parsed);

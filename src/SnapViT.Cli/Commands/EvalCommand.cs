@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -114,7 +115,7 @@ internal static class EvalCommand
         Correction.RequirePhotos(parsed, photos);
         if (photos is not null && (scores is null || !Correction.IsSequential(parsed)))
         {
-            throw new ArgumentException("--images: expected --scores FILE and --correction sequential with it, found others");
+            throw new SnapViTException(ErrorKind.Option, "--images: expected --scores FILE and --correction sequential with it, found others");
         }
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using SnapViT.Core.Errors;
 using SnapViT.Tensors;
 using static TorchSharp.torch;
 
@@ -37,7 +38,7 @@ internal static class GlobalOptions
         int threads = parsed.GetValue(Threads);
         if (threads < 0)
         {
-            throw new ArgumentException($"--threads: expected 0 or more, found {threads}");
+            throw new SnapViTException(ErrorKind.Option, $"--threads: expected 0 or more, found {threads}");
         }
 
         if (threads > Environment.ProcessorCount)

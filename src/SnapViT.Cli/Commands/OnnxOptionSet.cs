@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SnapViT.Core.Errors;
 using SnapViT.Export;
 using SnapViT.Onnx;
 
@@ -25,7 +26,7 @@ internal sealed class OnnxOptionSet
     {
         bool half = parsed.GetValue(_half), int8 = parsed.GetValue(_int8);
         return half && int8
-            ? throw new ArgumentException("expected one of --fp16 and --int8, found both")
+            ? throw new SnapViTException(ErrorKind.Option, "expected one of --fp16 and --int8, found both")
             : new OnnxOptions
             {
                 Precision = half ? OnnxPrecision.Float16 : int8 ? OnnxPrecision.Int8 : OnnxPrecision.Float32,

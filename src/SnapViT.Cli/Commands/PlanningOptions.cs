@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Loading;
 using SnapViT.Workflows;
@@ -43,12 +44,12 @@ internal sealed class PlanningOptions
     {
         if (parsed.GetValue(_align) is not (1 or 8 or 16 or 32 or 64) and int align)
         {
-            throw new ArgumentException($"--align: expected 8, 16, 32 or 64, or 1 for none, found {align}");
+            throw new SnapViTException(ErrorKind.Option, $"--align: expected 8, 16, 32 or 64, or 1 for none, found {align}");
         }
 
         if (parsed.GetValue(_batch) is < 1 and int batch)
         {
-            throw new ArgumentException($"--latency-batch: expected at least 1, found {batch}");
+            throw new SnapViTException(ErrorKind.Option, $"--latency-batch: expected at least 1, found {batch}");
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Architecture;
 
@@ -111,7 +112,7 @@ public sealed record ViTArchitecture
 
     /// <summary>Checks the facts against each other.</summary>
     /// <returns>This architecture.</returns>
-    /// <exception cref="ArgumentException">A size is not positive, the image is no multiple of the patch, or facts contradict each other; the message lists all violations.</exception>
+    /// <exception cref="SnapViTException">A size is not positive, the image is no multiple of the patch, or facts contradict each other; the message lists all violations.</exception>
     public ViTArchitecture Validated()
     {
         List<string> faults = [];
@@ -134,7 +135,7 @@ public sealed record ViTArchitecture
         Require(HasDistillationToken || Pooling != Pooling.ClassAndDistillation, "ClassAndDistillation pooling needs a distillation token");
         Require(!NormAfterPool || Pooling == Pooling.AveragePatches, "a norm after pooling goes with AveragePatches pooling");
         Require(Position != PositionEmbedding.Rotary || HeadDim % 4 == 0, $"rotary positions need a head width divisible by 4, found {HeadDim}");
-        return faults.Count == 0 ? this : throw new ArgumentException($"impossible architecture: {string.Join("; ", faults)}");
+        return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Architecture, $"impossible architecture: {string.Join("; ", faults)}");
 
         void Require(bool holds, string fault)
         {

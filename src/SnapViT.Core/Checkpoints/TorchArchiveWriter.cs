@@ -1,5 +1,6 @@
 using SnapViT.Core.Checkpoints.Pickle;
 using SnapViT.Core.Checkpoints.Zip;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Checkpoints;
 
@@ -11,7 +12,8 @@ public static class TorchArchiveWriter
     /// <summary>Writes tensors by name: a state dict, as plain <c>torch.load(path, weights_only=True)</c> reads it.</summary>
     /// <param name="path">The target; its folder must exist, an existing file is replaced.</param>
     /// <param name="tensors">The tensors; names are unique.</param>
-    /// <exception cref="ArgumentException">Two tensors have one name, a type is unknown to PyTorch, a tensor wrote more or fewer bytes than its shape has, or the file would reach 4 GiB.</exception>
+    /// <exception cref="ArgumentException">Two tensors have one name, a type is unknown to PyTorch, or a tensor wrote more or fewer bytes than its shape has.</exception>
+    /// <exception cref="SnapViTException">The file would reach 4 GiB.</exception>
     /// <exception cref="IOException">The folder does not exist, the target is a directory, or the disk refuses the bytes.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the target may not be written.</exception>
     public static void WriteStateDict(string path, IEnumerable<TensorToWrite> tensors)
@@ -36,7 +38,8 @@ public static class TorchArchiveWriter
     /// <see cref="TensorToWrite"/> (its name is not written) and <see cref="TorchEnumMember"/>. Files with enumerations load in Python only
     /// where their classes are at hand and allowed.
     /// </param>
-    /// <exception cref="ArgumentException">The tree holds something else or contains itself, a tensor wrote more or fewer bytes than its shape has, or the file would reach 4 GiB.</exception>
+    /// <exception cref="ArgumentException">The tree holds something else or contains itself, or a tensor wrote more or fewer bytes than its shape has.</exception>
+    /// <exception cref="SnapViTException">The file would reach 4 GiB.</exception>
     /// <exception cref="IOException">The folder does not exist, the target is a directory, or the disk refuses the bytes.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the target may not be written.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, object?> root)
@@ -73,7 +76,7 @@ public static class TorchArchiveWriter
 
         if (length > ZipStoredWriter.MaxLength || tensors.Count > ZipStoredWriter.MaxEntries - OtherEntries)
         {
-            throw new ArgumentException($"expected a PyTorch file below 4 GiB with at most {ZipStoredWriter.MaxEntries - OtherEntries} tensors, found {length} bytes and {tensors.Count} tensors: write safetensors", nameof(tensors));
+            throw new SnapViTException(ErrorKind.File, $"expected a PyTorch file below 4 GiB with at most {ZipStoredWriter.MaxEntries - OtherEntries} tensors, found {length} bytes and {tensors.Count} tensors: write safetensors");
         }
     }
 }

@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Formats;
 
@@ -14,7 +15,7 @@ public static class StateDictConversion
     /// <param name="widths">Its widths.</param>
     /// <param name="format">The format to write.</param>
     /// <param name="path">The target: PyTorch's format for <c>.pt</c>, <c>.pth</c> and <c>.bin</c>, else safetensors.</param>
-    /// <exception cref="ArgumentException">The format has no name for a tensor of the model.</exception>
+    /// <exception cref="SnapViTException">The format has no name for a tensor of the model.</exception>
     /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
     public static void Write(CanonicalArchive source, ViTArchitecture architecture, SubnetWidths widths, StateDictFormat format, string path)
     {

@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Formats;
 
@@ -11,7 +12,7 @@ public static class StateDictWriter
     /// <param name="architecture">The model's architecture.</param>
     /// <param name="tensors">All tensors of the model, by canonical name.</param>
     /// <returns>The tensors of the file, in the order of the canonical ones; every value is the same bits.</returns>
-    /// <exception cref="ArgumentException">The format has no name for a tensor, or cannot say what it holds.</exception>
+    /// <exception cref="SnapViTException">The format has no name for a tensor, or cannot say what it holds.</exception>
     public static IReadOnlyList<TensorToWrite> ToFormat(StateDictFormat format, ViTArchitecture architecture, IEnumerable<TensorToWrite> tensors)
     {
         ArgumentNullException.ThrowIfNull(format);
@@ -29,13 +30,13 @@ public static class StateDictWriter
 
     private static (KeyRule Rule, int Block) RowOf(StateDictFormat format, ViTArchitecture architecture, string name) =>
         StateDictNames.Rule(format, name, architecture.NormAfterPool && name.StartsWith("norm.", StringComparison.Ordinal))
-        ?? throw new ArgumentException($"tensor {CheckpointFormatException.Quote(name)}: models of format {format.Name} have none like it");
+        ?? throw new SnapViTException(ErrorKind.Architecture, $"tensor {CheckpointFormatException.Quote(name)}: models of format {format.Name} have none like it");
 
     private static IEnumerable<TensorToWrite> Write(StateDictMatch match, KeyRule rule, int block, Dictionary<string, TensorToWrite> canonical)
     {
         TensorToWrite[] sources = [.. rule.Canonical.Select(name => canonical.TryGetValue(KeyRule.At(name, block), out TensorToWrite? source)
             ? source
-            : throw new ArgumentException($"tensor {CheckpointFormatException.Quote(KeyRule.At(name, block))}: format {match.StateDictFormat.Name} keeps it with others that are there, but it is missing"))];
+            : throw new SnapViTException(ErrorKind.Architecture, $"tensor {CheckpointFormatException.Quote(KeyRule.At(name, block))}: format {match.StateDictFormat.Name} keeps it with others that are there, but it is missing"))];
         return rule switch
         {
             { Mask: not null } => Masked(match, rule, block, sources[0]),

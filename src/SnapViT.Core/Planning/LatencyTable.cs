@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Planning;
 
@@ -260,7 +261,7 @@ public static class LatencyTableFile
             return new LatencyTable(
                 conditions, Take<double>(content, FixedKey), AxisTable.Rows.ToDictionary(row => row.Axis, row => Curve(content, row.StoredCurve)));
         }
-        catch (Exception exception) when (exception is JsonException or ArgumentException)
+        catch (Exception exception) when (exception is JsonException or ArgumentException or SnapViTException and not CheckpointFormatException)
         {
             throw new CheckpointFormatException(path, $"no valid latency table: {exception.Message}", innerException: exception);
         }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 
 namespace SnapViT.Core.Planning;
@@ -20,7 +21,7 @@ public sealed class SubnetPlanner
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="scores">Scores of its units, factors included. An axis without scores stays whole.</param>
     /// <param name="floors">What every block keeps whatever the budget.</param>
-    /// <exception cref="ArgumentException">The scores are of another architecture.</exception>
+    /// <exception cref="SnapViTException">The scores are of another architecture.</exception>
     public SubnetPlanner(ViTArchitecture architecture, ImportanceScores scores, KeepFloors floors)
     {
         ArgumentNullException.ThrowIfNull(architecture);
@@ -29,10 +30,10 @@ public sealed class SubnetPlanner
         AxisFacts[] ranked = [.. AxisTable.InPaperOrder.Where(row => scores.Counts[0][row.Axis] > 0)];
         if (scores.Depth != architecture.Depth || ranked.Any(row => scores.Counts[0][row.Axis] != row.Count(architecture)))
         {
-            throw new ArgumentException(
+            throw new SnapViTException(
+                ErrorKind.Architecture,
                 $"scores: expected {architecture.Depth} blocks of {string.Join(" and ", ranked.Select(row => $"{row.Count(architecture)} {row.Label}"))}, "
-                + $"found {scores.Depth} of {string.Join(" and ", ranked.Select(row => scores.Counts[0][row.Axis]))}",
-                nameof(scores));
+                + $"found {scores.Depth} of {string.Join(" and ", ranked.Select(row => scores.Counts[0][row.Axis]))}");
         }
 
         (_architecture, _scores, Floors) = (architecture, scores, floors);
@@ -63,7 +64,7 @@ public sealed class SubnetPlanner
     /// <param name="options">How the budget is divided and rounded, and what latency and files are measured by; null for the defaults.</param>
     /// <exception cref="BudgetException">The floors make it impossible, with the smallest possible figure; or a latency is asked for without a table.</exception>
     /// <exception cref="Errors.SnapViTException">An option is out of range.</exception>
-    /// <exception cref="ArgumentException">The latency table is of another architecture.</exception>
+    /// <exception cref="SnapViTException">The latency table is of another architecture.</exception>
     public SubnetPlan Plan(Budget budget, PlanOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(budget);
@@ -109,7 +110,7 @@ public sealed class SubnetPlanner
         LatencyTable table = how.Latency ?? throw new BudgetException("latency: expected a table measured on this machine to plan by, found none");
         return table.Conditions.Architecture == _architecture
             ? table
-            : throw new ArgumentException("latency table: expected one of this model's architecture, found one of another");
+            : throw new SnapViTException(ErrorKind.File, "latency table: expected one of this model's architecture, found one of another");
     }
 
     private SubnetPlan ByCost(CostUnit unit, PlanOptions how, double? share, long? figure)

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Scores;
 
@@ -13,7 +14,8 @@ public sealed class ImportanceScores
     /// <summary>Takes a copy of the scores of the paper's two axes.</summary>
     /// <param name="neurons">Scores of the neurons, [L, H].</param>
     /// <param name="heads">Scores of the heads, [L, A].</param>
-    /// <exception cref="ArgumentException">The blocks differ in number, there is none, or a score is NaN, infinite or negative; the message names it.</exception>
+    /// <exception cref="ArgumentException">The blocks differ in number, or there is none.</exception>
+    /// <exception cref="SnapViTException">A score is NaN, infinite or negative; the message names it.</exception>
     public ImportanceScores(double[,] neurons, double[,] heads)
         : this(new Dictionary<Axis, double[,]> { [Axis.Neurons] = neurons, [Axis.Heads] = heads })
     {
@@ -21,7 +23,8 @@ public sealed class ImportanceScores
 
     /// <summary>Takes a copy of the scores of any axes.</summary>
     /// <param name="scores">Per ranked axis its scores, [L, units per block].</param>
-    /// <exception cref="ArgumentException">The blocks differ in number, there is none, or a score is NaN, infinite or negative; the message names it.</exception>
+    /// <exception cref="ArgumentException">The blocks differ in number, or there is none.</exception>
+    /// <exception cref="SnapViTException">A score is NaN, infinite or negative; the message names it.</exception>
     public ImportanceScores(IReadOnlyDictionary<Axis, double[,]> scores)
     {
         ArgumentNullException.ThrowIfNull(scores);
@@ -67,7 +70,8 @@ public sealed class ImportanceScores
     /// <summary>Other scores for one axis; those of the others stay.</summary>
     /// <param name="axis">The axis.</param>
     /// <param name="scores">Its scores, [L, units per block].</param>
-    /// <exception cref="ArgumentException">They are of other counts, or a score is NaN, infinite or negative; the message names it.</exception>
+    /// <exception cref="ArgumentException">They are of other counts.</exception>
+    /// <exception cref="SnapViTException">A score is NaN, infinite or negative; the message names it.</exception>
     public ImportanceScores With(Axis axis, double[,] scores)
     {
         ArgumentNullException.ThrowIfNull(scores);
@@ -117,7 +121,7 @@ public sealed class ImportanceScores
                 double score = scores[block, i];
                 rows[block][i] = double.IsFinite(score) && score >= 0
                     ? score
-                    : throw new ArgumentException($"scores: block {block}, {facts.Unit} {i}: expected a finite score of 0 or more, found {score}");
+                    : throw new SnapViTException(ErrorKind.Numbers, $"scores: block {block}, {facts.Unit} {i}: expected a finite score of 0 or more, found {score}");
             }
         }
 

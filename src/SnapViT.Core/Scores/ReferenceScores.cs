@@ -49,13 +49,13 @@ public sealed record ReferenceScores
         && root.ContainsKey(ReferenceScoreKeys.Neurons) && root.ContainsKey(ReferenceScoreKeys.Heads);
 
     /// <summary>Writes a file that the reference reads: members of its enumerations by value, scores in float32.</summary>
-    /// <exception cref="ArgumentException">The reference has no such model, or a score exceeds float32.</exception>
+    /// <exception cref="SnapViTException">The reference has no such model, or a score exceeds float32.</exception>
     /// <exception cref="IOException">It cannot be written; nothing is left of it.</exception>
     public void Save(string path)
     {
         if (!ModelTypes.Contains(ModelType))
         {
-            throw new ArgumentException($"model type: expected one of {string.Join(", ", ModelTypes)}, found '{ModelType}'");
+            throw new SnapViTException(ErrorKind.Option, $"model type: expected one of {string.Join(", ", ModelTypes)}, found '{ModelType}'");
         }
 
         TorchArchiveWriter.Write(path, new OrderedDictionary<string, object?>
@@ -110,7 +110,7 @@ public sealed record ReferenceScores
 
         return values.All(float.IsFinite)
             ? TensorToWrite.From(name, values, Scores.Depth, width)
-            : throw new ArgumentException($"{name}: expected scores that fit float32, found a larger one");
+            : throw new SnapViTException(ErrorKind.Numbers, $"{name}: expected scores that fit float32, found a larger one");
     }
 }
 

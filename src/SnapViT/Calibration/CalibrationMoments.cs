@@ -25,7 +25,7 @@ internal sealed class CalibrationMoments : IMomentSource
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="weights">How much prefix tokens count; null for as much as patch tokens. Models without such tokens ignore it.</param>
     /// <param name="device">Where sums are kept; null for the CPU.</param>
-    /// <exception cref="ArgumentException">A weight is out of range.</exception>
+    /// <exception cref="SnapViTException">A weight is out of range.</exception>
     public CalibrationMoments(ViTArchitecture architecture, PrefixWeights? weights = null, Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(architecture);

@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -40,7 +41,7 @@ internal sealed class CrossMoments : IDisposable
     /// <summary>The affine layer that gives the outputs best, held near a given weight by a ridge: weight [D, k] and bias [D], float64.</summary>
     /// <param name="near">Weight it is held near, float64 [D, k].</param>
     /// <param name="ridge">How strongly.</param>
-    /// <exception cref="ArgumentException">The moments are singular and not damped, or not finite.</exception>
+    /// <exception cref="SnapViTException">The moments are singular and not damped, or not finite.</exception>
     public (Tensor Weight, Tensor Bias) Fit(Tensor near, Damping ridge)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
 using SnapViT.Models.Parts;
@@ -30,7 +31,8 @@ internal sealed class ElasticCorrection : IDisposable
     /// <param name="moments">Second moments of the unpruned model; stay the caller's, their memory is shared.</param>
     /// <param name="order">Importance order of every block's structures.</param>
     /// <param name="options">What is fitted.</param>
-    /// <exception cref="ArgumentException">The moments are of another architecture, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The moments are of another architecture.</exception>
+    /// <exception cref="SnapViTException">An option is out of range.</exception>
     public ElasticCorrection(ViTWeights original, IMomentSource moments, ImportanceOrder order, CorrectionOptions options)
     {
         ArgumentNullException.ThrowIfNull(original);
@@ -56,7 +58,7 @@ internal sealed class ElasticCorrection : IDisposable
     /// instead of all.
     /// </param>
     /// <param name="convert">What becomes of every tensor as soon as it is there; null for nothing. The tensor given is disposed here.</param>
-    /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
     public IReadOnlyDictionary<string, Tensor> At(SubnetWidths widths, bool once = false, Func<ParameterSpec, Tensor, Tensor>? convert = null)
     {
         ArgumentNullException.ThrowIfNull(widths);
@@ -87,7 +89,7 @@ internal sealed class ElasticCorrection : IDisposable
 
     /// <summary>Factors every layer that is not factored yet.</summary>
     /// <param name="cancellation">Stops between two layers.</param>
-    /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
     public void WarmUp(CancellationToken cancellation)
     {
         foreach (LinearLayer layer in _original)
@@ -164,9 +166,9 @@ internal sealed class ElasticCorrection : IDisposable
             return LayerCorrection.Factor(
                 layer.Weight.to(moments.Device), layer.Bias?.to(moments.Device), moments, _architecture.Tokens, order, _options);
         }
-        catch (ArgumentException exception)
+        catch (SnapViTException exception)
         {
-            throw new ArgumentException($"{layer.Spec.Name}: {exception.Message}", exception);
+            throw new SnapViTException(exception.Kind, $"{layer.Spec.Name}: {exception.Message}", exception);
         }
     }
 }

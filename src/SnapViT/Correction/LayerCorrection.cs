@@ -1,4 +1,5 @@
 using SnapViT.Calibration;
+using SnapViT.Core.Errors;
 using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -35,7 +36,7 @@ internal sealed class LayerCorrection : IDisposable
     /// <param name="tokens">Tokens of one image, N: the reference sums over them.</param>
     /// <param name="order">Inputs by importance, int64 [n].</param>
     /// <param name="options">What is fitted.</param>
-    /// <exception cref="ArgumentException">The moments are singular and not damped, or not finite.</exception>
+    /// <exception cref="SnapViTException">The moments are singular and not damped, or not finite.</exception>
     public static LayerCorrection Factor(Tensor weight, Tensor? bias, SecondMoments moments, long tokens, Tensor order, CorrectionOptions options)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -108,14 +109,15 @@ internal sealed class LayerCorrection : IDisposable
     }
 
     /// <summary>R, lower triangular, of damped moments <c>H = R R^T</c>.</summary>
-    /// <exception cref="ArgumentException">They are singular, or not finite.</exception>
+    /// <exception cref="SnapViTException">They are singular, or not finite.</exception>
     internal static Tensor Cholesky(Tensor h)
     {
         (Tensor factor, Tensor info) = linalg.cholesky_ex(h);
         bool finite = factor.isfinite().all().item<bool>();
         return info.item<int>() == 0 && finite
             ? factor
-            : throw new ArgumentException(
+            : throw new SnapViTException(
+                ErrorKind.Numbers,
                 finite ? "correction: the second moments are singular: use more calibration images or damping above 0" : "correction: expected finite second moments, found NaN or infinite ones");
     }
 }

@@ -1,5 +1,6 @@
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Models;
 using SnapViT.Models.Parts;
 using TorchSharp;
@@ -32,7 +33,8 @@ public sealed class SequentialCorrection
     /// <param name="pruned">A sub-network of the dense model on its device, best one that is affinely corrected already: layers are held near its weights.</param>
     /// <param name="batches">Calibration images on any device, [B, 3, S, S] each, disposed here; their tokens are kept in memory twice: 8 N D bytes an image.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <exception cref="ArgumentException">There is no image, or activations are not finite.</exception>
+    /// <exception cref="ArgumentException">There is no image.</exception>
+    /// <exception cref="SnapViTException">Activations are not finite, or their moments are singular.</exception>
     public VisionTransformer Apply(VisionTransformer pruned, IEnumerable<Tensor> batches, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(pruned);
@@ -68,9 +70,9 @@ public sealed class SequentialCorrection
         {
             return moments.Fit(near, _ridge);
         }
-        catch (ArgumentException exception)
+        catch (SnapViTException exception)
         {
-            throw new ArgumentException($"{name}: {exception.Message}", exception);
+            throw new SnapViTException(exception.Kind, $"{name}: {exception.Message}", exception);
         }
     }
 

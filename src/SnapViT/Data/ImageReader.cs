@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using SnapViT.Core.Errors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -74,13 +75,19 @@ internal sealed class ImageConsumer
     /// <param name="batchSize">Images per batch, at least 1; the last batch may be smaller.</param>
     /// <param name="device">Where the batches are wanted; null for the CPU.</param>
     /// <param name="take">Takes a batch, which is disposed afterwards; null where batches are asked for by <see cref="ImageReader.Batches"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The size is not positive, or a batch would take 2 GB or more.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The size is not positive.</exception>
+    /// <exception cref="SnapViTException">A batch would take 2 GB or more.</exception>
     public ImageConsumer(ImageSet images, ImagePreparation preparation, int batchSize, Device? device = null, Action<ImageBatch>? take = null)
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(preparation);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(batchSize, int.MaxValue / ((long)preparation.Length * sizeof(float)), nameof(batchSize));
+        long most = int.MaxValue / ((long)preparation.Length * sizeof(float));
+        if (batchSize > most)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"batch: expected at most {most} images of {preparation.Length} values, found {batchSize}");
+        }
+
         (Images, Preparation, BatchSize, Device, Take) = (images, preparation, batchSize, device, take);
     }
 

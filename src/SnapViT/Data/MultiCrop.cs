@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Core.Randomness;
 
 namespace SnapViT.Data;
@@ -31,7 +32,7 @@ internal sealed class MultiCrop
     /// <param name="protocol">How many crops of which kind.</param>
     /// <param name="preprocessing">Side and normalisation of the model's input.</param>
     /// <param name="seed">Seed; every image has its own stream by name, whatever the order and the threads.</param>
-    /// <exception cref="ArgumentException">The preprocessing is impossible.</exception>
+    /// <exception cref="SnapViTException">The preprocessing is impossible.</exception>
     public MultiCrop(CropProtocol protocol, Preprocessing preprocessing, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(preprocessing);

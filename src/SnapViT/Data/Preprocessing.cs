@@ -49,7 +49,7 @@ public sealed record Preprocessing
 
     /// <summary>Checks the facts against each other.</summary>
     /// <returns>This preprocessing.</returns>
-    /// <exception cref="ArgumentException">A fact is impossible; the message lists all violations.</exception>
+    /// <exception cref="SnapViTException">A fact is impossible; the message lists all violations.</exception>
     public Preprocessing Validated()
     {
         List<string> faults = [];
@@ -58,7 +58,7 @@ public sealed record Preprocessing
         Require(Enum.IsDefined(Mode) && Enum.IsDefined(Interpolation), $"unknown {nameof(Mode)} {Mode} or {nameof(Interpolation)} {Interpolation}");
         Require(Mean is { Count: 3 } && Mean.All(float.IsFinite), $"{nameof(Mean)} must be 3 finite numbers");
         Require(Std is { Count: 3 } && Std.All(value => float.IsFinite(value) && value > 0), $"{nameof(Std)} must be 3 positive numbers");
-        return faults.Count == 0 ? this : throw new ArgumentException($"impossible preprocessing: {string.Join("; ", faults)}");
+        return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, $"impossible preprocessing: {string.Join("; ", faults)}");
 
         void Require(bool holds, string fault)
         {
@@ -94,7 +94,7 @@ public sealed record Preprocessing
     /// <summary>Resizes, crops and normalises one image.</summary>
     /// <param name="image">The decoded image.</param>
     /// <returns>Values [3, S, S].</returns>
-    /// <exception cref="ArgumentException">A fact of this preprocessing is impossible.</exception>
+    /// <exception cref="SnapViTException">A fact of this preprocessing is impossible.</exception>
     public float[] Apply(RgbImage image)
     {
         (ResizedAxis columns, ResizedAxis rows) = Window(image);

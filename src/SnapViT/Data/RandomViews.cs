@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Core.Randomness;
 
 namespace SnapViT.Data;
@@ -22,7 +23,8 @@ internal sealed class RandomViews
     /// <param name="count">Views of every image, V, at least 1.</param>
     /// <param name="preprocessing">Side, filter and normalisation of the model's input.</param>
     /// <param name="seed">Seed; every image has its own stream by name, whatever the order and the threads.</param>
-    /// <exception cref="ArgumentException">The preprocessing is impossible, or there is no view.</exception>
+    /// <exception cref="ArgumentException">There is no view.</exception>
+    /// <exception cref="SnapViTException">The preprocessing is impossible.</exception>
     public RandomViews(int count, Preprocessing preprocessing, ulong seed)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);

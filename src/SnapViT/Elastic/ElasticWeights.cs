@@ -36,7 +36,7 @@ internal sealed class ElasticWeights : IDisposable
     /// <param name="correct">Makes the correction of sub-networks for the order of their structures; null for none. Owned from here on.</param>
     /// <param name="precision">Precision of the sub-networks' matrices; null for that of the model.</param>
     /// <param name="device">Where sub-networks are; null for where the model is.</param>
-    /// <exception cref="ArgumentException">The scores are of another architecture.</exception>
+    /// <exception cref="SnapViTException">The scores are of another architecture.</exception>
     /// <exception cref="SnapViTException">The model is pruned already.</exception>
     public ElasticWeights(
         VisionTransformer model,
@@ -59,7 +59,7 @@ internal sealed class ElasticWeights : IDisposable
     public SubnetPlanner Planner { get; }
 
     /// <summary>The sub-network of those widths as views; corrected layers are its own. The caller disposes it.</summary>
-    /// <exception cref="ArgumentException">The moments of a layer are singular and not damped, or not finite.</exception>
+    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite.</exception>
     public VisionTransformer At(SubnetWidths widths)
     {
         using IDisposable frozen = no_grad();

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Models;
 using TorchSharp;
@@ -13,7 +14,7 @@ namespace SnapViT.Evaluation;
 /// <param name="conditions">What is measured under; the models are of its architecture, precision and device, torch already has its threads.</param>
 /// <param name="device">The device of the conditions.</param>
 /// <param name="time">The clock.</param>
-/// <exception cref="ArgumentException">The batch is below 1.</exception>
+/// <exception cref="SnapViTException">The batch is below 1.</exception>
 public sealed class LatencyMeasurement(LatencyConditions conditions, Device device, TimeProvider time)
 {
     private const int FewestRounds = 8;
@@ -28,7 +29,7 @@ public sealed class LatencyMeasurement(LatencyConditions conditions, Device devi
     /// <summary>A table takes about so long, unless its fewest rounds take longer.</summary>
     private const double TableSeconds = 60;
 
-    private readonly int _batch = conditions.Batch >= 1 ? conditions.Batch : throw new ArgumentException($"latency batch: expected at least 1, found {conditions.Batch}");
+    private readonly int _batch = conditions.Batch >= 1 ? conditions.Batch : throw new SnapViTException(ErrorKind.Option, $"latency batch: expected at least 1, found {conditions.Batch}");
 
     /// <summary>Times of a forward pass, to logits where the model has a classifier, else to features, as in the fastest round.</summary>
     /// <param name="models">Makes the models, one after the other in every round; each is disposed after its turn.</param>

@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -26,8 +27,9 @@ public sealed class NearestNeighbours : IDisposable
     /// <param name="labels">Their labels, n values of 0 or more.</param>
     /// <param name="neighbours">k, 1..n.</param>
     /// <exception cref="ArgumentException">
-    /// The features are no matrix of finite numbers, features and labels differ in number, a label is negative, or there are fewer rows than neighbours.
+    /// The features are no matrix, features and labels differ in number, a label is negative, or there are fewer rows than neighbours.
     /// </exception>
+    /// <exception cref="SnapViTException">A feature is not finite.</exception>
     public NearestNeighbours(Tensor features, IReadOnlyList<int> labels, int neighbours = PaperNeighbours)
     {
         ArgumentNullException.ThrowIfNull(features);
@@ -57,7 +59,8 @@ public sealed class NearestNeighbours : IDisposable
     /// <summary>Indices of the nearest training rows of every query, nearest first.</summary>
     /// <param name="queries">Features to classify, [m, D], m at least 1.</param>
     /// <returns>int64 [m, k].</returns>
-    /// <exception cref="ArgumentException">The queries have another shape, or are not finite.</exception>
+    /// <exception cref="ArgumentException">The queries have another shape.</exception>
+    /// <exception cref="SnapViTException">They are not finite.</exception>
     public Tensor Nearest(Tensor queries)
     {
         ArgumentNullException.ThrowIfNull(queries);
@@ -126,6 +129,6 @@ public sealed class NearestNeighbours : IDisposable
         using DisposeScope scope = NewDisposeScope();
         return features.isfinite().all().item<bool>()
             ? F.normalize(features.to(ScalarType.Float32), dim: 1).MoveToOuterDisposeScope()
-            : throw new ArgumentException($"k-NN: expected finite {which} features, found NaN or infinite ones; the model or the images hold NaN", nameof(features));
+            : throw new SnapViTException(ErrorKind.Numbers, $"k-NN: expected finite {which} features, found NaN or infinite ones; the model or the images hold NaN");
     }
 }

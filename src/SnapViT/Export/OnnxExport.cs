@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Onnx;
@@ -27,7 +28,7 @@ public static class OnnxExport
     /// <param name="config">What the graph says about itself; its architecture and widths must be the model's.</param>
     /// <param name="options">Precision and outputs; null for the defaults.</param>
     /// <returns>The files written: the graph, and its weights where they are beside it.</returns>
-    /// <exception cref="ArgumentException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
+    /// <exception cref="SnapViTException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
     /// <exception cref="IOException">A file cannot be written.</exception>
     public static IReadOnlyList<string> Save(string path, VisionTransformer model, ModelConfig config, OnnxOptions? options = null)
     {
@@ -60,7 +61,7 @@ public static class OnnxExport
     /// <param name="model">The model; stays the caller's.</param>
     /// <param name="options">Precision and outputs.</param>
     /// <param name="storeOf">Where the tensors go that are made of the weight of that canonical name.</param>
-    /// <exception cref="ArgumentException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
+    /// <exception cref="SnapViTException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
     internal static OnnxGraph Build(VisionTransformer model, OnnxOptions options, Func<string, ITensorStore> storeOf)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -88,7 +89,7 @@ public static class OnnxExport
     {
         OnnxOutputs.All => architecture.Classes > 0 ? OnnxOutputs.Features | OnnxOutputs.Logits : OnnxOutputs.Features,
         _ when asked.HasFlag(OnnxOutputs.Logits) && architecture.Classes == 0 =>
-            throw new ArgumentException("outputs: expected features, for this model has no classifier; found logits"),
+            throw new SnapViTException(ErrorKind.Option, "outputs: expected features, for this model has no classifier; found logits"),
         _ => asked,
     };
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Elastic;
 using SnapViT.Loading;
@@ -36,7 +37,8 @@ internal static class OnnxFamily
     /// <param name="whole">The whole model in importance order.</param>
     /// <param name="subnets">Its sub-networks; taken one by one, and the caller's to dispose.</param>
     /// <param name="options">Precision and outputs; null for the defaults. 8-bit scales are those of the whole model.</param>
-    /// <exception cref="ArgumentException">A name is given twice, a sub-network is of another model, or as <see cref="OnnxExport.Save"/>.</exception>
+    /// <exception cref="ArgumentException">A sub-network is of another model.</exception>
+    /// <exception cref="SnapViTException">A name is given twice, or as <see cref="OnnxExport.Save"/>.</exception>
     /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
     public static OnnxFamilyFiles Save(
         string folder, VisionTransformer whole, IEnumerable<OnnxFamilySubnet> subnets, OnnxOptions? options = null)
@@ -96,7 +98,7 @@ internal static class OnnxFamily
     {
         if (members.Any(member => member.Graph == name + ".onnx"))
         {
-            throw new ArgumentException($"subnets: expected a name of its own for each, found '{name}' twice", nameof(name));
+            throw new SnapViTException(ErrorKind.Option, $"subnets: expected a name of its own for each, found '{name}' twice");
         }
     }
 }

@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Formats;
 using SnapViT.Loading;
 using SnapViT.Models;
@@ -14,7 +15,7 @@ public static class TorchStateDict
     /// <summary>Writes a state dict that plain <c>torch.load(path, weights_only=True)</c> reads; atomically.</summary>
     /// <param name="path">The file to write.</param>
     /// <param name="model">The model, pruned or not; stays the caller's.</param>
-    /// <exception cref="ArgumentException">timm's <c>VisionTransformer</c> has no such model, or the file would reach 4 GiB.</exception>
+    /// <exception cref="SnapViTException">timm's <c>VisionTransformer</c> has no such model, or the file would reach 4 GiB.</exception>
     /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
     public static void Save(string path, VisionTransformer model)
     {
@@ -26,7 +27,7 @@ public static class TorchStateDict
     }
 
     /// <summary>Checks that timm's <c>VisionTransformer</c> has such models.</summary>
-    /// <exception cref="ArgumentException">It has not.</exception>
+    /// <exception cref="SnapViTException">It has not.</exception>
     public static void RequireTimm(ViTArchitecture architecture)
     {
         ArgumentNullException.ThrowIfNull(architecture);
@@ -38,7 +39,7 @@ public static class TorchStateDict
         };
         if (other is not null)
         {
-            throw new ArgumentException($"PyTorch state dict: expected a model of timm's VisionTransformer, found one with {other}, which timm builds otherwise; write safetensors or ONNX");
+            throw new SnapViTException(ErrorKind.Architecture, $"PyTorch state dict: expected a model of timm's VisionTransformer, found one with {other}, which timm builds otherwise; write safetensors or ONNX");
         }
     }
 }

@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Workflows;
 
 namespace SnapViT.Hub;
@@ -13,7 +14,7 @@ public sealed class HubClient : IDisposable
     private readonly RetryPolicy _retries;
 
     /// <summary>Makes a client; nothing is contacted yet.</summary>
-    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="SnapViTException">An option is out of its range.</exception>
     public HubClient(HubOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);

@@ -1,3 +1,5 @@
+using SnapViT.Core.Errors;
+
 namespace SnapViT.Hub;
 
 /// <summary>Where models come from, where they are kept, and how patient a fetch is.</summary>
@@ -30,7 +32,7 @@ public sealed record HubOptions
 
     /// <summary>Checks the options.</summary>
     /// <returns>These options.</returns>
-    /// <exception cref="ArgumentException">An option is out of its range; the message lists all violations.</exception>
+    /// <exception cref="SnapViTException">An option is out of its range; the message lists all violations.</exception>
     public HubOptions Validated()
     {
         List<string> faults = [];
@@ -55,7 +57,7 @@ public sealed record HubOptions
             faults.Add("hub waits: expected retry delays and the longest wait of 0 or more and a stall timeout above 0, found less");
         }
 
-        return faults.Count == 0 ? this : throw new ArgumentException(string.Join("; ", faults));
+        return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, string.Join("; ", faults));
     }
 
     /// <summary>What may be shown of the options: all but the token.</summary>

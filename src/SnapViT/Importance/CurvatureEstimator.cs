@@ -1,5 +1,6 @@
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Models;
@@ -32,9 +33,8 @@ internal sealed class CurvatureEstimator : IDisposable
     /// <summary>Adds the gradients of the self-supervised loss of a batch of images.</summary>
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S]; the views in the order of the pairs.</param>
     /// <param name="pairs">Which views of an image are compared.</param>
-    /// <exception cref="ArgumentException">
-    /// No image, another number of views than the pairs name, or a loss that is not finite: nothing was added then.
-    /// </exception>
+    /// <exception cref="ArgumentException">No image, or another number of views than the pairs name: nothing was added then.</exception>
+    /// <exception cref="SnapViTException">The loss is not finite: nothing was added then.</exception>
     public void Add(Tensor crops, DistillationPairs pairs)
     {
         ArgumentNullException.ThrowIfNull(crops);
@@ -47,7 +47,8 @@ internal sealed class CurvatureEstimator : IDisposable
     /// <summary>Adds the gradients of one random projection of the L2-normalised features of each image of a batch.</summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <param name="probes">Directions of independent standard normal entries, float32 [B, feature width].</param>
-    /// <exception cref="ArgumentException">No image, probes of another shape, or features that are not finite: nothing was added then.</exception>
+    /// <exception cref="ArgumentException">No image, or probes of another shape: nothing was added then.</exception>
+    /// <exception cref="SnapViTException">Features are not finite: nothing was added then.</exception>
     public void AddProbes(Tensor images, Tensor probes)
     {
         ArgumentNullException.ThrowIfNull(images);
@@ -63,7 +64,7 @@ internal sealed class CurvatureEstimator : IDisposable
     /// <param name="ofNeurons">Ridge that is assumed for neurons.</param>
     /// <param name="ofHeads">Ridge that is assumed for heads.</param>
     /// <exception cref="InvalidOperationException">No image was added.</exception>
-    /// <exception cref="ArgumentException">A score is not finite: the model or the images hold NaN.</exception>
+    /// <exception cref="SnapViTException">A score is not finite: the model or the images hold NaN.</exception>
     public ImportanceScores Scores(CalibrationMoments moments, ViTWeights weights, Damping ofNeurons, Damping ofHeads)
     {
         ArgumentNullException.ThrowIfNull(moments);

@@ -21,7 +21,8 @@ internal sealed class ScoreEstimator : IDisposable
     /// <param name="model">The unpruned model; teacher and student at once.</param>
     /// <param name="criterion">How gradients become scores, and by which loss.</param>
     /// <param name="pairs">Which views of an image are compared.</param>
-    /// <exception cref="ArgumentException">The model is pruned already, or the criterion is not one of gradients.</exception>
+    /// <exception cref="ArgumentException">The criterion is not one of gradients.</exception>
+    /// <exception cref="SnapViTException">The model is pruned already.</exception>
     /// <exception cref="SnapViTException">The model has no classifier where the criterion needs one.</exception>
     public ScoreEstimator(VisionTransformer model, Criterion criterion, DistillationPairs pairs)
     {
@@ -30,7 +31,7 @@ internal sealed class ScoreEstimator : IDisposable
         ArgumentNullException.ThrowIfNull(pairs);
         if (!model.Widths.Equals(model.Architecture.FullWidths))
         {
-            throw new ArgumentException($"model: expected an unpruned one, found widths {model.Widths}", nameof(model));
+            throw new SnapViTException(ErrorKind.Architecture, $"model: expected an unpruned one, found widths {model.Widths}");
         }
 
         if (criterion.NeedsLabels && model.Architecture.Classes == 0)
@@ -53,9 +54,8 @@ internal sealed class ScoreEstimator : IDisposable
 
     /// <summary>Adds a batch of images by the self-supervised loss.</summary>
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S]; the views in the order of the pairs.</param>
-    /// <exception cref="ArgumentException">
-    /// No image, another number of views than the pairs name, or a loss that is not finite: nothing was added then.
-    /// </exception>
+    /// <exception cref="ArgumentException">No image, or another number of views than the pairs name: nothing was added then.</exception>
+    /// <exception cref="SnapViTException">The loss is not finite: nothing was added then.</exception>
     /// <exception cref="InvalidOperationException">The criterion scores from labelled images.</exception>
     public void Add(Tensor crops)
     {
@@ -67,7 +67,8 @@ internal sealed class ScoreEstimator : IDisposable
     /// <summary>Adds a batch of images by the cross-entropy of the model's classifier.</summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <param name="labels">Their classes, int64 [B].</param>
-    /// <exception cref="ArgumentException">No image, labels of another number, or a loss that is not finite: nothing was added then.</exception>
+    /// <exception cref="ArgumentException">No image, or labels of another number: nothing was added then.</exception>
+    /// <exception cref="SnapViTException">The loss is not finite: nothing was added then.</exception>
     /// <exception cref="InvalidOperationException">The criterion scores from crops.</exception>
     public void Add(Tensor images, Tensor labels)
     {
@@ -79,7 +80,7 @@ internal sealed class ScoreEstimator : IDisposable
 
     /// <summary>The scores of all images added: [L, H] for neurons, [L, A] for heads, without global factors.</summary>
     /// <exception cref="InvalidOperationException">No image was added.</exception>
-    /// <exception cref="ArgumentException">A score is not finite: the model or the images hold NaN.</exception>
+    /// <exception cref="SnapViTException">A score is not finite: the model or the images hold NaN.</exception>
     public ImportanceScores Scores() => Images > 0
         ? ScoredRows.Scores(_model.Architecture, (block, layer) => _score.Rows(block, layer, Images))
         : throw new InvalidOperationException("no image was scored");

@@ -2,6 +2,7 @@ using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Formats;
 
 namespace SnapViT.Loading;
@@ -114,7 +115,7 @@ internal sealed class ArchitectureInference
         {
             architecture.Validated();
         }
-        catch (ArgumentException exception)
+        catch (SnapViTException exception)
         {
             throw new CheckpointFormatException(_archive.Path, exception.Message, innerException: exception);
         }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Data;
 
 namespace SnapViT.Loading;
@@ -90,7 +91,7 @@ public sealed record ModelConfig
             config.Widths().RequireFit(config.Architecture);
             return config;
         }
-        catch (Exception exception) when (exception is JsonException or ArgumentException)
+        catch (Exception exception) when (exception is JsonException or ArgumentException or SnapViTException)
         {
             throw new FormatException($"not a valid model config: {exception.Message}", exception);
         }

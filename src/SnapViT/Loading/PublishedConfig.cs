@@ -1,6 +1,7 @@
 using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Data;
 
 namespace SnapViT.Loading;
@@ -101,7 +102,7 @@ internal sealed record PublishedConfig
         {
             throw new CheckpointFormatException(path, exception.Message, innerException: exception);
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException or SnapViTException and not CheckpointFormatException)
         {
             throw new CheckpointFormatException(path, $"expected the config of a model, found: {exception.Message.ReplaceLineEndings(" ")}", innerException: exception);
         }

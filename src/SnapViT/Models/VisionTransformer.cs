@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Models.Parts;
 using SnapViT.Onnx;
 using TorchSharp;
@@ -63,7 +64,7 @@ public sealed class VisionTransformer : IDisposable
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <returns>Logits, float32 [B, classes].</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
-    /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    /// <exception cref="SnapViTException">The model has no classifier.</exception>
     public Tensor Logits(Tensor images)
     {
         using IDisposable frozen = no_grad();
@@ -109,14 +110,14 @@ public sealed class VisionTransformer : IDisposable
     /// <summary>Class scores from tokens by the model's own classifier; distilled DeiT: the mean of its two.</summary>
     /// <param name="tokens">Tokens after the final norm, float32 [B, N, D].</param>
     /// <returns>Logits, float32 [B, classes].</returns>
-    /// <exception cref="InvalidOperationException">The model has no classifier.</exception>
+    /// <exception cref="SnapViTException">The model has no classifier.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Tensor Classify(Tensor tokens)
     {
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         if (_classifier is null)
         {
-            throw new InvalidOperationException("this model has no classifier: its features can be used, its logits do not exist");
+            throw new SnapViTException(ErrorKind.Architecture, "this model has no classifier: its features can be used, its logits do not exist");
         }
 
         using DisposeScope scope = NewDisposeScope();

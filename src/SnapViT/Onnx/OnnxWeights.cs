@@ -1,4 +1,5 @@
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -40,7 +41,7 @@ internal sealed class OnnxWeights(OnnxGraph graph, OnnxPrecision precision, Func
     /// <param name="values">Its values in the layout of the graph.</param>
     /// <param name="outputs">The dimension of the output channels.</param>
     /// <param name="suffix">What its name in the graph adds to the canonical one.</param>
-    /// <exception cref="ArgumentException">A value is beyond half precision, in which it is to be stored.</exception>
+    /// <exception cref="SnapViTException">A value is beyond half precision, in which it is to be stored.</exception>
     public string Matrix(string source, Tensor values, int outputs, string suffix = "")
     {
         string name = source + suffix;
@@ -81,6 +82,6 @@ internal sealed class OnnxWeights(OnnxGraph graph, OnnxPrecision precision, Func
         double largest = values.numel() == 0 ? 0 : values.to(ScalarType.Float32).abs().max().item<float>();
         return largest <= LargestHalf
             ? values
-            : throw new ArgumentException($"{name}: expected values within half precision (up to {LargestHalf}), found {largest:G4}; write float32");
+            : throw new SnapViTException(ErrorKind.Numbers, $"{name}: expected values within half precision (up to {LargestHalf}), found {largest:G4}; write float32");
     }
 }

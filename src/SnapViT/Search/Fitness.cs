@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
@@ -31,7 +32,7 @@ internal sealed class Fitness : IDisposable
     /// <param name="batches">Starts a pass over the evaluation images: batches [B, 3, S, S], disposed here after use.</param>
     /// <param name="options">What is compared, and where.</param>
     /// <param name="correct">Makes the correction inside every candidate; null for none.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or there are fewer images than components.</exception>
+    /// <exception cref="SnapViTException">An option is out of range, or there are fewer images than components.</exception>
     public Fitness(
         VisionTransformer model, ImportanceScores scores, Func<IEnumerable<Tensor>> batches, FitnessOptions options, Func<ImportanceOrder, ElasticCorrection>? correct = null)
     {
@@ -88,7 +89,7 @@ internal sealed class Fitness : IDisposable
             }
         }
 
-        throw new ArgumentException($"fitness: expected at least {components} images, as many as PCA components are compared, found {found}", nameof(batches));
+        throw new SnapViTException(ErrorKind.Images, $"fitness: expected at least {components} images, as many as PCA components are compared, found {found}");
     }
 
     private double Distance(ElasticWeights elastic, PruningRatios ratios, CancellationToken cancellation)

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using SnapViT.Core.Errors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,19 +10,19 @@ public static class ComputeSettings
 {
     /// <summary>The device of a name.</summary>
     /// <param name="name"><c>cpu</c> or <c>cuda</c>.</param>
-    /// <exception cref="ArgumentException">Another name, or no such device here.</exception>
+    /// <exception cref="SnapViTException">Another name, or no such device here.</exception>
     public static Device ParseDevice(string name) => name switch
     {
         "cpu" => CPU,
         "cuda" when cuda.is_available() => CUDA,
-        "cuda" => throw new ArgumentException("device: expected cpu, found cuda, which this machine or this build of libtorch does not have"),
-        _ => throw new ArgumentException($"device: expected cpu or cuda, found '{name}'"),
+        "cuda" => throw new SnapViTException(ErrorKind.Option, "device: expected cpu, found cuda, which this machine or this build of libtorch does not have"),
+        _ => throw new SnapViTException(ErrorKind.Option, $"device: expected cpu or cuda, found '{name}'"),
     };
 
     /// <summary>The precision of a name.</summary>
     /// <param name="name"><c>fp32</c>, <c>bf16</c>, or <c>auto</c>: bf16 where the device computes it natively, else fp32.</param>
     /// <param name="device">The device.</param>
-    /// <exception cref="ArgumentException">Another name.</exception>
+    /// <exception cref="SnapViTException">Another name.</exception>
     public static ScalarType ParsePrecision(string name, Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -30,7 +31,7 @@ public static class ComputeSettings
             "fp32" => ScalarType.Float32,
             "bf16" => ScalarType.BFloat16,
             "auto" => device.type == DeviceType.CUDA || HasNativeBFloat16() ? ScalarType.BFloat16 : ScalarType.Float32,
-            _ => throw new ArgumentException($"precision: expected fp32, bf16 or auto, found '{name}'"),
+            _ => throw new SnapViTException(ErrorKind.Option, $"precision: expected fp32, bf16 or auto, found '{name}'"),
         };
     }
 

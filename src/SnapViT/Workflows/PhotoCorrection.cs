@@ -1,3 +1,4 @@
+using SnapViT.Core.Errors;
 using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Models;
@@ -28,7 +29,7 @@ internal sealed class PhotoCorrection(
     /// <param name="precision">Precision of the copy's weights.</param>
     /// <param name="device">Where it is fitted and the copy lives; null for where the models are.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <exception cref="ArgumentException">Activations are not finite.</exception>
+    /// <exception cref="SnapViTException">Activations are not finite.</exception>
     /// <exception cref="ImageException">Too many photos cannot be read.</exception>
     public VisionTransformer Apply(VisionTransformer start, ScalarType precision = ScalarType.Float32, Device? device = null, CancellationToken cancellation = default)
     {

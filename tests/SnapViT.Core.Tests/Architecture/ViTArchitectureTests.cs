@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Tests.Architecture;
 
@@ -35,7 +36,7 @@ public sealed class ViTArchitectureTests
     [Theory]
     [MemberData(nameof(Violations), DisableDiscoveryEnumeration = true)]
     public void A_violation_is_the_whole_message(string message, ViTArchitecture architecture) =>
-        Assert.Equal($"impossible architecture: {message}", Assert.Throws<ArgumentException>(() => architecture.Validated()).Message);
+        Assert.Equal($"impossible architecture: {message}", Assert.Throws<SnapViTException>(() => architecture.Validated()).Message);
 
     [Fact]
     public void All_violations_are_listed_in_one_line()
@@ -44,7 +45,7 @@ public sealed class ViTArchitectureTests
         Assert.Equal(
             "impossible architecture: Depth must be positive, found 0; Heads must be positive, found -4; Classes must not be negative, found -1; "
             + "image size 100 is no multiple of the patch size 16; LayerNormEpsilon must be positive, found -1; pooling ClassToken needs a class token",
-            Assert.Throws<ArgumentException>(() => wrong.Validated()).Message);
+            Assert.Throws<SnapViTException>(() => wrong.Validated()).Message);
     }
 
     [Fact]

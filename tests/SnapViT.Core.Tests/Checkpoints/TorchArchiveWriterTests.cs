@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using CsCheck;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Tests;
 using static SnapViT.Core.Tests.Checkpoints.Pickle.PickleBytes;
 
@@ -117,7 +118,8 @@ public sealed class TorchArchiveWriterTests : IDisposable
         Assert.Contains("cannot hold Float4", Fault(new TensorToWrite("x", TensorType.Float4, [2], _ => { })), StringComparison.Ordinal);
         Assert.Contains("expected the module and the name of a Python class", Fault(new TorchEnumMember("os\nsystem", "x", "y")), StringComparison.Ordinal);
         Assert.Contains("as key of an enumeration", Fault(new TorchEnumMember("m", "x", 1.5)), StringComparison.Ordinal);
-        Assert.Contains("below 4 GiB", Fault(new TensorToWrite("x", TensorType.Int8, [5L << 30], _ => { })), StringComparison.Ordinal);
+        TensorToWrite large = new("x", TensorType.Int8, [5L << 30], _ => { });
+        Assert.Contains("below 4 GiB", Assert.Throws<SnapViTException>(() => TorchArchiveWriter.WriteStateDict(_folder.File("a"), [large])).Message, StringComparison.Ordinal);
         Assert.ThrowsAny<ArgumentException>(() => TorchArchiveWriter.Write(_folder.File("a"), new Dictionary<string, object?> { ["\ud800"] = null }));
         TensorToWrite twice = TensorToWrite.From("x", new float[1], 1);
         Assert.Contains("'x' is given twice", Assert.Throws<ArgumentException>(() => TorchArchiveWriter.WriteStateDict(_folder.File("a"), [twice, twice])).Message, StringComparison.Ordinal);

@@ -233,7 +233,7 @@ public sealed class PublishedNamesTests
     [Fact]
     public void A_dialect_that_lacks_what_a_model_has_says_so() => Assert.Contains(
         "'dist_token': models of format transformers-vit have none like it",
-        Assert.Throws<ArgumentException>(() => SmallModel.InFormat("deit distilled", "transformers-vit")).Message,
+        Assert.Throws<SnapViTException>(() => SmallModel.InFormat("deit distilled", "transformers-vit")).Message,
         StringComparison.Ordinal);
 
     [Fact]

@@ -98,7 +98,7 @@ public sealed class SubnetPlannerTests
         Assert.Equal(least, planner.Plan(Budget.AbsoluteFileSize(bytes)).Widths);
         Assert.Equal(least, planner.Plan(Budget.Flops(0.5631)).Widths);
         Assert.Contains(
-            "another", Assert.Throws<ArgumentException>(() => planner.Plan(Budget.Latency(0.9), new() { Latency = Latencies.Linear(Small with { Heads = 4 }) })).Message, StringComparison.Ordinal);
+            "another", Assert.Throws<SnapViTException>(() => planner.Plan(Budget.Latency(0.9), new() { Latency = Latencies.Linear(Small with { Heads = 4 }) })).Message, StringComparison.Ordinal);
 
         string Refused(Budget budget, PlanOptions? how = null) => Assert.Throws<BudgetException>(() => planner.Plan(budget, how ?? timed)).Message;
     }
@@ -222,7 +222,7 @@ public sealed class SubnetPlannerTests
     [Fact]
     public void Scores_of_another_architecture_and_impossible_floors_are_refused()
     {
-        ArgumentException refusal = Assert.Throws<ArgumentException>(() => new SubnetPlanner(Small with { MlpDim = 41 }, Constant(1), NoFloors));
+        SnapViTException refusal = Assert.Throws<SnapViTException>(() => new SubnetPlanner(Small with { MlpDim = 41 }, Constant(1), NoFloors));
         Assert.Contains("expected 3 blocks of 41 neurons and 5 heads, found 3 of 40 and 5", refusal.Message, StringComparison.Ordinal);
         Assert.Throws<SnapViTException>(() => new SubnetPlanner(Small, Constant(1), new KeepFloors(2, 0)));
         Assert.Throws<ArgumentNullException>(() => new SubnetPlanner(Small, Constant(1), NoFloors).Plan(null!));

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 
 namespace SnapViT.Core.Tests.Scores;
@@ -14,11 +15,11 @@ public sealed class ImportanceScoresTests
     {
         double[,] neurons = new double[3, 5], heads = new double[3, 2];
         neurons[2, 4] = wrong;
-        string message = Assert.Throws<ArgumentException>(() => new ImportanceScores(neurons, heads)).Message;
+        string message = Assert.Throws<SnapViTException>(() => new ImportanceScores(neurons, heads)).Message;
         Assert.Equal($"scores: block 2, neuron 4: expected a finite score of 0 or more, found {wrong}", message);
 
         heads[1, 0] = wrong;
-        message = Assert.Throws<ArgumentException>(() => new ImportanceScores(new double[3, 5], heads)).Message;
+        message = Assert.Throws<SnapViTException>(() => new ImportanceScores(new double[3, 5], heads)).Message;
         Assert.Equal($"scores: block 1, head 0: expected a finite score of 0 or more, found {wrong}", message);
     }
 
@@ -80,7 +81,7 @@ public sealed class ImportanceScoresTests
         Assert.Equal([6], other.Of(Axis.Heads, 1).ToArray());
         Assert.Equal([1, 2], scores.Of(Axis.Neurons, 0).ToArray());
         Assert.Contains("expected neurons [2, 2], found [2, 3]", Assert.Throws<ArgumentException>(() => scores.With(Axis.Neurons, new double[2, 3])).Message, StringComparison.Ordinal);
-        Assert.Contains("neuron 1", Assert.Throws<ArgumentException>(() => scores.With(Axis.Neurons, new double[,] { { 1, -1 }, { 1, 1 } })).Message, StringComparison.Ordinal);
+        Assert.Contains("neuron 1", Assert.Throws<SnapViTException>(() => scores.With(Axis.Neurons, new double[,] { { 1, -1 }, { 1, 1 } })).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Core.Tests.Checkpoints;
@@ -143,8 +144,8 @@ public sealed class ReferenceScoresTests : IDisposable
             Width = 1,
             HeadDim = 1,
         };
-        Assert.Contains("fit float32", Assert.Throws<ArgumentException>(() => scores.Save(_folder.File("a"))).Message, StringComparison.Ordinal);
-        Assert.Contains("found 'vit-z'", Assert.Throws<ArgumentException>(() => (scores with { ModelType = "vit-z" }).Save(_folder.File("a"))).Message, StringComparison.Ordinal);
+        Assert.Contains("fit float32", Assert.Throws<SnapViTException>(() => scores.Save(_folder.File("a"))).Message, StringComparison.Ordinal);
+        Assert.Contains("found 'vit-z'", Assert.Throws<SnapViTException>(() => (scores with { ModelType = "vit-z" }).Save(_folder.File("a"))).Message, StringComparison.Ordinal);
         Assert.Empty(_folder.Names());
     }
 

@@ -148,8 +148,9 @@ public sealed class LayerCorrectionTests
         using SecondMoments moments = new(Inputs);
         moments.Add(randn([1, 3, Inputs], generator: new Generator(1)));
         CorrectionOptions options = new() { Damping = new Damping(DampingKind.Mean, 0) };
-        ArgumentException fault = Assert.Throws<ArgumentException>(() =>
+        SnapViTException fault = Assert.Throws<SnapViTException>(() =>
             LayerCorrection.Factor(ones([Outputs, Inputs]), null, moments, 3, arange(Inputs), options));
+        Assert.Equal(ErrorKind.Numbers, fault.Kind);
         Assert.Contains("singular", fault.Message, StringComparison.Ordinal);
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using SkiaSharp;
+using SnapViT.Core.Errors;
 using SnapViT.Data;
 using static TorchSharp.torch;
 
@@ -196,8 +197,8 @@ public sealed class ImageReaderTests : IDisposable
     {
         ImageSet images = _folder.PutMany(1);
         Assert.Throws<ArgumentOutOfRangeException>(() => Whole(images, size: 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new ImageConsumer(images, ImagePreparation.Whole(Preprocessing.ForCrop(224, 1)), 5000));
-        Assert.Throws<ArgumentException>(() => ImagePreparation.Whole(Small with { ResizeTo = 2 }));
+        Assert.Throws<SnapViTException>(() => new ImageConsumer(images, ImagePreparation.Whole(Preprocessing.ForCrop(224, 1)), 5000));
+        Assert.Throws<SnapViTException>(() => ImagePreparation.Whole(Small with { ResizeTo = 2 }));
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public sealed class PreprocessingTests
     public void Impossible_facts_are_refused_all_at_once()
     {
         Preprocessing settings = Preprocessing.Reference with { ResizeTo = 100, Std = [1, 0, 1], Mean = [0, 0] };
-        string message = Assert.Throws<ArgumentException>(() => settings.Apply(TemporaryImages.Random(4, 4))).Message;
+        string message = Assert.Throws<SnapViTException>(() => settings.Apply(TemporaryImages.Random(4, 4))).Message;
         Assert.Equal("impossible preprocessing: ResizeTo must be at least Side 224, found 100; Mean must be 3 finite numbers; Std must be 3 positive numbers", message);
     }
 

@@ -174,7 +174,7 @@ public sealed class ElasticViTTests : IDisposable
     {
         using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
         ImportanceScores other = SmallModels.Scores(SmallModels.Vit with { MlpDim = 20, Heads = 2, HeadDim = 8 });
-        ArgumentException exception = Assert.Throws<ArgumentException>(() => new ElasticViT(model, other, None));
+        SnapViTException exception = Assert.Throws<SnapViTException>(() => new ElasticViT(model, other, None));
         Assert.Contains("expected 3 blocks of 24 neurons and 4 heads, found 3 of 20 and 2", exception.Message, StringComparison.Ordinal);
     }
 

@@ -1,5 +1,6 @@
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
@@ -135,7 +136,7 @@ public sealed class SubnetPoolTests : IDisposable
         using SubnetPool pool = new(elastic, 2);
         for (int attempt = 0; attempt < 2; attempt++)
         {
-            ArgumentException fault = Assert.Throws<ArgumentException>(() => pool.Lease(Budget.Ratios(0.5, 0.5)));
+            SnapViTException fault = Assert.Throws<SnapViTException>(() => pool.Lease(Budget.Ratios(0.5, 0.5)));
             Assert.Contains("singular", fault.Message, StringComparison.Ordinal);
             Assert.Equal(0, pool.Count);
         }

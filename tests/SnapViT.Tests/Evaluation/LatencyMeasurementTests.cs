@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Evaluation;
 using SnapViT.Models;
@@ -56,7 +57,7 @@ public sealed class LatencyMeasurementTests
 
     [Fact]
     public void A_batch_without_images_is_refused() =>
-        Assert.Contains("latency batch: expected at least 1, found 0", Assert.Throws<ArgumentException>(() => new LatencyMeasurement(Conditions with { Batch = 0 }, CPU, TimeProvider.System)).Message, StringComparison.Ordinal);
+        Assert.Contains("latency batch: expected at least 1, found 0", Assert.Throws<SnapViTException>(() => new LatencyMeasurement(Conditions with { Batch = 0 }, CPU, TimeProvider.System)).Message, StringComparison.Ordinal);
 
     private static double Milliseconds(SubnetWidths widths) => 10 + widths.Sum(block => (block[Axis.Heads] > 0 ? 1 + block[Axis.Heads] : 0) + (block[Axis.Neurons] > 0 ? 2 + (0.5 * block[Axis.Neurons]) : 0));
 

@@ -1,4 +1,5 @@
 using CsCheck;
+using SnapViT.Core.Errors;
 using SnapViT.Evaluation;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -143,11 +144,13 @@ public sealed class NearestNeighboursTests
     {
         using Tensor train = eye(3), broken = tensor(new[,] { { 1, value, 0 } });
         using NearestNeighbours neighbours = new(train, [0, 1, 2], 1);
-        Assert.Contains("finite query features", Refused(() => neighbours.Predict(broken)), StringComparison.Ordinal);
-        Assert.Contains("finite training features", Refused(() => new NearestNeighbours(broken, [0], 1)), StringComparison.Ordinal);
+        Assert.Contains("finite query features", NotFinite(() => neighbours.Predict(broken)), StringComparison.Ordinal);
+        Assert.Contains("finite training features", NotFinite(() => new NearestNeighbours(broken, [0], 1)), StringComparison.Ordinal);
     }
 
     private static string Refused(Func<object> act) => Assert.Throws<ArgumentException>(act).Message;
+
+    private static string NotFinite(Func<object> act) => Assert.Throws<SnapViTException>(act).Message;
 
     private static int Vote(IEnumerable<int> labels) =>
         labels.GroupBy(label => label).OrderByDescending(group => group.Count()).ThenBy(group => group.Key).First().Key;

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Data;
 using SnapViT.Export;
 using SnapViT.Loading;
@@ -132,7 +133,7 @@ public sealed class OnnxExportTests : IDisposable
     public void Logits_of_a_model_without_a_classifier_are_refused()
     {
         using VisionTransformer model = TinyModels.Create("clip");
-        ArgumentException refused = Assert.Throws<ArgumentException>(() =>
+        SnapViTException refused = Assert.Throws<SnapViTException>(() =>
             OnnxExport.Save(Graph, model, Config(model), new OnnxOptions { Outputs = OnnxOutputs.Logits }));
         Assert.Contains("no classifier", refused.Message, StringComparison.Ordinal);
         Assert.Empty(_folder.GetFiles());
@@ -144,7 +145,7 @@ public sealed class OnnxExportTests : IDisposable
         using VisionTransformer model = TinyModels.Create("vit");
         using VisionTransformer large = new(model.Weights.Map(model.Widths, (parameter, tensor) =>
             parameter.Name == "blocks.1.mlp.fc2.weight" ? full(tensor.shape, 70_000f) : tensor.clone()));
-        ArgumentException refused = Assert.Throws<ArgumentException>(() =>
+        SnapViTException refused = Assert.Throws<SnapViTException>(() =>
             OnnxExport.Save(Graph, large, Config(large), new OnnxOptions { Precision = OnnxPrecision.Float16 }));
         Assert.Contains("blocks.1.mlp.fc2.weight", refused.Message, StringComparison.Ordinal);
     }

@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Export;
 using SnapViT.Models;
 using SnapViT.Tensors;
@@ -102,7 +103,7 @@ public sealed class TorchStateDictTests : IDisposable
     public void Families_that_timm_builds_otherwise_are_refused(string family)
     {
         using VisionTransformer model = TinyModels.Create(family);
-        ArgumentException refused = Assert.Throws<ArgumentException>(() => TorchStateDict.Save(Path, model));
+        SnapViTException refused = Assert.Throws<SnapViTException>(() => TorchStateDict.Save(Path, model));
         Assert.Contains("timm builds otherwise", refused.Message, StringComparison.Ordinal);
         Assert.Empty(_folder.GetFiles());
     }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using SnapViT.Core.Errors;
 using SnapViT.Hub;
 
 namespace SnapViT.Tests.Hub;
@@ -71,7 +72,7 @@ public sealed class HubTrustTests : IDisposable
     {
         HubOptions options = _cache.Options(_hub.Hub.Address) with { Token = $"{Token}\r\nX: y", StallTimeout = TimeSpan.Zero, Endpoint = new Uri("https://user:password@host") };
         Assert.DoesNotContain(Token, options.ToString(), StringComparison.Ordinal);
-        string message = Assert.Throws<ArgumentException>(() => new HubClient(options)).Message;
+        string message = Assert.Throws<SnapViTException>(() => new HubClient(options)).Message;
         Assert.Equal(3, message.Split(';').Length);
         Assert.DoesNotContain(Token, message, StringComparison.Ordinal);
         Assert.DoesNotContain("password", message, StringComparison.Ordinal);

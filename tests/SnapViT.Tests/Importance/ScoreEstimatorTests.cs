@@ -115,7 +115,7 @@ public sealed class ScoreEstimatorTests
     public void A_model_that_was_cut_already_is_refused()
     {
         using VisionTransformer pruned = SmallModels.Create(SmallModels.Vit, SmallModels.Uneven(SmallModels.Vit));
-        ArgumentException fault = Assert.Throws<ArgumentException>(() => new ScoreEstimator(pruned, Criterion.Ssl, Pair));
+        SnapViTException fault = Assert.Throws<SnapViTException>(() => new ScoreEstimator(pruned, Criterion.Ssl, Pair));
         Assert.StartsWith("model: expected an unpruned one, found widths 4h/5n 0h/24n 1h/0n", fault.Message, StringComparison.Ordinal);
     }
 

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Models;
 using SnapViT.Tests.Export;
 using TorchSharp;
@@ -96,7 +97,7 @@ public sealed class VisionTransformerTests
         Tensor images = TinyModels.Images(model.Architecture, 2);
         if (model.Architecture.Classes == 0)
         {
-            Assert.Contains("no classifier", Assert.Throws<InvalidOperationException>(() => model.Logits(images)).Message, StringComparison.Ordinal);
+            Assert.Contains("no classifier", Assert.Throws<SnapViTException>(() => model.Logits(images)).Message, StringComparison.Ordinal);
             return;
         }
 

@@ -81,7 +81,7 @@ public sealed class FitnessTests : IDisposable
     [Fact]
     public void More_components_than_images_are_refused_before_any_image_is_embedded()
     {
-        ArgumentException fault = Assert.Throws<ArgumentException>(() =>
+        SnapViTException fault = Assert.Throws<SnapViTException>(() =>
             new Fitness(_model, Scores, () => [zeros(4, 3, 5, 5), zeros(3, 3, 5, 5)], new FitnessOptions { PcaComponents = 8 }));
         Assert.StartsWith("fitness: expected at least 8 images, as many as PCA components are compared, found 7", fault.Message, StringComparison.Ordinal);
     }
