@@ -1,5 +1,3 @@
-using SnapViT.Core.Randomness;
-
 namespace SnapViT.Samples.DeadlineServer;
 
 /// <summary>When requests come, and how long each may take.</summary>
@@ -15,7 +13,7 @@ internal sealed record Traffic(IReadOnlyList<double> Arrivals, double Patience)
     /// </summary>
     public static Traffic ForThreePhases(LatencyTable latencies, double seconds, ulong seed)
     {
-        SeededRandom random = SeededRandom.ForPurpose(seed, "traffic");
+        Random random = new(seed.GetHashCode());
         double calm = latencies.Largest / CalmLoad, rush = Math.Min(calm, latencies.Smallest / RushShare);
         List<double> arrivals = [];
         for (double time = 0; time < seconds; time += Gap(random, time > seconds / 3 && time < 2 * seconds / 3 ? rush : calm))
@@ -27,5 +25,5 @@ internal sealed record Traffic(IReadOnlyList<double> Arrivals, double Patience)
     }
 
     /// <summary>Between half and one and a half of the mean gap.</summary>
-    private static double Gap(SeededRandom random, double mean) => mean * (0.5 + random.NextDouble());
+    private static double Gap(Random random, double mean) => mean * (0.5 + random.NextDouble());
 }

@@ -1,7 +1,7 @@
 namespace SnapViT.Core.Architecture;
 
 /// <summary>A linear layer of a block.</summary>
-public enum BlockLinear
+internal enum BlockLinear
 {
     /// <summary>Fused queries, keys and values: [B, N, D] to [B, N, A*3*d], head-major.</summary>
     Qkv,

@@ -7,13 +7,13 @@ namespace SnapViT.Core.Architecture;
 /// <param name="Heads">Attention heads per block, A.</param>
 /// <param name="Activation">Activation of a standard MLP.</param>
 /// <param name="Preprocessing">The published setting of its images by name; null where publishers differ and only the config beside the weights says it.</param>
-public sealed record PublishedModel(string Name, int Width, int Depth, int Heads, Activation Activation, string? Preprocessing);
+internal sealed record PublishedModel(string Name, int Width, int Depth, int Heads, Activation Activation, string? Preprocessing);
 
 /// <summary>
 /// Facts that no tensor's shape shows, by the sizes or the published name of well-known models: how many heads a block has. (Model definitions of
 /// timm: ViT, DeiT, SigLIP; of open_clip: ViT-g and ViT-bigG; of facebookresearch: DINOv2, DINOv3.)
 /// </summary>
-public static class KnownModels
+internal static class KnownModels
 {
     private static readonly (string Name, int Width, int Depth, int Hidden, int Heads, MlpKind Mlp)[] Rows =
     [
@@ -115,7 +115,7 @@ public static class KnownModels
 
     /// <summary>The model of a name on the hub, or null when the table has none.</summary>
     /// <param name="name">The name, such as <c>timm/vit_small_patch16_224.dino</c>.</param>
-    public static PublishedModel? Named(string name)
+    internal static PublishedModel? Named(string name)
     {
         foreach ((string published, string size, string? preprocessing, Activation activation) in Published)
         {

@@ -7,7 +7,7 @@ namespace SnapViT.Core.Architecture;
 /// older versions.
 /// </summary>
 /// <param name="inner">Spelling of the names; null for as they are.</param>
-public sealed class StoredNames(JsonNamingPolicy? inner = null) : JsonNamingPolicy
+internal sealed class StoredNames(JsonNamingPolicy? inner = null) : JsonNamingPolicy
 {
     /// <inheritdoc/>
     public override string ConvertName(string name)

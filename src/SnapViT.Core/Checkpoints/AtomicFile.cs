@@ -1,7 +1,7 @@
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Writes files that are either complete or not there.</summary>
-public static class AtomicFile
+internal static class AtomicFile
 {
     /// <summary>
     /// Writes beside the target (<c>name.random.partial</c> in the same folder), flushes to the disk and renames over the target.

@@ -1,7 +1,7 @@
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Writes folders of files that belong together: all of them are there, or none.</summary>
-public static class AtomicFolder
+internal static class AtomicFolder
 {
     /// <summary>
     /// Lets a folder be filled beside the target (<c>name.random.partial</c>) and renames it. When anything fails, the partial folder is deleted.

@@ -3,7 +3,7 @@ using SnapViT.Core.Checkpoints.Zip;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Opens a checkpoint in any container: safetensors, PyTorch's zip format, either of them in several files with an index, or a folder as the hub lays it out.</summary>
-public static class CheckpointArchive
+internal static class CheckpointArchive
 {
     private const string IndexEnd = ".index.json";
 
@@ -21,7 +21,7 @@ public static class CheckpointArchive
     /// <exception cref="FileNotFoundException">There is no such file, or none in the folder.</exception>
     /// <exception cref="IOException">The disk fails.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public static ITensorArchive Open(string path)
+    internal static ITensorArchive Open(string path)
     {
         string file = Locate(path);
         return file.EndsWith(IndexEnd, StringComparison.Ordinal) ? ShardedArchive.Open(file) : OpenFile(file);

@@ -1,7 +1,7 @@
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>A checkpoint file open for reading: named tensors and what is said about them. Opening reads and checks the description only; values are read on demand.</summary>
-public interface ITensorArchive : IDisposable
+internal interface ITensorArchive : IDisposable
 {
     /// <summary>The file, as it was named when it was opened.</summary>
     string Path { get; }

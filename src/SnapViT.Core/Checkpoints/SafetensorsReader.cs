@@ -7,7 +7,7 @@ namespace SnapViT.Core.Checkpoints;
 /// The whole header is checked before any of it is believed; memory is bounded by the header's own length (at most 100 MB).
 /// </summary>
 /// <remarks>Format: the safetensors specification (Hugging Face), which also sets the limit of 100 MB.</remarks>
-public sealed class SafetensorsReader : ITensorArchive
+internal sealed class SafetensorsReader : ITensorArchive
 {
     private readonly CheckpointFile _file;
     private readonly SafetensorsHeader _header;
@@ -32,7 +32,7 @@ public sealed class SafetensorsReader : ITensorArchive
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="IOException">The path is a directory or the disk fails.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public static SafetensorsReader Open(string path)
+    internal static SafetensorsReader Open(string path)
     {
         CheckpointFile file = CheckpointFile.Open(path);
         try

@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Writes safetensors files. The same input gives the same bytes.</summary>
-public static class SafetensorsWriter
+internal static class SafetensorsWriter
 {
     private const int Alignment = 8;
 

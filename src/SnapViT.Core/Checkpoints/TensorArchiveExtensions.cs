@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Reads whole tensors as arrays, converting between number types.</summary>
-public static class TensorArchiveExtensions
+internal static class TensorArchiveExtensions
 {
     private delegate T FromBytes<T>(ReadOnlySpan<byte> element);
 

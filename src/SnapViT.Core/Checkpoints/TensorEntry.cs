@@ -1,7 +1,7 @@
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>What a file says about one of its tensors: everything but the values.</summary>
-public sealed class TensorEntry
+internal sealed class TensorEntry
 {
     /// <summary>Most dimensions a tensor may have; more is taken for a damaged file.</summary>
     public const int MaxRank = 64;

@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>One tensor on its way into a file: its description and where its bytes come from.</summary>
-public sealed class TensorToWrite
+internal sealed class TensorToWrite
 {
     private const int ChunkElements = 8192;
 
@@ -41,17 +41,17 @@ public sealed class TensorToWrite
     /// <param name="values">The elements, row-major.</param>
     /// <param name="shape">Size of every dimension, slowest first.</param>
     /// <exception cref="ArgumentException">The shape does not have as many elements as there are values.</exception>
-    public static TensorToWrite From(string name, ReadOnlyMemory<float> values, params IEnumerable<long> shape) =>
+    internal static TensorToWrite From(string name, ReadOnlyMemory<float> values, params IEnumerable<long> shape) =>
         From(name, TensorType.Float32, values, shape, BinaryPrimitives.WriteSingleLittleEndian);
 
     /// <summary>A tensor of doubles; the values are not copied.</summary>
     /// <inheritdoc cref="From(string, ReadOnlyMemory{float}, IEnumerable{long})"/>
-    public static TensorToWrite From(string name, ReadOnlyMemory<double> values, params IEnumerable<long> shape) =>
+    internal static TensorToWrite From(string name, ReadOnlyMemory<double> values, params IEnumerable<long> shape) =>
         From(name, TensorType.Float64, values, shape, BinaryPrimitives.WriteDoubleLittleEndian);
 
     /// <summary>A tensor of 64-bit integers; the values are not copied.</summary>
     /// <inheritdoc cref="From(string, ReadOnlyMemory{float}, IEnumerable{long})"/>
-    public static TensorToWrite From(string name, ReadOnlyMemory<long> values, params IEnumerable<long> shape) =>
+    internal static TensorToWrite From(string name, ReadOnlyMemory<long> values, params IEnumerable<long> shape) =>
         From(name, TensorType.Int64, values, shape, BinaryPrimitives.WriteInt64LittleEndian);
 
     private static TensorToWrite From<T>(string name, TensorType type, ReadOnlyMemory<T> values, IEnumerable<long> shape, ToBytes<T> toBytes)

@@ -4,7 +4,7 @@ namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Type of the elements of a stored tensor.</summary>
 [SuppressMessage("Naming", "CA1720:Identifier contains type name", Justification = "The members are types; these are their names.")]
-public enum TensorType
+internal enum TensorType
 {
     /// <summary>IEEE double precision.</summary>
     Float64,

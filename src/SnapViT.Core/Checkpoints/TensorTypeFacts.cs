@@ -3,7 +3,7 @@ using System.Collections.Frozen;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Size and names of every <see cref="TensorType"/>: one table.</summary>
-public static class TensorTypeFacts
+internal static class TensorTypeFacts
 {
     /// <summary>One row of the table.</summary>
     /// <param name="Type">The type.</param>

@@ -10,7 +10,7 @@ namespace SnapViT.Core.Checkpoints;
 /// names of tensors and plain values mean what they mean in Python, objects of any other class stay inert, and what only an attack needs is refused.
 /// A whole pickled module and a TorchScript archive are read as the state dict that they hold.
 /// </summary>
-public sealed class TorchArchiveReader : ITensorArchive
+internal sealed class TorchArchiveReader : ITensorArchive
 {
     private const int MaxPickle = 32 << 20;
     private const int MaxNameLength = 512;
@@ -70,7 +70,7 @@ public sealed class TorchArchiveReader : ITensorArchive
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="IOException">The path is a directory or the disk fails.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public static TorchArchiveReader Open(string path)
+    internal static TorchArchiveReader Open(string path)
     {
         CheckpointFile file = CheckpointFile.Open(path);
         try

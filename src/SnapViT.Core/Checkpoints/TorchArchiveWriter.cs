@@ -5,7 +5,7 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>Writes PyTorch checkpoints (<c>.pt</c>, <c>.pth</c>, <c>.bin</c>) in the zip format of PyTorch 1.6 and later. The same input gives the same bytes.</summary>
-public static class TorchArchiveWriter
+internal static class TorchArchiveWriter
 {
     private const string Folder = "archive";
 

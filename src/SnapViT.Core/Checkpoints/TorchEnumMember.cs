@@ -5,4 +5,4 @@ namespace SnapViT.Core.Checkpoints;
 /// <param name="Class">The class, for example <c>ModelType</c>.</param>
 /// <param name="Key">The value (a string or a long) or the name of the member.</param>
 /// <param name="IsName">Whether <paramref name="Key"/> is the member's name.</param>
-public sealed record TorchEnumMember(string Module, string Class, object Key, bool IsName = false);
+internal sealed record TorchEnumMember(string Module, string Class, object Key, bool IsName = false);

@@ -7,7 +7,7 @@ namespace SnapViT.Core.Formats;
 /// A checkpoint seen through its format: the same tensors under their canonical names and in canonical layout. Nothing of the file is left
 /// unexplained: a tensor is read, or listed as standing beside the model, or refused.
 /// </summary>
-public sealed class CanonicalArchive : ITensorArchive
+internal sealed class CanonicalArchive : ITensorArchive
 {
     private const int MostListed = 8;
 
@@ -69,7 +69,7 @@ public sealed class CanonicalArchive : ITensorArchive
     /// It is of no known format, holds several models and no choice is given, a tensor is missing beside others of its layer, or there are tensors
     /// in the model that belong to nothing.
     /// </exception>
-    public static CanonicalArchive Open(ITensorArchive file, string? weights = null) => Open(file, weights, StateDictFormats.All);
+    internal static CanonicalArchive Open(ITensorArchive file, string? weights = null) => Open(file, weights, StateDictFormats.All);
 
     /// <inheritdoc cref="Open(ITensorArchive, string)"/>
     /// <param name="file">The open checkpoint.</param>

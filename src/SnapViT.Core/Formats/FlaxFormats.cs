@@ -26,7 +26,7 @@ internal static class FlaxFormats
         .. Norm("norm", "Transformer/encoder_norm"),
     ];
 
-    public static StateDictFormat AugReg { get; } = new()
+    internal static StateDictFormat AugReg { get; } = new()
     {
         Name = "augreg",
         Marker = "embedding/kernel",
@@ -38,7 +38,7 @@ internal static class FlaxFormats
     };
 
     /// <summary>With the representation layer of models trained on ImageNet-21k.</summary>
-    public static StateDictFormat PreLogits { get; } = AugReg with
+    internal static StateDictFormat PreLogits { get; } = AugReg with
     {
         Name = "augreg-pre-logits",
         Signs = ["pre_logits/kernel"],

@@ -5,7 +5,7 @@ using SnapViT.Core.Checkpoints;
 namespace SnapViT.Core.Formats;
 
 /// <summary>What a tensor holds that belongs to a file but not to the model.</summary>
-public enum ConstantKind
+internal enum ConstantKind
 {
     /// <summary>Zeros [1, D]: a mask token, used in training only.</summary>
     ZeroRow,
@@ -20,7 +20,7 @@ public enum ConstantKind
 /// <summary>A tensor that a publisher's code expects in a file though the model does not need it.</summary>
 /// <param name="Name">Its name in the file.</param>
 /// <param name="Kind">What it holds.</param>
-public sealed record KeyConstant(string Name, ConstantKind Kind)
+internal sealed record KeyConstant(string Name, ConstantKind Kind)
 {
     internal TensorToWrite ToWrite(string fullName, ViTArchitecture architecture) => Kind switch
     {

@@ -11,7 +11,7 @@ namespace SnapViT.Core.Formats;
 /// Names in the file; <c>*</c> stands for the block, a leading <c>/</c> puts the name beside the model's prefix instead of behind it, a trailing
 /// <c>?</c> says that the tensor may be absent where all of its elements are zero.
 /// </param>
-public sealed record KeyRule(IReadOnlyList<string> Canonical, IReadOnlyList<string> File)
+internal sealed record KeyRule(IReadOnlyList<string> Canonical, IReadOnlyList<string> File)
 {
     private static readonly string[] Ends = [".weight", ".bias"];
 
@@ -34,7 +34,7 @@ public sealed record KeyRule(IReadOnlyList<string> Canonical, IReadOnlyList<stri
     public static string At(string name, int block) => name.Replace("*", block.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     /// <summary>A row of one canonical tensor and the tensors of the file that it is made of.</summary>
-    public static KeyRule Of(string canonical, params IReadOnlyList<string> file) => new([canonical], file);
+    internal static KeyRule Of(string canonical, params IReadOnlyList<string> file) => new([canonical], file);
 
     /// <summary>Rows of the weight and the bias of one canonical layer.</summary>
     public static IEnumerable<KeyRule> Layer(string canonical, params IReadOnlyList<string> file) =>

@@ -7,7 +7,7 @@ internal static class OriginalFormats
 {
     private const string Patch = "patch_embed.proj.weight";
 
-    public static StateDictFormat DinoV2 { get; } = new()
+    internal static StateDictFormat DinoV2 { get; } = new()
     {
         Name = "dinov2",
         Marker = Patch,
@@ -22,7 +22,7 @@ internal static class OriginalFormats
         Source = "facebookresearch/dinov2: dinov2/models/vision_transformer.py, dinov2/layers/swiglu_ffn.py",
     };
 
-    public static StateDictFormat DinoV3 { get; } = new()
+    internal static StateDictFormat DinoV3 { get; } = new()
     {
         Name = "dinov3",
         Marker = Patch,

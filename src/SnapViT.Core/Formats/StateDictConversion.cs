@@ -5,7 +5,7 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Core.Formats;
 
 /// <summary>Writes a checkpoint again under the names of another publisher: the same bits, in the same precision.</summary>
-public static class StateDictConversion
+internal static class StateDictConversion
 {
     private static readonly string[] TorchEnds = [".pt", ".pth", ".bin"];
 

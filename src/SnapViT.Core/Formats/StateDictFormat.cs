@@ -3,7 +3,7 @@ using SnapViT.Core.Architecture;
 namespace SnapViT.Core.Formats;
 
 /// <summary>How one publisher names the tensors of a Vision Transformer, as a table; and what his names imply but no shape shows.</summary>
-public sealed record StateDictFormat
+internal sealed record StateDictFormat
 {
     /// <summary>Its name, as <c>snapvit inspect</c> and <c>snapvit convert --to</c> say it.</summary>
     public required string Name { get; init; }

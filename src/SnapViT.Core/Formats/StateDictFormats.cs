@@ -3,7 +3,7 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Core.Formats;
 
 /// <summary>Every format that is read and written: one table.</summary>
-public static class StateDictFormats
+internal static class StateDictFormats
 {
     /// <summary>All formats, those with the most particular signs first.</summary>
     public static IReadOnlyList<StateDictFormat> All { get; } =
@@ -20,7 +20,7 @@ public static class StateDictFormats
 
     /// <summary>The format of a name, to be written.</summary>
     /// <exception cref="SnapViTException">There is no such format; the message lists them.</exception>
-    public static StateDictFormat Named(string name) =>
+    internal static StateDictFormat Named(string name) =>
         Writable.FirstOrDefault(format => format.Name == name)
         ?? throw new SnapViTException(ErrorKind.Option, $"format: expected one of {string.Join(", ", Writable.Select(format => format.Name))}, found '{name}'");
 }

@@ -5,7 +5,7 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Core.Formats;
 
 /// <summary>Turns the canonical tensors of a model into those of a file of another format: the tables read backwards.</summary>
-public static class StateDictWriter
+internal static class StateDictWriter
 {
     /// <summary>Renames, splits and packs tensors.</summary>
     /// <param name="format">The format to write.</param>

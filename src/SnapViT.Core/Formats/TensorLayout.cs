@@ -1,7 +1,7 @@
 namespace SnapViT.Core.Formats;
 
 /// <summary>How a tensor lies in a file, compared with the canonical one.</summary>
-public enum TensorLayout
+internal enum TensorLayout
 {
     /// <summary>The same shape; where several tensors of the file make one, its rows one after the other.</summary>
     Same,

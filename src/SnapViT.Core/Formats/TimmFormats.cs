@@ -34,10 +34,10 @@ internal static class TimmFormats
         .. Layer("head", "head.linear"), .. Layer("head_dist", "head_dist.linear"),
     ];
 
-    public static StateDictFormat Timm { get; } = new() { Name = "timm", Marker = Patch, Rules = [.. CanonicalRows.All, .. Spellings], Unused = Training, Source = Source };
+    internal static StateDictFormat Timm { get; } = new() { Name = "timm", Marker = Patch, Rules = [.. CanonicalRows.All, .. Spellings], Unused = Training, Source = Source };
 
     /// <summary>With a representation layer between feature and classifier (timm 0.4, from ImageNet-21k).</summary>
-    public static StateDictFormat PreLogits { get; } = Timm with
+    internal static StateDictFormat PreLogits { get; } = Timm with
     {
         Name = "timm-pre-logits",
         Signs = ["pre_logits.fc.weight"],
@@ -48,7 +48,7 @@ internal static class TimmFormats
     };
 
     /// <summary>timm's SwiGLUPacked (DINOv2 giant): <c>fc1</c> holds gate and value.</summary>
-    public static StateDictFormat PackedGate { get; } = new()
+    internal static StateDictFormat PackedGate { get; } = new()
     {
         Name = "timm-packed",
         Marker = Patch,
@@ -61,7 +61,7 @@ internal static class TimmFormats
     };
 
     /// <summary>timm's DINOv3, built on its Eva model. The released ones have no qkv bias; those named <c>qkvb</c> keep queries' and values'.</summary>
-    public static StateDictFormat Eva { get; } = new()
+    internal static StateDictFormat Eva { get; } = new()
     {
         Name = "timm-eva",
         Marker = Patch,
@@ -73,7 +73,7 @@ internal static class TimmFormats
     };
 
     /// <summary>The same with SwiGLU.</summary>
-    public static StateDictFormat EvaGated { get; } = Eva with
+    internal static StateDictFormat EvaGated { get; } = Eva with
     {
         Name = "timm-eva-gated",
         Signs = ["blocks.0.mlp.fc1_g.weight"],

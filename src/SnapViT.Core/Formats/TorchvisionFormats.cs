@@ -8,7 +8,7 @@ internal static class TorchvisionFormats
     private const string Canonical = "blocks.*.";
     private const string Layers = "encoder.layers.encoder_layer_*.";
 
-    public static StateDictFormat ViT { get; } = new()
+    internal static StateDictFormat ViT { get; } = new()
     {
         Name = "torchvision",
         Marker = "conv_proj.weight",

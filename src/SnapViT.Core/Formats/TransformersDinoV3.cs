@@ -23,7 +23,7 @@ internal static class TransformersDinoV3
         .. Layer("norm", "norm"),
     ];
 
-    public static StateDictFormat Plain { get; } = new()
+    internal static StateDictFormat Plain { get; } = new()
     {
         Name = "transformers-dinov3",
         Marker = "embeddings.patch_embeddings.weight",
@@ -36,7 +36,7 @@ internal static class TransformersDinoV3
         Source = "transformers: models/dinov3_vit/modeling_dinov3_vit.py, configuration_dinov3_vit.py",
     };
 
-    public static StateDictFormat Gated { get; } = Plain with
+    internal static StateDictFormat Gated { get; } = Plain with
     {
         Name = "transformers-dinov3-gated",
         Signs = ["layer.0.mlp.gate_proj.weight", "model.layer.0.mlp.gate_proj.weight"],

@@ -29,7 +29,7 @@ internal static class TransformersFormats
         .. Layer(Canonical + "mlp.fc2", Layers + "output.dense"),
     ];
 
-    public static StateDictFormat ViT { get; } = new()
+    internal static StateDictFormat ViT { get; } = new()
     {
         Name = "transformers-vit",
         Marker = Projection,
@@ -41,7 +41,7 @@ internal static class TransformersFormats
         Source = "transformers: models/vit/modeling_vit.py, configuration_vit.py",
     };
 
-    public static StateDictFormat DeiT { get; } = ViT with
+    internal static StateDictFormat DeiT { get; } = ViT with
     {
         Name = "transformers-deit",
         Signs = ["embeddings.distillation_token"],
@@ -51,7 +51,7 @@ internal static class TransformersFormats
     };
 
     /// <summary>With and without registers; SwiGLU packs gate and value. Its classifier reads class token and patches, so it is none of the backbone's.</summary>
-    public static StateDictFormat DinoV2 { get; } = new()
+    internal static StateDictFormat DinoV2 { get; } = new()
     {
         Name = "transformers-dinov2",
         Marker = Projection,

@@ -23,7 +23,7 @@ internal static class TransformersTowers
     ];
 
     /// <summary>SigLIP, and SigLIP 2 of one fixed size. Its classifier averages patches, so it is none of the backbone's.</summary>
-    public static StateDictFormat SigLip { get; } = new()
+    internal static StateDictFormat SigLip { get; } = new()
     {
         Name = "transformers-siglip",
         Marker = Patch,
@@ -48,7 +48,7 @@ internal static class TransformersTowers
     };
 
     /// <summary>SigLIP 2 of any aspect (NaFlex), at the square size of its position table.</summary>
-    public static StateDictFormat SigLipNaFlex { get; } = SigLip with
+    internal static StateDictFormat SigLipNaFlex { get; } = SigLip with
     {
         Name = "transformers-siglip2",
         MarkerRank = 2,
@@ -56,7 +56,7 @@ internal static class TransformersTowers
         Source = "transformers: models/siglip2/modeling_siglip2.py, image_processing_siglip2.py",
     };
 
-    public static StateDictFormat Clip { get; } = new()
+    internal static StateDictFormat Clip { get; } = new()
     {
         Name = "transformers-clip",
         Marker = Patch,

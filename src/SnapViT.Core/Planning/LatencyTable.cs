@@ -22,7 +22,7 @@ public sealed record LatencyTable
     /// <exception cref="ArgumentException">
     /// The fixed time is negative or not finite, an axis has no curve, or a curve ends elsewhere than at the architecture's width.
     /// </exception>
-    public LatencyTable(LatencyConditions conditions, double fixedNanoseconds, IReadOnlyDictionary<Axis, LatencyCurve> curves)
+    internal LatencyTable(LatencyConditions conditions, double fixedNanoseconds, IReadOnlyDictionary<Axis, LatencyCurve> curves)
     {
         ArgumentNullException.ThrowIfNull(conditions);
         ArgumentNullException.ThrowIfNull(curves);
@@ -49,7 +49,7 @@ public sealed record LatencyTable
     public double FixedNanoseconds { get; }
 
     /// <summary>Time of one block's units of an axis over their number.</summary>
-    public LatencyCurve this[Axis axis] => _curves.Get(axis);
+    internal LatencyCurve this[Axis axis] => _curves.Get(axis);
 
     /// <summary>Nanoseconds of one forward pass of a model with given widths.</summary>
     /// <param name="widths">Widths of every block.</param>
@@ -74,7 +74,7 @@ public sealed record LatencyTable
 }
 
 /// <summary>What the units of one axis take in one block, over their number: a line through measured points that never falls.</summary>
-public sealed class LatencyCurve
+internal sealed class LatencyCurve
 {
     private readonly (int Width, double Nanoseconds)[] _points;
 
@@ -188,7 +188,7 @@ public sealed record LatencyConditions
 }
 
 /// <summary>Latency tables as JSON files.</summary>
-public static class LatencyTableFile
+internal static class LatencyTableFile
 {
     private const int Version = 1;
     private const string VersionKey = "snapvit_latency";

@@ -89,7 +89,7 @@ internal sealed class LatencyCost(ViTArchitecture architecture, LatencyTable tab
 }
 
 /// <summary>How long a model's safetensors file is, before there is one: header, metadata, padding and every tensor.</summary>
-public static class ModelFileBytes
+internal static class ModelFileBytes
 {
     /// <summary>Bytes of the file of a model with given widths, every tensor in one type.</summary>
     /// <param name="architecture">The unpruned architecture.</param>

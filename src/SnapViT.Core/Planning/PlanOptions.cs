@@ -20,8 +20,8 @@ public sealed record PlanOptions
     public int Align { get; init; } = 1;
 
     /// <summary>
-    /// Bytes of the file that a model of those widths makes; may not grow as widths shrink. Null for a float32 safetensors file without metadata
-    /// (<see cref="ModelFileBytes"/>).
+    /// Bytes of the file that a model of those widths makes; may not grow as widths shrink. Null for a float32 safetensors file without
+    /// metadata.
     /// </summary>
     public Func<SubnetWidths, long>? FileBytes { get; init; }
 

@@ -48,7 +48,7 @@ public sealed class SubnetPlanner
     public KeepFloors Floors { get; }
 
     /// <summary>The order of every block's units of which plans keep prefixes.</summary>
-    public ImportanceOrder Order { get; }
+    internal ImportanceOrder Order { get; }
 
     private CountedCost Flops => field ??= new CountedCost(
         "FLOPs", _architecture, widths => CostModel.Flops(_architecture, widths), axis => CostModel.UnitFlops(_architecture, axis));

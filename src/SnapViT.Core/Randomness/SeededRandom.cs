@@ -8,7 +8,7 @@ namespace SnapViT.Core.Randomness;
 /// The project's own random generator, xoshiro256** (Blackman and Vigna, 2018) seeded by splitmix64. The same seed gives the same stream on
 /// every platform and in every version.
 /// </summary>
-public sealed class SeededRandom
+internal sealed class SeededRandom
 {
     private readonly ulong[] _state = new ulong[4];
     private double? _spareNormal;
@@ -25,7 +25,7 @@ public sealed class SeededRandom
     /// <summary>Starts a stream of its own for one purpose, so that what one part draws never shifts what another sees.</summary>
     /// <param name="seed">The seed of the whole run.</param>
     /// <param name="purpose">What the stream is for, such as <c>crops/photo.jpg</c>.</param>
-    public static SeededRandom ForPurpose(ulong seed, string purpose)
+    internal static SeededRandom ForPurpose(ulong seed, string purpose)
     {
         byte[] text = Encoding.UTF8.GetBytes($"{seed}/{purpose}");
         return new SeededRandom(System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(text)));

@@ -25,8 +25,11 @@ public sealed record ElasticScores(
     private const string Kind = "snapvit.scores";
     private const string Version = "1";
 
+    /// <summary>Whether the file holds the second moments that corrections are computed from.</summary>
+    public bool HasMoments => Moments is not null;
+
     /// <summary>Second moments that corrections are computed from; null where they were left out.</summary>
-    public StoredMoments? Moments { get; init; }
+    internal StoredMoments? Moments { get; init; }
 
     /// <summary>The ranking that budgets are cut by, <c>P = s |c|</c>.</summary>
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
@@ -38,7 +41,7 @@ public sealed record ElasticScores(
     public bool AxesCompare => Provenance.GetValueOrDefault(Criterion) == "curvature";
 
     /// <summary>Whether an open file is a scores file, of this kind or of the reference.</summary>
-    public static bool IsScores(ITensorArchive archive)
+    internal static bool IsScores(ITensorArchive archive)
     {
         ArgumentNullException.ThrowIfNull(archive);
         return archive.Metadata.ContainsKey(Kind) || ReferenceScores.IsScores(archive);

@@ -132,7 +132,7 @@ public sealed class ImportanceScores
 /// <summary>
 /// The units of every axis and block from the most to the least important; equal scores in the order of their indices. Every sub-network is a prefix of it.
 /// </summary>
-public sealed class ImportanceOrder
+internal sealed class ImportanceOrder
 {
     private readonly PerAxis<int[][]> _order;
 
@@ -161,7 +161,7 @@ public sealed class ImportanceOrder
 /// One ranking of an axis from two: units removed first by scores that suit small cuts, the rest by scores that suit large ones. Every sub-network is
 /// still a prefix of one order.
 /// </summary>
-public static class MergedRanking
+internal static class MergedRanking
 {
     /// <summary>
     /// The units of one axis in the merged order with the scores of <paramref name="deep"/>: the n-th to go has its n-th smallest, so that scores keep

@@ -9,7 +9,7 @@ namespace SnapViT.Core.Scores;
 /// A score file of the reference (<c>importance-scores.pt</c>): the final ranking <c>P = s |c|</c> in float32, floors, the model's name and sizes,
 /// and what the run was. Read and written with the reference's keys and types.
 /// </summary>
-public sealed record ReferenceScores
+internal sealed record ReferenceScores
 {
     /// <summary>The reference's names of models, such as <c>dino_vitb16</c>: a file says by one of them which model it is of.</summary>
     public static IReadOnlyList<string> ModelTypes => ReferenceModels.Names;
@@ -38,7 +38,7 @@ public sealed record ReferenceScores
     /// <summary>Reads a file of the reference.</summary>
     /// <exception cref="CheckpointFormatException">It is damaged, no score file, or facts in it contradict each other.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    public static ReferenceScores Load(string path)
+    internal static ReferenceScores Load(string path)
     {
         using TorchArchiveReader archive = TorchArchiveReader.Open(path);
         return new ReferenceScoresReader(archive).Read();
@@ -82,7 +82,7 @@ public sealed record ReferenceScores
     /// <param name="scores">Scores, factors and floors; provenance becomes metadata.</param>
     /// <param name="architecture">The model that they were made for.</param>
     /// <param name="modelType">The reference's name of it, one of <see cref="ModelTypes"/>.</param>
-    public static ReferenceScores From(ElasticScores scores, ViTArchitecture architecture, string modelType)
+    internal static ReferenceScores From(ElasticScores scores, ViTArchitecture architecture, string modelType)
     {
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(architecture);

@@ -21,7 +21,7 @@ internal delegate void FloatReader(Span<float> destination);
 /// Second moments of the inputs of <c>proj</c> and <c>fc2</c> of every block, in the model's order: what any budget's weight correction is
 /// computed from without images. Those of a file are read layer by layer, when a layer is asked for, and never held all at once.
 /// </summary>
-public sealed class StoredMoments
+internal sealed class StoredMoments
 {
     private const string ImagesKey = "moments.images";
     /// <summary>A square of doubles of that side is the largest that one block of memory holds.</summary>

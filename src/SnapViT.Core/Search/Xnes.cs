@@ -8,7 +8,7 @@ namespace SnapViT.Core.Search;
 /// Deterministic: the same start, options, normals and fitnesses give the same state, so an interrupted search is continued by telling its
 /// fitnesses again.
 /// </remarks>
-public sealed class Xnes
+internal sealed class Xnes
 {
     private readonly Func<double> _nextNormal;
     private readonly XnesOptions _options;

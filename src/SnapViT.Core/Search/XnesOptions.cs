@@ -1,7 +1,7 @@
 namespace SnapViT.Core.Search;
 
 /// <summary>Options of <see cref="Xnes"/>. The defaults are those of the paper and the reference.</summary>
-public sealed record XnesOptions
+internal sealed record XnesOptions
 {
     /// <summary>Candidates per generation, lambda, at least 2; null for <c>4 + floor(3 ln n)</c>.</summary>
     public int? Population { get; init; }

@@ -11,7 +11,7 @@ namespace SnapViT.Calibration;
 internal static class MomentStorage
 {
     /// <summary>The moments as they are stored.</summary>
-    public static StoredMoments ToStored(this CalibrationMoments moments)
+    internal static StoredMoments ToStored(this CalibrationMoments moments)
     {
         ArgumentNullException.ThrowIfNull(moments);
         IEnumerable<int> blocks = Enumerable.Range(0, moments.Architecture.Depth);

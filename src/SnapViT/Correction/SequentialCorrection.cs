@@ -12,7 +12,7 @@ namespace SnapViT.Correction;
 /// Correction of one sub-network, block after block: every layer that lost inputs is fitted, with intercept, to what the unpruned network's layer
 /// gives, from the inputs that it has in the pruned network, errors of the blocks before it included.
 /// </summary>
-public sealed class SequentialCorrection
+internal sealed class SequentialCorrection
 {
     private readonly VisionTransformer _dense;
     private readonly Damping _ridge;

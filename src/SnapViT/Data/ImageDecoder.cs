@@ -19,7 +19,7 @@ internal static class ImageDecoder
     /// <param name="name">The image's name in messages.</param>
     /// <exception cref="ImageException">It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static RgbImage Decode(Stream stream, string name)
+    internal static RgbImage Decode(Stream stream, string name)
     {
         ArgumentNullException.ThrowIfNull(stream);
         long length = stream.CanSeek ? stream.Length - stream.Position : 0;
@@ -34,7 +34,7 @@ internal static class ImageDecoder
     /// <param name="bytes">The encoded image.</param>
     /// <param name="name">The image's name in messages.</param>
     /// <exception cref="ImageException">It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.</exception>
-    public static RgbImage Decode(ReadOnlySpan<byte> bytes, string name)
+    internal static RgbImage Decode(ReadOnlySpan<byte> bytes, string name)
     {
         using SKData data = SKData.CreateCopy(bytes);
         using SKCodec codec = SKCodec.Create(data)

@@ -83,7 +83,7 @@ internal sealed class MultiCrop
 
     /// <summary>A rectangle of an image at the size of the model's input.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The rectangle reaches beyond the image, or the side is not positive.</exception>
-    public static RgbImage Resized(RgbImage image, CropRectangle rectangle, int side)
+    internal static RgbImage Resized(RgbImage image, CropRectangle rectangle, int side)
     {
         ArgumentNullException.ThrowIfNull(image);
         return Resampler.Resize(image.Crop(rectangle), side, side, Interpolation.Bilinear);

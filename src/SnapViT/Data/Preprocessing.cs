@@ -95,7 +95,7 @@ public sealed record Preprocessing
     /// <param name="image">The decoded image.</param>
     /// <returns>Values [3, S, S].</returns>
     /// <exception cref="SnapViTException">A fact of this preprocessing is impossible.</exception>
-    public float[] Apply(RgbImage image)
+    internal float[] Apply(RgbImage image)
     {
         (ResizedAxis columns, ResizedAxis rows) = Window(image);
         float[] values = new float[Channels * Side * Side];

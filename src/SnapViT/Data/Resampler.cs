@@ -17,7 +17,7 @@ internal static class Resampler
     /// <param name="height">New height, at least 1.</param>
     /// <param name="interpolation">Filter.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
-    public static RgbImage Resize(RgbImage image, int width, int height, Interpolation interpolation)
+    internal static RgbImage Resize(RgbImage image, int width, int height, Interpolation interpolation)
     {
         (ResizedAxis columns, ResizedAxis rows) = WholeImage(image, width, height);
         return Resize(image, columns, rows, interpolation);

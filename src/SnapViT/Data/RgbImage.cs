@@ -1,7 +1,7 @@
 namespace SnapViT.Data;
 
 /// <summary>A decoded image of 8-bit RGB pixels.</summary>
-public sealed class RgbImage
+internal sealed class RgbImage
 {
     /// <summary>Takes pixels, without copying them.</summary>
     /// <param name="width">Pixels per row, at least 1.</param>

@@ -15,7 +15,7 @@ namespace SnapViT.Evaluation;
 /// <param name="device">The device of the conditions.</param>
 /// <param name="time">The clock.</param>
 /// <exception cref="SnapViTException">The batch is below 1.</exception>
-public sealed class LatencyMeasurement(LatencyConditions conditions, Device device, TimeProvider time)
+internal sealed class LatencyMeasurement(LatencyConditions conditions, Device device, TimeProvider time)
 {
     private const int FewestRounds = 8;
     private const int MostRounds = 24;

@@ -5,7 +5,7 @@ using SnapViT.Models;
 namespace SnapViT.Export;
 
 /// <summary>A model as a folder that model hubs take: <c>model.safetensors</c>, <c>config.json</c> and a model card, <c>README.md</c>.</summary>
-public static class HubFolder
+internal static class HubFolder
 {
     /// <summary>Writes the folder; it is complete or not there.</summary>
     /// <param name="folder">The folder to write: new or empty.</param>

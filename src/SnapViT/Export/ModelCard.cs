@@ -6,7 +6,7 @@ using SnapViT.Loading;
 namespace SnapViT.Export;
 
 /// <summary>What people read about a model before they use it, in Markdown with the header that model hubs index.</summary>
-public static class ModelCard
+internal static class ModelCard
 {
     /// <summary>Renders the card; it says what the config says and nothing else.</summary>
     /// <param name="config">The model's config.</param>

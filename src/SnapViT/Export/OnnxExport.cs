@@ -14,7 +14,7 @@ namespace SnapViT.Export;
 /// Models as ONNX graphs (opset 17): input <c>images</c>, float32 [batch, 3, S, S], normalised; outputs <c>features</c> and <c>logits</c>; the batch is free.
 /// The metadata key <see cref="ModelConfig.MetadataKey"/> holds the model's config: widths, preprocessing, provenance.
 /// </summary>
-public static class OnnxExport
+internal static class OnnxExport
 {
     /// <summary>The operator set of the graphs.</summary>
     public const int Opset = OnnxGraph.Opset;

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace SnapViT.Export;
 
 /// <summary>Models as PyTorch state dicts with the names and layouts of timm's <c>VisionTransformer</c> (docs/pytorch.md shows how timm takes them).</summary>
-public static class TorchStateDict
+internal static class TorchStateDict
 {
     /// <summary>Writes a state dict that plain <c>torch.load(path, weights_only=True)</c> reads; atomically.</summary>
     /// <param name="path">The file to write.</param>

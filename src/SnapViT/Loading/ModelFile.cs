@@ -49,7 +49,7 @@ public static class ModelFile
     /// <param name="path">A checkpoint in any container and format.</param>
     /// <param name="weights">Which of several models in the file, by a part of the names before it; null where it holds one only.</param>
     /// <inheritdoc cref="Load(string, ModelHints)"/>
-    public static CanonicalArchive OpenCanonical(string path, string? weights = null) => OpenCanonical(path, weights, out _);
+    internal static CanonicalArchive OpenCanonical(string path, string? weights = null) => OpenCanonical(path, weights, out _);
 
     private static CanonicalArchive OpenCanonical(string path, string? weights, out ModelConfig? config)
     {
@@ -71,13 +71,13 @@ public static class ModelFile
     /// <param name="archive">The open file, of any format.</param>
     /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
     /// <inheritdoc cref="Describe(ITensorArchive, ModelHints)"/>
-    public static ModelDescription Describe(ITensorArchive archive, int? heads = null) => Describe(archive, new ModelHints { Heads = heads });
+    internal static ModelDescription Describe(ITensorArchive archive, int? heads = null) => Describe(archive, new ModelHints { Heads = heads });
 
     /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
     /// <param name="archive">The open file, of any format.</param>
     /// <param name="hints">What the file leaves in doubt.</param>
     /// <exception cref="CheckpointFormatException">The file is no such model, a tensor is missing or unexpected, or a fact is in doubt.</exception>
-    public static ModelDescription Describe(ITensorArchive archive, ModelHints hints) => Describe(archive, ReadConfig(archive), hints);
+    internal static ModelDescription Describe(ITensorArchive archive, ModelHints hints) => Describe(archive, ReadConfig(archive), hints);
 
     private static ModelDescription Describe(ITensorArchive archive, ModelConfig? config, ModelHints hints)
     {
@@ -129,7 +129,7 @@ public static class ModelFile
     /// Reads the config that a model file written here carries; where its metadata were lost, that of <see cref="ConfigPath"/>. Null for any other file.
     /// </summary>
     /// <exception cref="CheckpointFormatException">The config is damaged.</exception>
-    public static ModelConfig? ReadConfig(ITensorArchive archive)
+    internal static ModelConfig? ReadConfig(ITensorArchive archive)
     {
         ArgumentNullException.ThrowIfNull(archive);
         bool isInFile = archive.Metadata.TryGetValue(ModelConfig.MetadataKey, out string? json);

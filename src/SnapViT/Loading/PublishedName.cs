@@ -8,7 +8,7 @@ internal static partial class PublishedName
 {
     /// <summary>What the table of known models says of it; null for a file elsewhere, or of a name that the table lacks.</summary>
     /// <param name="checkpoint">The file with the weights.</param>
-    public static PublishedModel? Known(string checkpoint) =>
+    internal static PublishedModel? Known(string checkpoint) =>
         Snapshot().Match(Path.GetFullPath(checkpoint).Replace('\\', '/')) is { Success: true } match
             ? KnownModels.Named($"{match.Groups["org"].Value}/{match.Groups["name"].Value}")
             : null;

@@ -72,16 +72,17 @@ public sealed class VisionTransformer : IDisposable
         return Classify(tokens);
     }
 
-    /// <summary>
-    /// All tokens after the final norm, or as they leave the last block where that norm follows the pooling. Follows the caller's gradient mode:
-    /// gradients flow where a hook asked an output for its gradient.
-    /// </summary>
+    /// <summary>All tokens after the final norm, or after the last block if the norm follows the pooling. Follows the caller's gradient mode.</summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
-    /// <param name="hook">Sees every linear layer of every block; null for none.</param>
     /// <returns>Tokens, float32 [B, N, D].</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public Tensor Tokens(Tensor images, IForwardHook? hook = null)
+    public Tensor Tokens(Tensor images) => Tokens(images, hook: null);
+
+    /// <summary>The same with a hook; gradients flow where it asked an output for its gradient.</summary>
+    /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
+    /// <param name="hook">Sees every linear layer of every block; null for none.</param>
+    internal Tensor Tokens(Tensor images, IForwardHook? hook)
     {
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);

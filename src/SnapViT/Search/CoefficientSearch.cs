@@ -22,7 +22,7 @@ internal sealed record SearchOptions
 /// <param name="Best">The factors of the best fitness, c0 included.</param>
 /// <param name="BestFitness">Their fitness.</param>
 /// <param name="History">All fitnesses in order: c0 first, then the candidates.</param>
-public sealed record SearchResult(ScoreCoefficients Best, double BestFitness, IReadOnlyList<double> History);
+internal sealed record SearchResult(ScoreCoefficients Best, double BestFitness, IReadOnlyList<double> History);
 
 /// <summary>
 /// Finds global factors by xNES over |c| (paper, section 3.2), c0 evaluated first. Deterministic: the same seed and fitnesses give the same
@@ -39,7 +39,7 @@ internal static class CoefficientSearch
     /// <exception cref="ArgumentException">Fewer than 0 evaluations.</exception>
     /// <exception cref="SnapViTException">A fitness that is not finite.</exception>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
-    public static SearchResult Run(
+    internal static SearchResult Run(
         ScoreCoefficients initial,
         Func<ScoreCoefficients, double> evaluate,
         SearchOptions options,

@@ -34,14 +34,14 @@ internal static class ArchiveTensors
     }
 
     /// <summary>One tensor to be written, in its own type; its values are copied only while they are written.</summary>
-    public static TensorToWrite ToWrite(string name, Tensor tensor) => ToWrite(name, tensor.dtype, tensor.shape, tensor.alias);
+    internal static TensorToWrite ToWrite(string name, Tensor tensor) => ToWrite(name, tensor.dtype, tensor.shape, tensor.alias);
 
     /// <summary>One tensor to be written that is made only while it is written.</summary>
     /// <param name="name">Its name in the file.</param>
     /// <param name="dtype">Type of its elements.</param>
     /// <param name="shape">Its shape.</param>
     /// <param name="make">Makes it; disposed when it is written.</param>
-    public static TensorToWrite ToWrite(string name, ScalarType dtype, IEnumerable<long> shape, Func<Tensor> make)
+    internal static TensorToWrite ToWrite(string name, ScalarType dtype, IEnumerable<long> shape, Func<Tensor> make)
     {
         TensorType type = ScalarTypes.First(pair => pair.Value == dtype).Key;
         return new TensorToWrite(name, type, shape, stream =>

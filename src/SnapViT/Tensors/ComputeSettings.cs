@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace SnapViT.Tensors;
 
 /// <summary>Device and precision as people name them.</summary>
-public static class ComputeSettings
+internal static class ComputeSettings
 {
     /// <summary>The device of a name.</summary>
     /// <param name="name"><c>cpu</c> or <c>cuda</c>.</param>

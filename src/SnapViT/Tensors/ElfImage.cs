@@ -151,7 +151,7 @@ internal sealed class ElfImage
     /// <param name="Index">By which number the symbol versions refer to it.</param>
     /// <param name="FlagsOffset">Where in the file its two bytes of flags are.</param>
     /// <param name="Flags">Those flags.</param>
-    public readonly record struct VersionNeed(string File, string Name, int Index, int FlagsOffset, ushort Flags);
+    internal readonly record struct VersionNeed(string File, string Name, int Index, int FlagsOffset, ushort Flags);
 
     /// <summary>All versions the library asks of others.</summary>
     /// <exception cref="ElfFormatException">The records are damaged.</exception>

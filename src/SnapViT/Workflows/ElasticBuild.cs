@@ -19,14 +19,14 @@ namespace SnapViT.Workflows;
 /// <param name="Continued">Evaluations taken over from an interrupted build.</param>
 /// <param name="Skipped">Images that could not be read.</param>
 /// <param name="Discarded">Why an unfinished state that was found could not be continued and the build began anew; null where none was found, or it was.</param>
-public sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int Continued, IReadOnlyList<SkippedImage> Skipped, string? Discarded);
+internal sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int Continued, IReadOnlyList<SkippedImage> Skipped, string? Discarded);
 
 /// <summary>
 /// The main job: a pretrained model and unlabelled photos in, elastic scores out. One pass over the photos gathers whatever scores, second moments and
 /// search want of them; then come the scores and the search over global factors, with a checkpoint after the scores and after every evaluation from
 /// which an interrupted build goes on to the same result.
 /// </summary>
-public sealed class ElasticBuild
+internal sealed class ElasticBuild
 {
     private readonly LoadedModel _source;
     private readonly Preprocessing _preprocessing;

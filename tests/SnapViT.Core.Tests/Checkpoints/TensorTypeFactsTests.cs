@@ -15,14 +15,14 @@ public sealed class TensorTypeFactsTests
     }
 
     [Theory]
-    [InlineData(TensorType.Float64, 64)]
-    [InlineData(TensorType.BFloat16, 16)]
-    [InlineData(TensorType.Bool, 8)]
-    [InlineData(TensorType.Complex64, 64)]
-    [InlineData(TensorType.Float8E8M0, 8)]
-    [InlineData(TensorType.Float6E2M3, 6)]
-    [InlineData(TensorType.Float4, 4)]
-    public void Sizes_are_those_of_the_formats(TensorType type, int bits) => Assert.Equal(bits, type.BitsPerElement());
+    [InlineData(nameof(TensorType.Float64), 64)]
+    [InlineData(nameof(TensorType.BFloat16), 16)]
+    [InlineData(nameof(TensorType.Bool), 8)]
+    [InlineData(nameof(TensorType.Complex64), 64)]
+    [InlineData(nameof(TensorType.Float8E8M0), 8)]
+    [InlineData(nameof(TensorType.Float6E2M3), 6)]
+    [InlineData(nameof(TensorType.Float4), 4)]
+    public void Sizes_are_those_of_the_formats(string type, int bits) => Assert.Equal(bits, Enum.Parse<TensorType>(type).BitsPerElement());
 
     [Fact]
     public void An_unknown_name_is_no_type() => Assert.False(TensorTypeFacts.TryParseSafetensorsName("f32", out _));
