@@ -53,6 +53,8 @@ internal static class PathArguments
         ["--latency-table"] = Use.Write,
         ["--hub"] = Use.WriteFolder,
         ["--onnx-family"] = Use.WriteFolder,
+        ["--files"] = Use.WriteFolder,
+        ["--from"] = Use.ReadFile,
     };
 
     /// <summary>Refuses a command line that names an input that is not there, would write over what it reads, or write one file twice.</summary>

@@ -9,23 +9,18 @@ namespace SnapViT.Cli.Demo;
 internal static class DemoImages
 {
     /// <summary>Writes a folder of images, one sub-folder per class.</summary>
-    /// <param name="folder">The folder, made where it is absent.</param>
+    /// <param name="folder">The folder, made where it is absent; its name gives the images a stream of their own.</param>
     /// <param name="seed">Seed of the images.</param>
     /// <param name="perClass">Images of every class.</param>
-    public static ImageSet Write(string folder, ulong seed, int perClass)
-    {
-        string purpose = Path.GetFileName(folder);
-        Parallel.For(0, ShapeTextureImages.Classes * perClass, index =>
-        {
-            int label = index / perClass;
-            // The number keeps the folders, which are sorted by name, in the order of the classes.
-            string name = string.Create(CultureInfo.InvariantCulture, $"{label:D2} {ShapeTextureImages.Name(label)}");
-            string path = Path.Combine(folder, name, string.Create(CultureInfo.InvariantCulture, $"{index % perClass:D4}.png"));
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.WriteAllBytes(path, Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo {purpose}/{index}"))));
-        });
-        return ImageSet.FromFolder(folder);
-    }
+    public static ImageSet WriteLabelled(string folder, ulong seed, int perClass) =>
+        Write(folder, seed, perClass, (label, index) => Path.Combine(ShapeTextureImages.Folder(label), Invariant($"{index:D4}.png")));
+
+    /// <summary>Writes a folder of images of all classes without their labels.</summary>
+    /// <param name="folder">The folder, made where it is absent; its name gives the images a stream of their own.</param>
+    /// <param name="seed">Seed of the images.</param>
+    /// <param name="perClass">Images of every class.</param>
+    public static ImageSet WriteUnlabelled(string folder, ulong seed, int perClass) =>
+        Write(folder, seed, perClass, (label, index) => Invariant($"{(index * ShapeTextureImages.Classes) + label:D4}.png"));
 
     /// <summary>RGB bytes of one image as a PNG file.</summary>
     public static byte[] Png(byte[] rgb)
@@ -41,4 +36,19 @@ internal static class DemoImages
         using SKData data = bitmap.Encode(SKEncodedImageFormat.Png, 100);
         return data.ToArray();
     }
+
+    private static ImageSet Write(string folder, ulong seed, int perClass, Func<int, int, string> name)
+    {
+        string purpose = Path.GetFileName(folder);
+        Parallel.For(0, ShapeTextureImages.Classes * perClass, index =>
+        {
+            int label = index / perClass;
+            string path = Path.Combine(folder, name(label, index % perClass));
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllBytes(path, Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo {purpose}/{index}"), Difficulty.Demo)));
+        });
+        return ImageSet.FromFolder(folder);
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

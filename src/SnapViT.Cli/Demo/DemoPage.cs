@@ -28,10 +28,15 @@ internal static class DemoPage
         StringBuilder html = new();
         html.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>SnapViT demo</title><style>")
             .Append(Style).Append("</style></head><body><h1>One Vision Transformer, every size</h1>");
-        Paragraph(html, Figures.Invariant($"A small trained ViT was scored on {result.Photos} unlabelled images, its blocks weighed against each other in {Math.Max(0, result.Fitness.Count - 1)} evaluations, and cut to {result.Rows.Count - 1} budgets without retraining, what remains of a layer re-fitted in closed form: {result.Seconds:0} seconds in all. Every figure was measured on {result.TestImages} labelled test images that the model never saw. Seed {result.Seed}."));
+        string search = result.Fitness.Count > 1 ? Figures.Invariant($", its blocks weighed against each other in {result.Fitness.Count - 1} evaluations,") : "";
+        Paragraph(html, Figures.Invariant(
+            $"A small trained ViT was scored on {result.Photos} unlabelled images{search} and cut to {result.Rows.Count - 1} budgets without retraining. ")
+            + Figures.Invariant($"What remains of a layer was re-fitted in closed form. All of it took {result.Seconds:0} seconds. ")
+            + Figures.Invariant($"Accuracy was measured on {result.TestImages} other images with labels. Seed {result.Seed}."));
+        Paragraph(html, "Random order: as many neurons and heads removed without scores, the layers re-fitted in the same way.");
         Section(html, "The task", Images(result.Seed));
-        Section(html, "Accuracy kept per FLOP", Curves(result.Rows));
-        Section(html, "The budgets", Table(result.Rows));
+        Section(html, "Accuracy kept per FLOP", Curves(result));
+        Section(html, "The budgets", Table(result));
         Section(html, "What every block keeps", Widths(result));
         if (result.Fitness.Count > 0)
         {
@@ -50,19 +55,22 @@ internal static class DemoPage
     {
         IEnumerable<string> figures = Enumerable.Range(0, ShapeTextureImages.Classes).Select(label =>
         {
-            byte[] png = DemoImages.Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo page/{label}")));
+            byte[] png = DemoImages.Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo page/{label}"), Difficulty.Demo));
             string name = WebUtility.HtmlEncode(ShapeTextureImages.Name(label));
             return $"<figure><img alt=\"{name}\" src=\"data:image/png;base64,{Convert.ToBase64String(png)}\"><figcaption>{name}</figcaption></figure>";
         });
         return "<p>Twelve classes, four shapes times three textures; neither alone tells them apart.</p><div class=\"images\">" + string.Concat(figures) + "</div>";
     }
 
-    private static string Curves(IReadOnlyList<EvaluationRow> rows)
+    private static string Curves(DemoResult result)
     {
-        SvgChart chart = new("FLOPs kept", "accuracy", (0, 1));
-        chart.Add("top-1, own classifier", "a", [.. rows.Select(row => (row.Flops / (double)rows[0].Flops, row.Top1 ?? 0))]);
-        chart.Add("k-NN on the features", "b", [.. rows.Select(row => (row.Flops / (double)rows[0].Flops, row.Knn ?? 0))]);
+        SvgChart chart = new("FLOPs kept", "top-1", (0, 1));
+        chart.Add("by scores", "a", Points(result.Rows));
+        chart.Add("random order", "b", Points(result.Baseline));
         return chart.Render();
+
+        IReadOnlyList<(double, double)> Points(IReadOnlyList<EvaluationRow> rows) =>
+            [.. rows.Select(row => (row.Flops / (double)result.Rows[0].Flops, row.Top1 ?? 0))];
     }
 
     private static string Search(IReadOnlyList<double> fitness)
@@ -74,15 +82,18 @@ internal static class DemoPage
         return chart.Render();
     }
 
-    private static string Table(IReadOnlyList<EvaluationRow> rows)
+    private static string Table(DemoResult result)
     {
-        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>MLP / heads removed</th><th>parameters</th><th>FLOPs</th><th>top-1</th><th>k-NN</th><th>images/s</th></tr>");
-        foreach (EvaluationRow row in rows)
+        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>FLOPs kept</th><th>MLP / heads removed</th><th>parameters</th><th>top-1</th><th>random order</th>");
+        html.Append("<th>k-NN</th><th>random order</th><th>images/s</th></tr>");
+        foreach ((EvaluationRow row, EvaluationRow baseline) in result.Rows.Zip(result.Baseline))
         {
             string[] cells =
             [
-                $"{Figures.Percent(row.Removed[Axis.Neurons])} / {Figures.Percent(row.Removed[Axis.Heads])}", Figures.Count(row.Parameters), Figures.Count(row.Flops),
-                Figures.Percent(row.Top1), Figures.Percent(row.Knn), Figures.Invariant($"{row.ImagesPerSecond:0}"),
+                Figures.Percent(row.Flops / (double)result.Rows[0].Flops),
+                $"{Figures.Percent(row.Removed[Axis.Neurons])} / {Figures.Percent(row.Removed[Axis.Heads])}",
+                Figures.Count(row.Parameters), Figures.Percent(row.Top1), Figures.Percent(baseline.Top1), Figures.Percent(row.Knn), Figures.Percent(baseline.Knn),
+                Figures.Invariant($"{row.ImagesPerSecond:0}"),
             ];
             html.Append("<tr>").AppendJoin("", cells.Select(cell => $"<td>{WebUtility.HtmlEncode(cell)}</td>")).Append("</tr>");
         }
@@ -93,13 +104,14 @@ internal static class DemoPage
     private static string Widths(DemoResult result)
     {
         int depth = result.Widths[0].Count;
-        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>MLP / heads removed</th>");
+        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>FLOPs kept</th>");
         html.AppendJoin("", Enumerable.Range(0, depth).Select(block => Figures.Invariant($"<th>block {block}</th>"))).Append("</tr>");
         for (int index = 0; index < result.Rows.Count; index++)
         {
             EvaluationRow row = result.Rows[index];
-            html.Append("<tr><td>").Append(Figures.Percent(row.Removed[Axis.Neurons])).Append(" / ").Append(Figures.Percent(row.Removed[Axis.Heads])).Append("</td>");
-            html.AppendJoin("", Enumerable.Range(0, depth).Select(block => Figures.Invariant($"<td>{result.Widths[index][block][Axis.Neurons]} + {result.Widths[index][block][Axis.Heads]}</td>"))).Append("</tr>");
+            html.Append("<tr><td>").Append(Figures.Percent(row.Flops / (double)result.Rows[0].Flops)).Append("</td>");
+            SubnetWidths widths = result.Widths[index];
+            html.AppendJoin("", widths.Select(block => Figures.Invariant($"<td>{block[Axis.Neurons]} + {block[Axis.Heads]}</td>"))).Append("</tr>");
         }
 
         return html.Append("</table></div><p>MLP neurons + attention heads.</p>").ToString();

@@ -1,4 +1,6 @@
 using SnapViT.Cli.Output;
+using SnapViT.Core.Architecture;
+using SnapViT.Workflows;
 using Spectre.Console;
 
 namespace SnapViT.Cli.Demo;
@@ -6,24 +8,47 @@ namespace SnapViT.Cli.Demo;
 /// <summary>The demo's table.</summary>
 internal static class DemoReport
 {
-    public static Report Of(DemoResult result, string? page) => new(
+    public static Report Of(DemoResult result, string? page, string? files) => new(
         new
         {
             result.Seconds,
             result.Seed,
-            Photos = result.Photos,
-            TestImages = result.TestImages,
+            result.Photos,
+            result.TestImages,
             FitnessC0 = result.Fitness.Count > 0 ? result.Fitness[0] : (double?)null,
             FitnessBest = result.Fitness.Count > 0 ? result.Fitness.Min() : (double?)null,
             Rows = result.Rows.Select(EvaluationReport.Row),
+            RandomOrder = result.Baseline.Select(EvaluationReport.Row),
             Page = page,
+            Files = files,
         },
         console =>
         {
-            console.WriteLine(Figures.Invariant($"One trained ViT, {result.Photos} unlabelled images, no retraining: scored and cut in {result.Seconds:0} s."));
-            console.WriteLine(Figures.Invariant($"Measured on {result.TestImages} labelled test images of {ShapeTextureImages.Classes} classes (chance {100.0 / ShapeTextureImages.Classes:0.0} %):"));
-            console.Write(EvaluationReport.Table(result.Rows));
-            console.WriteLine(page is null ? "snapvit demo --out demo.html draws the curves." : $"{page}: the curves");
-            console.WriteLine("Your own model: snapvit build MODEL --images DIR --out SCORES, then snapvit cut and snapvit eval.");
+            console.WriteLine(Figures.Invariant(
+                $"One trained ViT, {result.Photos} unlabelled images, no retraining: scored, cut and measured in {result.Seconds:0} s."));
+            console.WriteLine(Figures.Invariant(
+                $"Accuracy on {result.TestImages} other images of {ShapeTextureImages.Classes} classes (chance {100.0 / ShapeTextureImages.Classes:0.0} %):"));
+            console.Write(Rows(result));
+            console.WriteLine("random order: as many neurons and heads removed without scores, the layers re-fitted in the same way");
         });
+
+    private static Table Rows(DemoResult result)
+    {
+        Table table = Report.Table("FLOPs kept", "MLP removed", "heads removed", "parameters", "top-1", "random order", "k-NN", "random order", "images/s");
+        foreach ((EvaluationRow row, EvaluationRow baseline) in result.Rows.Zip(result.Baseline))
+        {
+            table.AddRow(
+                Figures.Percent(row.Flops / (double)result.Rows[0].Flops),
+                Figures.Percent(row.Removed[Axis.Neurons]),
+                Figures.Percent(row.Removed[Axis.Heads]),
+                Figures.Count(row.Parameters),
+                Figures.Percent(row.Top1),
+                Figures.Percent(baseline.Top1),
+                Figures.Percent(row.Knn),
+                Figures.Percent(baseline.Knn),
+                Figures.Invariant($"{row.ImagesPerSecond:0}"));
+        }
+
+        return table;
+    }
 }

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Data;
+using SnapViT.Importance;
 using SnapViT.Loading;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
@@ -10,10 +12,10 @@ namespace SnapViT.Cli.Demo;
 /// <summary>The main job on the embedded model: images are drawn, the model is built, budgets are cut and measured.</summary>
 internal sealed class DemoRun
 {
-    private const int PhotosPerClass = 24, TrainPerClass = 25, TestPerClass = 100, BatchSize = 32;
+    private const int PhotosPerClass = 10, TrainPerClass = 10, TestPerClass = 100, BatchSize = 32;
 
-    /// <summary>The paper's six and three below them: the small model has room to spare, and where it ends is seen only there.</summary>
-    private static readonly IReadOnlyList<PruningRatios> Budgets = [.. PruningRatios.Paper, new(0.75, 0.6), new(0.85, 0.75), new(0.92, 0.9)];
+    /// <summary>Shares of the FLOPs, down to about the least that the floors allow.</summary>
+    private static readonly IReadOnlyList<double> Shares = [0.8, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.17];
 
     /// <summary>How the model is made elastic.</summary>
     public required BuildOptions Preset { get; init; }
@@ -44,29 +46,51 @@ internal sealed class DemoRun
         }
     }
 
-    private DemoResult Execute(string folder, IProgress<WorkProgress> progress, CancellationToken cancellation)
+    /// <summary>Runs it and leaves what it ran on: <c>model.safetensors</c>, <c>photos</c>, and <c>train</c> and <c>test</c> with a sub-folder per class.</summary>
+    /// <param name="folder">An empty folder.</param>
+    /// <param name="progress">Told how far the work is.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    public DemoResult Execute(string folder, IProgress<WorkProgress> progress, CancellationToken cancellation)
     {
         Stopwatch watch = Stopwatch.StartNew();
-        ImageSet photos = DemoImages.Write(Path.Combine(folder, "photos"), Seed, PhotosPerClass);
-        ImageSet train = DemoImages.Write(Path.Combine(folder, "train"), Seed, TrainPerClass);
-        ImageSet test = DemoImages.Write(Path.Combine(folder, "test"), Seed, TestPerClass);
-        using LoadedModel model = DemoModel.Extract(Path.Combine(folder, "demo-vit.safetensors"));
+        ImageSet photos = DemoImages.WriteUnlabelled(Path.Combine(folder, "photos"), Seed, PhotosPerClass);
+        ImageSet train = DemoImages.WriteLabelled(Path.Combine(folder, "train"), Seed, TrainPerClass);
+        ImageSet test = DemoImages.WriteLabelled(Path.Combine(folder, "test"), Seed, TestPerClass);
+        using LoadedModel model = DemoModel.Extract(Path.Combine(folder, "model.safetensors"));
         BuildOptions options = Preset with { Samples = photos.Count, Evaluations = Evaluations, Seed = Seed, BatchSize = BatchSize, Precision = Precision, Device = Device };
-        BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, progress).Run(Path.Combine(folder, "unfinished"), cancellation);
+        BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, progress).Run(null, cancellation);
+        ElasticScores scores = built.Scores;
 
-        using ElasticViT elastic = ElasticViT.Open(
-            model, built.Scores, new ElasticOptions { Correction = options.Correction, Precision = Precision, Device = Device, Preprocessing = DemoModel.Preprocessing });
+        // The order says nothing here, the correction is the same: what is left of the difference is what scores are worth.
+        ElasticScores unordered = scores with
+        {
+            Local = RandomScores.Of(DemoModel.Architecture, Seed),
+            Coefficients = ScoreCoefficients.Equal(DemoModel.Architecture.FullWidths),
+        };
+        using ElasticViT elastic = Open(scores), random = Open(unordered);
         List<Subnet> subnets = [];
         try
         {
-            subnets.AddRange([elastic.At(Budget.Whole), .. Budgets.Select(ratios => elastic.At(Budget.Ratios(ratios)))]);
+            subnets.AddRange([elastic.At(Budget.Whole), .. Shares.Select(share => elastic.At(Budget.Flops(share))), .. Shares.Select(share => random.At(Budget.Flops(share)))]);
             ModelEvaluation evaluation = new(DemoModel.Preprocessing, BatchSize, Device, progress);
             IReadOnlyList<EvaluationRow> rows = evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
-            return new DemoResult(rows, [.. subnets.Select(subnet => subnet.Plan.Widths)], built.Search?.History ?? [], photos.Count, test.Count, watch.Elapsed.TotalSeconds, Seed);
+            int whole = Shares.Count + 1;
+            return new DemoResult(
+                [.. rows.Take(whole)],
+                [rows[0], .. rows.Skip(whole)],
+                [.. subnets.Take(whole).Select(subnet => subnet.Plan.Widths)],
+                built.Search?.History ?? [],
+                photos.Count,
+                test.Count,
+                watch.Elapsed.TotalSeconds,
+                Seed);
         }
         finally
         {
             subnets.ForEach(subnet => subnet.Dispose());
         }
+
+        ElasticViT Open(ElasticScores of) => ElasticViT.Open(
+            model, of, new ElasticOptions { Correction = options.Correction, Precision = Precision, Device = Device, Preprocessing = DemoModel.Preprocessing });
     }
 }

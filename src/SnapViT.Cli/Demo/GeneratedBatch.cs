@@ -9,7 +9,7 @@ namespace SnapViT.Cli.Demo;
 internal sealed record GeneratedBatch(float[] Values, long[] Labels)
 {
     /// <summary>Draws the batch of one step; every image has its own stream, so that threads do not matter.</summary>
-    public static GeneratedBatch Draw(ulong seed, int step, int size)
+    public static GeneratedBatch Draw(ulong seed, Difficulty difficulty, int step, int size)
     {
         const int Pixels = ShapeTextureImages.Side * ShapeTextureImages.Side;
         float[] values = new float[size * 3 * Pixels];
@@ -19,7 +19,7 @@ internal sealed record GeneratedBatch(float[] Values, long[] Labels)
             SeededRandom random = SeededRandom.ForPurpose(seed, $"demo training/{step}/{image}");
             int label = random.NextInt(ShapeTextureImages.Classes);
             labels[image] = label;
-            byte[] rgb = ShapeTextureImages.Draw(label, random);
+            byte[] rgb = ShapeTextureImages.Draw(label, random, difficulty);
             DemoModel.Preprocessing.Apply(new RgbImage(ShapeTextureImages.Side, ShapeTextureImages.Side, rgb)).CopyTo(values, image * 3 * Pixels);
         }
 

@@ -1,6 +1,23 @@
+using System.Globalization;
 using SnapViT.Core.Randomness;
 
 namespace SnapViT.Cli.Demo;
+
+/// <summary>How hard generated images are to classify.</summary>
+/// <param name="LeastNoise">Least standard deviation of the pixels' noise, of values 0..1.</param>
+/// <param name="MoreNoise">Largest standard deviation above the least.</param>
+/// <param name="Contrast">Contrast of the image before noise, 0..1.</param>
+internal sealed record Difficulty(double LeastNoise, double MoreNoise, double Contrast)
+{
+    /// <summary>What a network of random weights learns from.</summary>
+    public static Difficulty Easy { get; } = new(0.03, 0.09, 1);
+
+    /// <summary>
+    /// What the demo scores and tests on, and what training ends with: noisier and paler, so that the whole model makes mistakes already and what is cut
+    /// costs something.
+    /// </summary>
+    public static Difficulty Demo { get; } = new(0.1, 0.3, 0.75);
+}
 
 /// <summary>
 /// Images drawn by arithmetic from a seed: one shape filled with one texture, on a cluttered background, of random place, size, angle and
@@ -10,6 +27,9 @@ internal static class ShapeTextureImages
 {
     /// <summary>Side of an image in pixels.</summary>
     public const int Side = 64;
+
+    /// <summary>About the mean of all pixels, which contrast leaves as it is.</summary>
+    private const double MeanValue = 0.4;
 
     /// <summary>Number of classes.</summary>
     public static int Classes => Shapes.Length * Textures.Length;
@@ -29,14 +49,19 @@ internal static class ShapeTextureImages
         ("checked", (u, v) => Math.Sin(0.7 * u) * Math.Sin(0.7 * v) > 0 ? 1 : 0),
     ];
 
+    /// <summary>The folder of a class, such as "00-disc-plain": the number keeps folders, which are sorted by name, in the order of the classes.</summary>
+    public static string Folder(int label) =>
+        string.Create(CultureInfo.InvariantCulture, $"{label:D2}-{Shapes[label / Textures.Length].Name}-{Textures[label % Textures.Length].Name}");
+
     /// <summary>What a class shows, such as "disc, striped".</summary>
     public static string Name(int label) => $"{Shapes[label / Textures.Length].Name}, {Textures[label % Textures.Length].Name}";
 
     /// <summary>Draws one image.</summary>
     /// <param name="label">Its class, 0..<see cref="Classes"/>-1.</param>
     /// <param name="random">Everything else of it.</param>
+    /// <param name="difficulty">How noisy and how pale it is.</param>
     /// <returns>RGB bytes, row by row, [Side, Side, 3].</returns>
-    public static byte[] Draw(int label, SeededRandom random)
+    public static byte[] Draw(int label, SeededRandom random, Difficulty difficulty)
     {
         Func<double, double, double> distance = Shapes[label / Textures.Length].Distance;
         Func<double, double, double> texture = Textures[label % Textures.Length].Value;
@@ -44,7 +69,7 @@ internal static class ShapeTextureImages
         Pattern pattern = Pattern.Draw(random);
         Pattern clutter = Pattern.Draw(random);
         Func<double, double, double> clutterTexture = Textures[random.NextInt(Textures.Length)].Value;
-        double noise = 0.03 + (0.09 * random.NextDouble());
+        double noise = difficulty.LeastNoise + (difficulty.MoreNoise * random.NextDouble());
         byte[] pixels = new byte[Side * Side * 3];
         for (int y = 0; y < Side; y++)
         {
@@ -58,7 +83,8 @@ internal static class ShapeTextureImages
                     double front = pattern.Dark[channel] + ((pattern.Light[channel] - pattern.Dark[channel]) * filled);
                     double back = clutter.Dark[channel] + ((clutter.Light[channel] - clutter.Dark[channel]) * behind);
                     // The shape is lighter than what is behind it: a network this small does not find figure and ground otherwise.
-                    double value = (inside * (0.3 + (0.7 * front))) + ((1 - inside) * 0.45 * back) + (noise * random.NextNormal());
+                    double drawn = (inside * (0.3 + (0.7 * front))) + ((1 - inside) * 0.45 * back);
+                    double value = MeanValue + (difficulty.Contrast * (drawn - MeanValue)) + (noise * random.NextNormal());
                     pixels[(((y * Side) + x) * 3) + channel] = (byte)Math.Clamp((value * 255) + 0.5, 0, 255);
                 }
             }

@@ -18,7 +18,7 @@ public sealed class EmbeddingsTests : IDisposable
     public void It_builds_cuts_and_embeds_and_opens_what_it_has_built_the_next_time()
     {
         DemoModel.Extract(In("demo.safetensors")).Dispose();
-        int photos = DemoImages.Write(Photos, seed: 1, perClass: 2).Count;
+        int photos = DemoImages.WriteUnlabelled(Photos, seed: 1, perClass: 2).Count;
         (int code, string output, string error) = Run(In("demo.safetensors"), Photos, In("scores.safetensors"), In("small.safetensors"));
         Assert.Equal((0, ""), (code, error));
         Assert.StartsWith($"{photos} images, 96 features each", output, StringComparison.Ordinal);
