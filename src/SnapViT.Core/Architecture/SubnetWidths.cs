@@ -51,8 +51,9 @@ public readonly struct BlockWidths : IEquatable<BlockWidths>
     {
         public override BlockWidths Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
-            Dictionary<string, int> widths = JsonSerializer.Deserialize<Dictionary<string, int>>(ref reader) ?? throw new JsonException("expected widths, found null");
-            if (widths.Keys.FirstOrDefault(key => AxisTable.Rows.All(row => row.Label != key)) is string unknown)
+            Dictionary<string, int> found = JsonSerializer.Deserialize<Dictionary<string, int>>(ref reader) ?? throw new JsonException("expected widths, found null");
+            Dictionary<string, int> widths = new(found, StringComparer.OrdinalIgnoreCase);
+            if (widths.Keys.FirstOrDefault(key => AxisTable.Rows.All(row => !key.Equals(row.Label, StringComparison.OrdinalIgnoreCase))) is string unknown)
             {
                 throw new JsonException($"expected widths of {string.Join(", ", AxisTable.Rows.Select(row => row.Label))}, found '{unknown}'");
             }
@@ -65,7 +66,8 @@ public readonly struct BlockWidths : IEquatable<BlockWidths>
             writer.WriteStartObject();
             foreach (AxisFacts row in AxisTable.Rows)
             {
-                writer.WriteNumber(row.Label, value[row.Axis]);
+                string name = row.Axis.ToString();
+                writer.WriteNumber(options.PropertyNamingPolicy?.ConvertName(name) ?? name, value[row.Axis]);
             }
 
             writer.WriteEndObject();
