@@ -56,9 +56,7 @@ public sealed class ElasticViT : IDisposable
         (Scores, _options, _correction) = (scores, options, SubnetSource.Describe(correction));
         _source = new SubnetSource(
             Path.GetFileName(model.Path), model.Sha256, scores.Provenance, (options.Preprocessing ?? model.PreprocessingOrReference).Validated());
-        Doubts = options.Preprocessing is null && model.Preprocessing is null
-            ? [$"preprocessing: neither the model's files nor its name say how images are prepared; taken is the reference's: {_source.Preprocessing.Describe()}"]
-            : [];
+        Doubts = model.Doubts(options.Preprocessing);
         _weights = new ElasticWeights(
             model.Model, scores.Scaled, scores.Floors, correction is null ? null : Correct, options.Precision, options.Device ?? CPU);
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -75,6 +76,40 @@ public sealed class LibraryTests : IDisposable
         Assert.StartsWith("preprocessing: neither", Assert.Single(doubtful.Doubts), StringComparison.Ordinal);
         Assert.Equal(Preprocessing.Named("reference", SmallModels.Vit.ImageSize), doubtful.Preprocessing);
         Assert.Empty(told.Doubts);
+    }
+
+    [Fact]
+    public async Task Every_verb_says_what_had_to_be_assumed_about_a_model()
+    {
+        string bare = _work.In("bare.pt"), family = _work.In("family");
+        using (ElasticViT elastic = Open())
+        using (Subnet whole = elastic.Cut(Budget.Whole))
+        {
+            whole.SaveTorch(bare);
+        }
+
+        Workspace.SaveScores(bare, _work.Scores);
+        string hints = $"--num-heads {SmallModels.Vit.Heads} {Workspace.Fixed} --json", files = $"{bare} {_work.Scores} {hints}";
+        foreach (string line in new[]
+        {
+            $"plan {files} --flops 0.6",
+            $"cut {files} --flops 0.6 --out {_work.Out}",
+            $"export {files} --budgets 0.6 --onnx-family {family}",
+            $"eval {bare} --scores {_work.Scores} {hints} --budgets 0.6 --test {_work.Photos}",
+            $"eval {bare} {hints} --test {_work.Photos}",
+            $"build {bare} {hints} --images {_work.Photos} --samples 2 --batch 2 --out {_work.In("new.safetensors")}",
+        })
+        {
+            CommandRun run = await CommandRun.Of(line);
+            Assert.True(run.Code == 0, run.Error);
+            using JsonDocument result = JsonDocument.Parse(run.Output);
+            string doubt = Assert.Single(result.RootElement.GetProperty("doubts").EnumerateArray()).GetString()!;
+            Assert.StartsWith("preprocessing: neither", doubt, StringComparison.Ordinal);
+            Assert.Contains(doubt, run.Error.Split(Environment.NewLine));
+        }
+
+        JsonElement told = await CommandRun.Json($"plan {bare} {_work.Scores} --num-heads {SmallModels.Vit.Heads} --flops 0.6 --preprocess reference");
+        Assert.Equal(0, told.GetProperty("doubts").GetArrayLength());
     }
 
     [Fact]

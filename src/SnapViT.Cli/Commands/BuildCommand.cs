@@ -118,7 +118,7 @@ internal static class BuildCommand
             build.Finish(built, path, path + Unfinished);
             return built;
         });
-        return BuildReport.Of(path, result, folders.LeftOut);
+        return BuildReport.Of(path, result, folders.LeftOut) with { Doubts = Model.Doubts(parsed, model) };
     }
 
     /// <summary>The criterion of the name that was given, else the preset's, with the options that belong to it.</summary>

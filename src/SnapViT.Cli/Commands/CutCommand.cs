@@ -51,7 +51,7 @@ internal static class CutCommand
         using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Open(
-            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Preprocess(parsed, model) });
+            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Chosen(parsed, model) });
         PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
         PhotoFolders folders = new(parsed);
@@ -61,7 +61,7 @@ internal static class CutCommand
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
             : null;
-        return CutReport.Of(files, subnet.Plan, agreement, latency, folders.LeftOut);
+        return CutReport.Of(files, subnet.Plan, agreement, latency, folders.LeftOut) with { Doubts = elastic.Doubts };
     }
 
     private static Subnet Cut(

@@ -79,7 +79,9 @@ internal static class EvalCommand
         });
         bool isElastic = scores is not null;
         EvaluationRow? unpruned = isElastic ? rows[0] : null;
-        return EvaluationReport.Of(preprocessing, precision, unpruned, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!.Skipped, folders.LeftOut);
+        Report report = EvaluationReport.Of(
+            preprocessing, precision, unpruned, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!.Skipped, folders.LeftOut);
+        return report with { Doubts = Model.Doubts(parsed, model) };
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(

@@ -50,12 +50,12 @@ internal static class ExportCommand
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         using ElasticViT elastic = ElasticViT.Open(
-            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Preprocess(parsed, model) });
+            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Chosen(parsed, model) });
         PlanSubject subject = new(model, elastic, Sequential: false, device, precision);
         PlanOptions how = Planning.Read(parsed, subject, budgets.Select(budget => budget.Budget), cancellation);
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (NameOf(budget.Text), elastic.Plan(budget.Budget, how)))];
         OnnxFamilyFiles files = elastic.SaveOnnxFamily(folder, Cut(elastic, plans), options);
-        return FamilyReport.Of(folder, files);
+        return FamilyReport.Of(folder, files) with { Doubts = elastic.Doubts };
     }
 
     /// <summary>One sub-network at a time, disposed before the next.</summary>

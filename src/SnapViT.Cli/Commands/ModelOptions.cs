@@ -25,7 +25,12 @@ internal sealed class ModelOptions
 
     public ModelHints Hints(ParseResult parsed) => _hints.Read(parsed);
 
-    public Preprocessing Preprocess(ParseResult parsed, LoadedModel model) => parsed.GetValue(_preprocess) is string name
-        ? Preprocessing.Named(name, model.Model.Architecture.ImageSize)
-        : model.PreprocessingOrReference;
+    /// <summary>The preprocessing that was asked for; null for the model's own.</summary>
+    public Preprocessing? Chosen(ParseResult parsed, LoadedModel model) =>
+        parsed.GetValue(_preprocess) is string name ? Preprocessing.Named(name, model.Model.Architecture.ImageSize) : null;
+
+    public Preprocessing Preprocess(ParseResult parsed, LoadedModel model) => Chosen(parsed, model) ?? model.PreprocessingOrReference;
+
+    /// <summary>What had to be assumed about the model, a sentence each.</summary>
+    public IReadOnlyList<string> Doubts(ParseResult parsed, LoadedModel model) => model.Doubts(Chosen(parsed, model));
 }

@@ -41,10 +41,10 @@ internal static class PlanCommand
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         using ElasticViT elastic = ElasticViT.Open(
-            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Preprocess(parsed, model) });
+            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Chosen(parsed, model) });
         PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
         SubnetPlan plan = elastic.Plan(budget, how);
-        return PlanReport.Of(plan, subject.FileBytes, how);
+        return PlanReport.Of(plan, subject.FileBytes, how) with { Doubts = elastic.Doubts };
     }
 }

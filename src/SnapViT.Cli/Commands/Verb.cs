@@ -20,7 +20,16 @@ internal sealed class Verb : Command
         SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
-                run(parsed, cancellation)?.WriteTo(parsed.InvocationConfiguration.Output, parsed.GetValue(GlobalOptions.Json));
+                if (run(parsed, cancellation) is Report report)
+                {
+                    foreach (string doubt in report.Doubts ?? [])
+                    {
+                        parsed.InvocationConfiguration.Error.WriteLine(doubt);
+                    }
+
+                    report.WriteTo(parsed.InvocationConfiguration.Output, parsed.GetValue(GlobalOptions.Json));
+                }
+
                 return 0;
             },
             CancellationToken.None));

@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Spectre.Console;
 
@@ -11,6 +12,10 @@ namespace SnapViT.Cli.Output;
 internal sealed record Report(object Json, Action<IAnsiConsole> Render)
 {
     private const int PlainWidth = 140;
+    private const string DoubtsKey = "doubts";
+
+    /// <summary>What had to be assumed about the model, a sentence each; null where the verb assumes nothing. Part of the JSON object.</summary>
+    public IReadOnlyList<string>? Doubts { get; init; }
 
     private static readonly JsonSerializerOptions JsonOptions = new()
     {
@@ -28,7 +33,13 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render)
     {
         if (json)
         {
-            output.WriteLine(JsonSerializer.Serialize(Json, JsonOptions));
+            JsonNode result = JsonSerializer.SerializeToNode(Json, JsonOptions)!;
+            if (Doubts is not null)
+            {
+                result[DoubtsKey] = JsonSerializer.SerializeToNode(Doubts, JsonOptions);
+            }
+
+            output.WriteLine(result.ToJsonString(JsonOptions));
             return;
         }
 

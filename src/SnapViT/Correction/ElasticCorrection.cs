@@ -164,7 +164,7 @@ internal sealed class ElasticCorrection : IDisposable
         try
         {
             return LayerCorrection.Factor(
-                layer.Weight.to(moments.Device), layer.Bias?.to(moments.Device), moments, _architecture.Tokens, order, _options);
+                layer.Weight.to(moments.Device), layer.Bias?.to(moments.Device), moments, _architecture.Tokens, order, _options, isLastUse: true);
         }
         catch (SnapViTException exception)
         {

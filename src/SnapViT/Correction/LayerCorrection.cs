@@ -36,8 +36,10 @@ internal sealed class LayerCorrection : IDisposable
     /// <param name="tokens">Tokens of one image, N: the reference sums over them.</param>
     /// <param name="order">Inputs by importance, int64 [n].</param>
     /// <param name="options">What is fitted.</param>
+    /// <param name="isLastUse">Whether nobody needs the moments afterwards: they are disposed as soon as they are read.</param>
     /// <exception cref="SnapViTException">The moments are singular and not damped, or not finite.</exception>
-    public static LayerCorrection Factor(Tensor weight, Tensor? bias, SecondMoments moments, long tokens, Tensor order, CorrectionOptions options)
+    public static LayerCorrection Factor(
+        Tensor weight, Tensor? bias, SecondMoments moments, long tokens, Tensor order, CorrectionOptions options, bool isLastUse = false)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
@@ -50,8 +52,14 @@ internal sealed class LayerCorrection : IDisposable
         }
 
         w = w.index_select(1, order);
+        Tensor? mean = affine && bias is not null ? moments.Mean().index_select(0, order) : null;
 
-        // One square after the other: of a wide layer each takes more than the layer itself.
+        // At most two squares at a time: of a wide layer each takes more than the layer itself.
+        if (isLastUse)
+        {
+            moments.Dispose();
+        }
+
         options.Damping.AddTo(h);
         Tensor rows = h.index_select(0, order);
         h.Dispose();
@@ -60,7 +68,6 @@ internal sealed class LayerCorrection : IDisposable
         Tensor factor = Cholesky(ordered);
         ordered.Dispose();
         Tensor product = w.mm(factor);
-        Tensor? mean = affine && bias is not null ? moments.Mean().index_select(0, order) : null;
         Tensor? constant = bias?.to(ScalarType.Float64, copy: true);
         return new LayerCorrection(
             factor.to(options.Precision).DetachFromDisposeScope(),
@@ -113,7 +120,9 @@ internal sealed class LayerCorrection : IDisposable
     internal static Tensor Cholesky(Tensor h)
     {
         (Tensor factor, Tensor info) = linalg.cholesky_ex(h);
-        bool finite = factor.isfinite().all().item<bool>();
+
+        // The sum of what is not finite is not finite either, and needs no square of its own.
+        bool finite = double.IsFinite(factor.sum().to(ScalarType.Float64).item<double>());
         return info.item<int>() == 0 && finite
             ? factor
             : throw new SnapViTException(

@@ -30,6 +30,12 @@ public sealed class LoadedModel : IDisposable
         ? throw new CheckpointFormatException(Path, $"preprocessing: {doubt}")
         : Preprocessing ?? Data.Preprocessing.Named("reference", Model.Architecture.ImageSize);
 
+    /// <summary>What has to be assumed about the model, a sentence each; empty where its files or the caller say everything.</summary>
+    /// <param name="chosen">The preprocessing that the caller chose; null for that of the model.</param>
+    internal IReadOnlyList<string> Doubts(Preprocessing? chosen) => chosen is null && Preprocessing is null
+        ? [$"preprocessing: neither the model's files nor its name say how images are prepared; taken is the reference's: {PreprocessingOrReference.Describe()}"]
+        : [];
+
     /// <summary>Names of the classes in the order of the classifier's outputs; empty where the file does not say.</summary>
     public IReadOnlyList<string> ClassNames => Description.ClassNames;
 
