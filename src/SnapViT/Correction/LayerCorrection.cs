@@ -44,14 +44,8 @@ internal sealed class LayerCorrection : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
         bool affine = options.Mode == CorrectionMode.Affine;
-        Tensor w = weight.to(ScalarType.Float64);
         Tensor h = affine ? moments.Covariance() : moments.Products().Times(2 * tokens);
-        if (!affine)
-        {
-            (w, h) = WithoutDeadInputs(w, h);
-        }
-
-        w = w.index_select(1, order);
+        Tensor? alive = affine ? null : AliveInputs(h);
         Tensor? mean = affine && bias is not null ? moments.Mean().index_select(0, order) : null;
 
         // At most two squares at a time: of a wide layer each takes more than the layer itself.
@@ -67,6 +61,7 @@ internal sealed class LayerCorrection : IDisposable
         rows.Dispose();
         Tensor factor = Cholesky(ordered);
         ordered.Dispose();
+        Tensor w = (alive is null ? weight.to(ScalarType.Float64) : weight.to(ScalarType.Float64) * alive).index_select(1, order);
         Tensor product = w.mm(factor);
         Tensor? constant = bias?.to(ScalarType.Float64, copy: true);
         return new LayerCorrection(
@@ -107,12 +102,12 @@ internal sealed class LayerCorrection : IDisposable
         ? _constant?.clone()
         : _constant!.Minus(weight.to(ScalarType.Float64).mv(_mean.narrow(0, 0, kept)));
 
-    /// <summary>The reference gives an input that is always 0 a moment of 1 and no weight.</summary>
-    private static (Tensor Weight, Tensor Moments) WithoutDeadInputs(Tensor weight, Tensor moments)
+    /// <summary>The reference gives an input that is always 0 a moment of 1, which is set here, and no weight: 0 for it, 1 for the others.</summary>
+    private static Tensor AliveInputs(Tensor moments)
     {
         Tensor dead = moments.diagonal().eq(zeros([1], ScalarType.Float64, moments.device)).to(ScalarType.Float64);
-        Tensor alive = ones_like(dead).Minus(dead);
-        return (weight * alive, moments.Plus(dead.diag()));
+        moments.diagonal().AddInPlace(dead);
+        return ones_like(dead).Minus(dead);
     }
 
     /// <summary>R, lower triangular, of damped moments <c>H = R R^T</c>.</summary>
