@@ -1,6 +1,6 @@
 namespace SnapViT.Core.Checkpoints;
 
-/// <summary>Writes files that are either complete or not there.</summary>
+/// <summary>Writes a file completely or not at all. If writing fails, an existing file stays unchanged.</summary>
 internal static class AtomicFile
 {
     /// <summary>

@@ -2,7 +2,10 @@ using SnapViT.Core.Checkpoints.Zip;
 
 namespace SnapViT.Core.Checkpoints;
 
-/// <summary>Opens a checkpoint in any container: safetensors, PyTorch's zip format, either of them in several files with an index, or a folder as the hub lays it out.</summary>
+/// <summary>
+/// Opens a checkpoint: a safetensors, PyTorch (zip) or NumPy .npz file, the index of a sharded safetensors or PyTorch checkpoint, or a folder that
+/// contains one of the known file names.
+/// </summary>
 internal static class CheckpointArchive
 {
     private const string IndexEnd = ".index.json";
@@ -15,7 +18,9 @@ internal static class CheckpointArchive
 
     private static ReadOnlySpan<byte> ZipStart => "PK\x03\x04"u8;
 
-    /// <summary>Opens a checkpoint; what it is is told by its content, not by its name.</summary>
+    /// <summary>
+    /// Opens a checkpoint. A path that ends in <c>.index.json</c> is read as an index; the format of any other file is recognised by its content.
+    /// </summary>
     /// <param name="path">A file, the index of several (<c>….index.json</c>), or a folder with one of them.</param>
     /// <exception cref="CheckpointFormatException">It is no checkpoint, or a damaged one.</exception>
     /// <exception cref="FileNotFoundException">There is no such file, or none in the folder.</exception>
@@ -55,7 +60,7 @@ internal static class CheckpointArchive
         return file.EndsWith(IndexEnd, StringComparison.Ordinal) ? ShardedArchive.Files(file) : [file];
     }
 
-    /// <summary>Whether a file is PyTorch's: a zip, or the pickles of PyTorch before 1.6, which its reader refuses by name.</summary>
+    /// <summary>Whether a file is PyTorch's: a zip that is not NumPy's, or a pickle file of PyTorch before 1.6, which its reader refuses.</summary>
     /// <exception cref="CheckpointFormatException">It is no checkpoint at all.</exception>
     public static bool IsTorch(string path) => KindOf(path) == Kind.Torch;
 

@@ -62,7 +62,7 @@ internal sealed class CanonicalArchive : ITensorArchive
     /// <param name="name">Its name behind what stands before everything, such as <c>logit_scale</c>.</param>
     public bool HasBeside(string name) => _file.Tensors.ContainsKey(_match.FullName("/" + name));
 
-    /// <summary>Looks at a checkpoint through its format.</summary>
+    /// <summary>Recognises the format of a checkpoint and maps its tensors to canonical names.</summary>
     /// <param name="file">The open checkpoint: the view closes it when it is closed itself; a file that is refused stays open.</param>
     /// <param name="weights">Which of several models of the file to take, by a part of the names before it, such as <c>ema</c>; null where there is one only.</param>
     /// <exception cref="CheckpointFormatException">

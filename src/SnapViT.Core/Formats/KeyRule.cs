@@ -15,13 +15,13 @@ internal sealed record KeyRule(IReadOnlyList<string> Canonical, IReadOnlyList<st
 {
     private static readonly string[] Ends = [".weight", ".bias"];
 
-    /// <summary>How a tensor lies in the file.</summary>
+    /// <summary>How the tensor's shape and element order in the file differ from the canonical ones.</summary>
     public TensorLayout Layout { get; init; }
 
-    /// <summary>How many of equal shares of the rows each canonical tensor has; null for one each.</summary>
+    /// <summary>How the rows are divided among the canonical tensors, as whole-number ratios; null for equal parts.</summary>
     public IReadOnlyList<int>? Shares { get; init; }
 
-    /// <summary>A tensor of the file that says which elements count (1) and which are zero whatever they hold (0); null for none. It may be absent.</summary>
+    /// <summary>A tensor of the file with 1 for elements to keep and 0 for elements to read as zero; null for none. The file may lack it.</summary>
     public string? Mask { get; init; }
 
     /// <summary>Whether a file with these names applies the final norm to the pooled feature, and not to the tokens (<see cref="Architecture.ViTArchitecture.NormAfterPool"/>).</summary>

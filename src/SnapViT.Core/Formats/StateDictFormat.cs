@@ -2,25 +2,25 @@ using SnapViT.Core.Architecture;
 
 namespace SnapViT.Core.Formats;
 
-/// <summary>How one publisher names the tensors of a Vision Transformer, as a table; and what his names imply but no shape shows.</summary>
+/// <summary>One publisher's names for the tensors of a Vision Transformer, and facts of its models that shapes do not show.</summary>
 internal sealed record StateDictFormat
 {
     /// <summary>Its name, as <c>snapvit inspect</c> and <c>snapvit convert --to</c> say it.</summary>
     public required string Name { get; init; }
 
-    /// <summary>A tensor that every file of the format has, behind the prefix.</summary>
+    /// <summary>Name, after the prefix, of a tensor that every file of this format has.</summary>
     public required string Marker { get; init; }
 
-    /// <summary>Further tensors, one of which a file of the format has; empty where the marker alone tells it from all other formats.</summary>
+    /// <summary>Tensors of which every file of this format has at least one; empty if the marker is enough to recognise it.</summary>
     public IReadOnlyList<string> Signs { get; init; } = [];
 
-    /// <summary>Tensors that no file of the format has.</summary>
+    /// <summary>Tensors that no file of this format has; a file with one of them has another format.</summary>
     public IReadOnlyList<string> Lacks { get; init; } = [];
 
     /// <summary>Number of dimensions of the marker; null where it does not matter.</summary>
     public int? MarkerRank { get; init; }
 
-    /// <summary>Whether the first layer of its MLP holds gate and value packed, twice the rows of what the second layer takes.</summary>
+    /// <summary>Whether the first MLP layer holds gate and value in one tensor, so that it has twice as many rows as the second layer has inputs.</summary>
     public bool HasPackedGate { get; init; }
 
     /// <summary>Prefixes before the names of the model; the first one is written, the last one where a classifier stands beside the model.</summary>

@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Evaluation;
 
 /// <summary>
-/// Measures how long forward passes take. Models take turns, round after round, and the best pass of a turn counts. A machine that others use too is slower in some
-/// rounds than in others: what all models of a round share is taken out before the median over the rounds, and the figure is that of the fastest round.
+/// Measures the time of forward passes. All models are measured in turn, in several rounds, and the best pass of each turn counts. Slowness that
+/// all models of a round share is divided out; the result is the median over the rounds, scaled to the fastest round.
 /// </summary>
 /// <param name="conditions">What is measured under; the models are of its architecture, precision and device, torch already has its threads.</param>
 /// <param name="device">The device of the conditions.</param>

@@ -22,7 +22,7 @@ public sealed class NearestNeighbours : IDisposable
     private readonly int _neighbours;
     private readonly long _classes;
 
-    /// <summary>Remembers the training features.</summary>
+    /// <summary>Normalises the training features and keeps them, with their labels, on their device.</summary>
     /// <param name="features">Training features, [n, D].</param>
     /// <param name="labels">Their labels, n values of 0 or more.</param>
     /// <param name="neighbours">k, 1..n.</param>

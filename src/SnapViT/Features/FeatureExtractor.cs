@@ -10,7 +10,7 @@ internal static class FeatureExtractor
     /// <param name="model">Any model.</param>
     /// <param name="batches">Batches [B, 3, S, S]; each is disposed after its use.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <returns>Features, float32 [n, D], in the order of the images.</returns>
+    /// <returns>Features, float32 [n, D] (CLIP: [n, projection width]), in the order of the images.</returns>
     /// <exception cref="ArgumentException">There is no image.</exception>
     public static Tensor Embed(VisionTransformer model, IEnumerable<Tensor> batches, CancellationToken cancellation = default)
     {

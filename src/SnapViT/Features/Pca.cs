@@ -19,7 +19,7 @@ internal sealed class Pca : IDisposable
         _shift = shift;
     }
 
-    /// <summary>The components as columns, float32 [D, K]; the largest entry of each is positive.</summary>
+    /// <summary>The components as columns, float32 [D, K]. The entry of largest absolute value in each column is positive.</summary>
     public Tensor Projection => _projection;
 
     /// <summary>Fits the components.</summary>

@@ -12,7 +12,7 @@ public enum HubErrorKind
     /// <summary>The revision has no such file, or no file of weights.</summary>
     FileNotFound,
 
-    /// <summary>The model is gated, or the token is refused.</summary>
+    /// <summary>The model is gated, the token is not accepted, or it gives no access to a model of this name.</summary>
     AccessDenied,
 
     /// <summary>The hub asked for slower requests, more often or longer than the options allow.</summary>
@@ -30,6 +30,6 @@ public enum HubErrorKind
     /// <summary>The content has another hash or size than announced; nothing of it is kept.</summary>
     Damaged,
 
-    /// <summary>The answer is none that a hub gives.</summary>
+    /// <summary>The response is not one that a Hugging Face hub sends.</summary>
     Malformed,
 }
