@@ -4,6 +4,7 @@ using SnapViT.Cli.Output;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Export;
+using SnapViT.Hub;
 using SnapViT.Loading;
 
 namespace SnapViT.Cli.Commands;
@@ -29,8 +30,6 @@ internal static class PathArguments
         /// <summary>A folder that is written.</summary>
         WriteFolder,
     }
-
-    private static readonly string[] Descriptions = ["config.json", "open_clip_config.json", "preprocessor_config.json"];
 
     /// <summary>How the names of weights start that a folder is opened by.</summary>
     private static readonly string[] Weights = ["model.", "pytorch_model", "open_clip_"];
@@ -171,7 +170,7 @@ internal static class PathArguments
 
         string folder = isFolder ? model : Path.GetDirectoryName(model) ?? "";
         IReadOnlyList<string> weights = Files(model);
-        IEnumerable<string> descriptions = Descriptions.Select(name => Path.Combine(folder, name));
+        IEnumerable<string> descriptions = ModelFiles.Descriptions.Select(name => Path.Combine(folder, name));
         return [.. weights, .. weights.Append(model).Select(ModelFile.ConfigPath), .. descriptions];
     }
 

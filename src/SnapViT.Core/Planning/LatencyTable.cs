@@ -203,6 +203,7 @@ internal static class LatencyTableFile
         PropertyNamingPolicy = new StoredNames(JsonNamingPolicy.SnakeCaseLower),
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
         IgnoreReadOnlyProperties = true,
         Converters = { new JsonStringEnumConverter() },
         WriteIndented = true,
@@ -261,9 +262,10 @@ internal static class LatencyTableFile
             return new LatencyTable(
                 conditions, Take<double>(content, FixedKey), AxisTable.Rows.ToDictionary(row => row.Axis, row => Curve(content, row.StoredCurve)));
         }
-        catch (Exception exception) when (exception is JsonException or ArgumentException or SnapViTException and not CheckpointFormatException)
+        catch (Exception exception) when (
+            exception is JsonException or ArgumentException or InvalidOperationException or SnapViTException and not CheckpointFormatException)
         {
-            throw new CheckpointFormatException(path, $"no valid latency table: {exception.Message}", innerException: exception);
+            throw new CheckpointFormatException(path, $"no valid latency table: {JsonFault.Text(exception)}", innerException: exception);
         }
     }
 

@@ -19,6 +19,7 @@ public sealed record ModelConfig
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         Converters = { new JsonStringEnumConverter() },
         IgnoreReadOnlyProperties = true,
+        RespectNullableAnnotations = true,
     };
 
     private static readonly JsonSerializerOptions IndentedJson = new(Json) { WriteIndented = true };
@@ -45,20 +46,6 @@ public sealed record ModelConfig
     /// <summary>The config as JSON, in one line or for people to read.</summary>
     public string ToJson(bool indented = false) => JsonSerializer.Serialize(this, indented ? IndentedJson : Json);
 
-    /// <summary>A required fact may still be null in JSON.</summary>
-    private static void RequireNoNull(ModelConfig config)
-    {
-        string? missing = config.Architecture is null ? nameof(Architecture)
-            : config.Heads is null ? nameof(Heads)
-            : config.Neurons is null ? nameof(Neurons)
-            : config.Provenance is null || config.Provenance.Values.Any(value => value is null) ? nameof(Provenance)
-            : null;
-        if (missing is not null)
-        {
-            throw new FormatException($"not a valid model config: {missing} is null");
-        }
-    }
-
     /// <summary>Whether a text calls itself a config of this kind; any other JSON, such as a publisher's, does not.</summary>
     public static bool IsOne(string json)
     {
@@ -67,7 +54,7 @@ public sealed record ModelConfig
             using JsonDocument document = JsonDocument.Parse(json);
             return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty(nameof(Architecture), out _);
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             return false;
         }
@@ -80,7 +67,11 @@ public sealed record ModelConfig
         try
         {
             ModelConfig config = JsonSerializer.Deserialize<ModelConfig>(json, Json) ?? throw new FormatException("expected a model config, found null");
-            RequireNoNull(config);
+            if (config.Provenance.FirstOrDefault(fact => fact.Value is null).Key is string empty)
+            {
+                throw new FormatException($"not a valid model config: Provenance: '{empty}' is null");
+            }
+
             config.Architecture.Validated();
             config.Preprocessing?.Validated();
             if (config.Heads.Count != config.Neurons.Count)
@@ -91,9 +82,9 @@ public sealed record ModelConfig
             config.Widths().RequireFit(config.Architecture);
             return config;
         }
-        catch (Exception exception) when (exception is JsonException or ArgumentException or SnapViTException)
+        catch (Exception exception) when (exception is JsonException or ArgumentException or InvalidOperationException or SnapViTException)
         {
-            throw new FormatException($"not a valid model config: {exception.Message}", exception);
+            throw new FormatException($"not a valid model config: {JsonFault.Text(exception)}", exception);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
@@ -57,6 +58,7 @@ public sealed class LatencyTableTests : IDisposable
     [InlineData("\"depth\": 3>\"depth\": 0", "Depth must be positive")]
     [InlineData("\"fixed_nanoseconds\": 1000>\"fixed_nanoseconds\": -1", "expected a fixed time of 0 or more")]
     [InlineData("\"batch\"> \"bunch\"", "no valid latency table")]
+    [InlineData("\"a processor\">null", "no valid latency table: $.machine: expected a value, found null")]
     public void A_file_that_is_no_table_is_refused_by_name(string change, string fault)
     {
         LatencyTableFile.Save(Path("table.json"), Latencies.Linear(Small));
@@ -66,6 +68,35 @@ public sealed class LatencyTableTests : IDisposable
         Assert.StartsWith(Path("table.json"), refusal.Message, StringComparison.Ordinal);
         Assert.Contains(fault, refusal.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_member_that_is_null_or_of_another_type_is_refused_by_name()
+    {
+        LatencyTableFile.Save(Path("table.json"), Latencies.Linear(Small));
+        string whole = File.ReadAllText(Path("table.json"));
+
+        // What follows from the other facts is written for readers of the file and not read back.
+        string[] members = [.. Members(JsonNode.Parse(whole)!).Where(member => !member.Contains("full_widths", StringComparison.Ordinal))];
+        Assert.Contains("conditions.machine", members);
+        Assert.Contains("conditions.architecture.depth", members);
+        foreach (string member in members)
+        {
+            foreach (JsonNode? value in new JsonNode?[] { null, new JsonArray(), new JsonObject { ["a"] = null } })
+            {
+                JsonNode changed = JsonNode.Parse(whole)!;
+                string[] path = member.Split('.');
+                path[..^1].Aggregate(changed, (node, key) => node[key]!)[path[^1]] = value;
+                File.WriteAllText(Path("table.json"), changed.ToJsonString());
+                Exception? refusal = Record.Exception(() => LatencyTableFile.Load(Path("table.json")));
+                Assert.True(
+                    refusal is CheckpointFormatException && refusal.Message.StartsWith(Path("table.json"), StringComparison.Ordinal),
+                    $"{member} as {value?.ToJsonString() ?? "null"}: {refusal?.ToString() ?? "no error"}");
+            }
+        }
+    }
+
+    private static IEnumerable<string> Members(JsonNode node) => node is not JsonObject json ? [] : json.SelectMany(
+        member => member.Value is null ? [] : Members(member.Value).Select(inner => $"{member.Key}.{inner}").Prepend(member.Key));
 
     private string Path(string name) => _folder.File(name);
 }

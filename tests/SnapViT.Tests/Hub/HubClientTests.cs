@@ -32,7 +32,12 @@ public sealed class HubClientTests : IDisposable
         Assert.Equal($"../../blobs/{FakeHub.GitHash("{}"u8.ToArray())}", new FileInfo(Path.Combine(snapshot, "config.json")).LinkTarget);
         Assert.Equal(FakeHub.Commit, await File.ReadAllTextAsync(Path.Combine(_cache.Model, "refs", "main"), Stop));
         Assert.Equal(
-            new[] { $".no_exist/{FakeHub.Commit}/open_clip_config.json", $".no_exist/{FakeHub.Commit}/preprocessor_config.json", $"blobs/{FakeHub.GitHash("{}"u8.ToArray())}", $"blobs/{FakeHub.Sha256(Weights)}", "refs/main", $"snapshots/{FakeHub.Commit}/config.json", $"snapshots/{FakeHub.Commit}/model.safetensors" }.Order(StringComparer.Ordinal),
+            new[]
+            {
+                $".no_exist/{FakeHub.Commit}/open_clip_config.json", $".no_exist/{FakeHub.Commit}/preprocessor_config.json",
+                $".no_exist/{FakeHub.Commit}/processor_config.json", $"blobs/{FakeHub.GitHash("{}"u8.ToArray())}", $"blobs/{FakeHub.Sha256(Weights)}",
+                "refs/main", $"snapshots/{FakeHub.Commit}/config.json", $"snapshots/{FakeHub.Commit}/model.safetensors",
+            }.Order(StringComparer.Ordinal),
             _cache.Files());
         Assert.True(File.Exists(Path.Combine(_cache.Root, ".locks", "models--org--model", $"{FakeHub.Sha256(Weights)}.lock")));
     }
@@ -137,7 +142,7 @@ public sealed class HubClientTests : IDisposable
     [Fact]
     public async Task All_descriptions_come_with_the_weights()
     {
-        string[] descriptions = ["config.json", "open_clip_config.json", "preprocessor_config.json"];
+        string[] descriptions = ["config.json", "open_clip_config.json", "preprocessor_config.json", "processor_config.json"];
         foreach (string name in descriptions)
         {
             _hub.Files[name] = System.Text.Encoding.UTF8.GetBytes($$"""{"name":"{{name}}"}""");

@@ -196,9 +196,9 @@ public sealed class ModelFileFaultTests : IDisposable
     [InlineData("\"Heads\":[4,4,4]", "\"Heads\":[4,9,4]", "block 1: expected at most 4 heads and 24 neurons, found 9 and 24")]
     [InlineData("\"Neurons\":[24,24,24]", "\"Neurons\":[24,24,20]", "expected shape [20, 16], found [24, 16]")]
     [InlineData("\"Depth\":3", "\"Layers\":3", "Layers")]
-    [InlineData("\"Heads\":[4,4,4]", "\"Heads\":null", "not a valid model config: Heads is null")]
-    [InlineData("\"Neurons\":[24,24,24]", "\"Neurons\":null", "not a valid model config: Neurons is null")]
-    [InlineData("\"Provenance\":{}", "\"Provenance\":null", "not a valid model config: Provenance is null")]
+    [InlineData("\"Heads\":[4,4,4]", "\"Heads\":null", "not a valid model config: $.Heads: expected a value, found null")]
+    [InlineData("\"Neurons\":[24,24,24]", "\"Neurons\":null", "not a valid model config: $.Neurons: expected a value, found null")]
+    [InlineData("\"Provenance\":{}", "\"Provenance\":null", "not a valid model config: $.Provenance: expected a value, found null")]
     public void A_config_that_contradicts_itself_or_the_tensors_is_refused(string from, string to, string fault)
     {
         byte[] file = File.ReadAllBytes(_path);
