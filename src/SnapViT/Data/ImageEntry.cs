@@ -90,13 +90,14 @@ public sealed class ImageEntry
     public Stream Open() => _open();
 
     /// <summary>The decoded image.</summary>
+    /// <param name="reserve">Told how many bytes the pixels take before they are taken; null for nobody.</param>
     /// <exception cref="ImageException">It is no image, is damaged or cut short, or is too large.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
-    internal RgbImage Decode()
+    internal RgbImage Decode(Action<long>? reserve = null)
     {
         using Stream stream = Open();
-        return ImageDecoder.Decode(stream, Location);
+        return ImageDecoder.Decode(stream, Location, reserve);
     }
 
     private static MemoryStream OpenBytes(ReadOnlyMemory<byte> bytes) => MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> array)

@@ -122,6 +122,7 @@ internal sealed class ImageReader
     private readonly HashSet<ImageEntry>[] _wanted;
     private readonly ImagePreparation[] _preparations;
     private readonly List<SkippedImage> _skipped = [];
+    private readonly DecodedBytes _decoded = new(DecodedBytes.Most);
 
     /// <summary>A reader of the images that the consumers want, in the order of the set.</summary>
     /// <param name="images">The set that all consumers' images are parts of.</param>
@@ -225,7 +226,8 @@ internal sealed class ImageReader
     /// <summary>The values of an image for every preparation; null where no consumer wants it so.</summary>
     private float[]?[] Prepare(ImageEntry entry)
     {
-        RgbImage image = entry.Decode();
+        using DecodedBytes.Lease lease = _decoded.Lend();
+        RgbImage image = entry.Decode(lease.Take);
         return Array.ConvertAll(_preparations, preparation => IsWanted(entry, preparation) ? Prepare(entry, image, preparation) : null);
     }
 

@@ -116,6 +116,7 @@ public sealed record Preprocessing
     /// <param name="values">Receives [3, S, S].</param>
     internal void Normalise(RgbImage image, Span<float> values)
     {
+        ReadOnlySpan<byte> pixels = image.Pixels;
         Span<float> ofByte = stackalloc float[byte.MaxValue + 1];
         for (int channel = 0; channel < Channels; channel++)
         {
@@ -124,9 +125,9 @@ public sealed record Preprocessing
                 ofByte[value] = Normalised(value, channel);
             }
 
-            for (int target = channel * Side * Side, source = channel; source < image.Pixels.Length; target++, source += Channels)
+            for (int target = channel * Side * Side, source = channel; source < pixels.Length; target++, source += Channels)
             {
-                values[target] = ofByte[image.Pixels[source]];
+                values[target] = ofByte[pixels[source]];
             }
         }
     }

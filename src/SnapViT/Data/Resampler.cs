@@ -47,7 +47,7 @@ internal static class Resampler
         int target = 0;
         for (int y = firstRow; y < firstRow + rows; y++)
         {
-            image.Pixels.AsSpan(y * image.Width * 3, image.Width * 3).CopyTo(row);
+            image.Row(y).CopyTo(row);
             for (int x = 0; x < columns.Count; x++, target += 3)
             {
                 Vector128<int> sum = WeightedSum(row.AsSpan(columns.Starts[x] * 3), columns.Weights[x]);
@@ -145,10 +145,11 @@ internal static class Resampler
         int target = 0;
         for (int y = firstRow; y < firstRow + rows; y++)
         {
+            ReadOnlySpan<byte> row = image.Row(y);
             for (int x = 0; x < columns.Count; x++, target += 3)
             {
                 float[] weights = columns.Weights[x];
-                ReadOnlySpan<byte> source = image.Pixels.AsSpan(((y * image.Width) + columns.Starts[x]) * 3, weights.Length * 3);
+                ReadOnlySpan<byte> source = row.Slice(columns.Starts[x] * 3, weights.Length * 3);
                 for (int hook = 0; hook < weights.Length; hook++)
                 {
                     result[target] += source[hook * 3] * weights[hook];

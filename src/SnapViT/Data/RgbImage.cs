@@ -3,6 +3,10 @@ namespace SnapViT.Data;
 /// <summary>A decoded image of 8-bit RGB pixels.</summary>
 internal sealed class RgbImage
 {
+    private readonly byte[] _buffer;
+    private readonly int _offset;
+    private readonly int _stride;
+
     /// <summary>Takes pixels, without copying them.</summary>
     /// <param name="width">Pixels per row, at least 1.</param>
     /// <param name="height">Rows, at least 1.</param>
@@ -18,10 +22,11 @@ internal sealed class RgbImage
             throw new ArgumentException($"expected {(long)width * height * 3} bytes for {width} x {height} RGB pixels, found {pixels.Length}", nameof(pixels));
         }
 
-        Width = width;
-        Height = height;
-        Pixels = pixels;
+        (Width, Height, _buffer, _stride) = (width, height, pixels, width * 3);
     }
+
+    private RgbImage(int width, int height, byte[] buffer, int offset, int stride) =>
+        (Width, Height, _buffer, _offset, _stride) = (width, height, buffer, offset, stride);
 
     /// <summary>Pixels per row.</summary>
     public int Width { get; }
@@ -29,10 +34,46 @@ internal sealed class RgbImage
     /// <summary>Rows.</summary>
     public int Height { get; }
 
-    /// <summary>Bytes [Height, Width, 3], row by row.</summary>
-    internal byte[] Pixels { get; }
+    /// <summary>Bytes [Height, Width, 3], row by row: those of the image itself, or a copy where it is a part of a larger buffer.</summary>
+    internal byte[] Pixels
+    {
+        get
+        {
+            if (_buffer.Length == Width * Height * 3)
+            {
+                return _buffer;
+            }
 
-    /// <summary>A rectangle of the image, copied.</summary>
+            byte[] pixels = new byte[Width * Height * 3];
+            for (int row = 0; row < Height; row++)
+            {
+                Row(row).CopyTo(pixels.AsSpan(row * Width * 3));
+            }
+
+            return pixels;
+        }
+    }
+
+    /// <summary>Takes pixels with a fourth byte each, which is dropped in place: a large image is never held twice.</summary>
+    /// <param name="width">Pixels per row, at least 1.</param>
+    /// <param name="height">Rows, at least 1.</param>
+    /// <param name="rgba">Bytes [height, width, 4]; the image's from now on.</param>
+    internal static RgbImage DroppingAlpha(int width, int height, byte[] rgba)
+    {
+        for (int from = 0, to = 0; from < rgba.Length; from += 4, to += 3)
+        {
+            rgba[to] = rgba[from];
+            rgba[to + 1] = rgba[from + 1];
+            rgba[to + 2] = rgba[from + 2];
+        }
+
+        return new RgbImage(width, height, rgba, 0, width * 3);
+    }
+
+    /// <summary>Bytes of one row, [Width, 3].</summary>
+    internal ReadOnlySpan<byte> Row(int row) => _buffer.AsSpan(_offset + (row * _stride), Width * 3);
+
+    /// <summary>A rectangle of the image, which shares its pixels.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is empty or reaches beyond the image.</exception>
     internal RgbImage Crop(CropRectangle rectangle)
     {
@@ -42,23 +83,20 @@ internal sealed class RgbImage
             throw new ArgumentOutOfRangeException(nameof(rectangle), $"expected a rectangle inside {Width} x {Height} pixels, found {rectangle}");
         }
 
-        byte[] cropped = new byte[width * height * 3];
-        for (int row = 0; row < height; row++)
-        {
-            Pixels.AsSpan((((top + row) * Width) + left) * 3, width * 3).CopyTo(cropped.AsSpan(row * width * 3));
-        }
-
-        return new RgbImage(width, height, cropped);
+        return new RgbImage(width, height, _buffer, _offset + (top * _stride) + (left * 3), _stride);
     }
 
     /// <summary>The image with left and right exchanged, copied.</summary>
     internal RgbImage Mirrored()
     {
-        byte[] mirrored = new byte[Pixels.Length];
-        for (int pixel = 0; pixel < Width * Height; pixel++)
+        byte[] mirrored = new byte[Width * Height * 3];
+        for (int row = 0, target = 0; row < Height; row++)
         {
-            int column = pixel % Width;
-            Pixels.AsSpan((pixel + Width - 1 - (2 * column)) * 3, 3).CopyTo(mirrored.AsSpan(pixel * 3));
+            ReadOnlySpan<byte> pixels = Row(row);
+            for (int column = Width - 1; column >= 0; column--, target += 3)
+            {
+                pixels.Slice(column * 3, 3).CopyTo(mirrored.AsSpan(target));
+            }
         }
 
         return new RgbImage(Width, Height, mirrored);

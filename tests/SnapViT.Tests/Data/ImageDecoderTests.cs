@@ -132,6 +132,47 @@ public sealed class ImageDecoderTests : IDisposable
         Assert.EndsWith($"found {width} x {height}", exception.Message, StringComparison.Ordinal);
     }
 
+    // The header promises 177 million pixels, which the limit allows and the few bytes behind it cannot hold.
+    [Fact]
+    public void A_file_too_short_for_the_pixels_it_promises_is_refused_before_memory_is_taken()
+    {
+        byte[] bmp = [.. "BM"u8, 70, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 0xF4, 0x33, 0, 0, 0xF4, 0x33, 0, 0, 1, 0, 24, 0, .. new byte[24], 7, 8];
+        foreach (byte[] file in new[] { PngBytes.Write(13300, 13300, PngBytes.Gray, []), PngBytes.Write(13300, 13300, PngBytes.Rgba, []), bmp })
+        {
+            string path = _folder.Put("promises.png", file);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            ImageException exception = Assert.Throws<ImageException>(() => TemporaryImages.Decode(path));
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000_000);
+            Assert.Contains("the image is cut short: 133", exception.Message, StringComparison.Ordinal);
+        }
+    }
+
+    // Pixels that deflate shrinks as far as it can must not be taken for a file cut short.
+    [Theory]
+    [InlineData(PngBytes.Gray, 1)]
+    [InlineData(PngBytes.Rgb, 3)]
+    public void The_plainest_large_image_is_read_and_takes_four_bytes_per_pixel(byte colourType, int channels)
+    {
+        const int Side = 3000;
+        byte[] file = PngBytes.Write(Side, Side, colourType, new byte[Side * Side * channels]);
+        long before = GC.GetAllocatedBytesForCurrentThread(), reserved = 0;
+        RgbImage image = ImageDecoder.Decode(file, "plain", bytes => reserved = bytes);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (ImageDecoder.BytesPerPixel * Side * Side) + 100_000);
+        Assert.Equal(ImageDecoder.BytesPerPixel * Side * Side, reserved);
+        Assert.Equal((Side, Side), (image.Width, image.Height));
+        Assert.All(new[] { 0, Side - 1 }, row => Assert.Equal(-1, image.Row(row).IndexOfAnyExcept((byte)0)));
+    }
+
+    [Theory]
+    [InlineData(SKEncodedImageFormat.Jpeg)]
+    [InlineData(SKEncodedImageFormat.Png)]
+    [InlineData(SKEncodedImageFormat.Webp)]
+    public void Images_of_one_colour_are_not_taken_for_cut_short(SKEncodedImageFormat format)
+    {
+        RgbImage image = TemporaryImages.Decode(_folder.Put("plain.img", new RgbImage(2000, 1500, new byte[2000 * 1500 * 3]), format));
+        Assert.Equal((2000, 1500), (image.Width, image.Height));
+    }
+
     [Fact]
     public void A_missing_file_is_not_called_a_bad_image() =>
         Assert.Throws<FileNotFoundException>(() => TemporaryImages.Decode(Path.Combine(_folder.Root, "none.jpg")));
