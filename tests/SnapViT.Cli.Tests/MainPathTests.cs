@@ -55,7 +55,7 @@ public sealed class MainPathTests : IAsyncLifetime
         foreach ((JsonElement row, PruningRatios ratios) in rows.Zip(PruningRatios.Paper))
         {
             string[] names = [.. row.EnumerateObject().Select(property => property.Name)];
-            Assert.Equal(["mlp", "heads", "parameters", "flops", "top1", "knn", "images_per_second"], names);
+            Assert.Equal(["mlp", "heads", "parameters", "flops", "top1", "knn", "images_per_second", "images", "knn_images"], names);
             Assert.InRange(row.GetProperty("mlp").GetDouble(), ratios[Axis.Neurons] - (1.0 / (a.Depth * a.MlpDim)), ratios[Axis.Neurons]);
             Assert.InRange(row.GetProperty("heads").GetDouble(), ratios[Axis.Heads] - (1.0 / (a.Depth * a.Heads)), ratios[Axis.Heads]);
             Assert.InRange(row.GetProperty("top1").GetDouble(), 0, 1);

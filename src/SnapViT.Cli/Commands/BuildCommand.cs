@@ -22,7 +22,7 @@ internal static class BuildCommand
     private static readonly string[] Presets = ["recommended", "reference"];
     private static readonly ModelOptions Model = new();
     private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are used by the criteria of cross-entropy only.", Required = true };
-    private static readonly Option<string?> Labels = new("--labels") { Description = "For a flat folder and a criterion that needs labels: lines 'identifier names', as for eval." };
+    private static readonly Option<string?> Labels = new("--labels") { Description = "For a criterion that needs labels: what tells the classes of the photos, as for eval." };
     private static readonly Option<string> Out = new("--out") { Description = "The scores file to write (safetensors).", Required = true };
     private static readonly Option<int> Samples = new("--samples") { Description = "Photos used at most, a seeded sample.", DefaultValueFactory = _ => 1000 };
     private static readonly Option<string> Preset = PresetOption();
@@ -114,6 +114,11 @@ internal static class BuildCommand
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
             ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress);
+            if (build.ClassNote is string note)
+            {
+                parsed.InvocationConfiguration.Error.WriteLine(note);
+            }
+
             BuildResult built = build.Run(path + Unfinished, cancellation);
             build.Finish(built, path, path + Unfinished);
             return built;

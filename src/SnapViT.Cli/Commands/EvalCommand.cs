@@ -17,9 +17,9 @@ internal static class EvalCommand
     private static readonly ModelOptions Model = new();
     private static readonly Option<string?> Scores = new("--scores") { Description = "The scores file of this model; without it only the model itself is measured." };
     private static readonly Option<string?> Budgets = new("--budgets") { Description = BudgetList.Says + " Default: the six pairs of the paper. The unpruned model is measured beside them." };
-    private static readonly Option<string?> Train = new("--train") { Description = "Labelled training images for k-NN (k = 20), one sub-folder per class." };
+    private static readonly Option<string?> Train = new("--train") { Description = "Labelled training images for k-NN (k = 20): one sub-folder per class, or a flat folder with --labels. Classes are matched by name." };
     private static readonly Option<string> Test = new("--test") { Description = "Labelled test images: one sub-folder per class, or a flat folder with --labels.", Required = true };
-    private static readonly Option<string?> Labels = new("--labels") { Description = "For a flat test folder: lines 'identifier names'; the file name's prefix before '_' is the identifier, the line number its class." };
+    private static readonly Option<string?> Labels = new("--labels") { Description = "What tells the classes of --test and --train: lines 'identifier names', the line number (from 0) being the class, in which folder names and the part of a file name before '_' are looked up; or lines 'photo.jpg class'; or a class number a line, for the photos in order." };
     private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new(offersSequential: true);
     private static readonly Option<string?> Images = new("--images") { Description = "Photos for --correction sequential, at most 256 of them; labels are not used." };
@@ -66,7 +66,7 @@ internal static class EvalCommand
             : Planning.Read(parsed, new PlanSubject(model, elastic, Correction.IsSequential(parsed), device, precision), budgets, cancellation);
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
-            evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress);
+            evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress) { ClassNames = model.ClassNames };
             if (elastic is null)
             {
                 using VisionTransformer cast = new(model.Model.Weights.To(precision, device));
@@ -79,8 +79,7 @@ internal static class EvalCommand
         });
         bool isElastic = scores is not null;
         EvaluationRow? unpruned = isElastic ? rows[0] : null;
-        Report report = EvaluationReport.Of(
-            preprocessing, precision, unpruned, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!.Skipped, folders.LeftOut);
+        Report report = EvaluationReport.Of(preprocessing, precision, unpruned, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!, folders.LeftOut);
         return report with { Doubts = Model.Doubts(parsed, model) };
     }
 

@@ -14,7 +14,7 @@ internal static class EvaluationReport
         ScalarType precision,
         EvaluationRow? unpruned,
         IReadOnlyList<EvaluationRow> rows,
-        IReadOnlyList<SkippedImage> skipped,
+        ModelEvaluation evaluation,
         IReadOnlyList<object> leftOut) => new(
         new
         {
@@ -22,14 +22,23 @@ internal static class EvaluationReport
             Precision = precision == ScalarType.BFloat16 ? "bf16" : "fp32",
             Unpruned = unpruned is null ? null : Row(unpruned),
             Rows = rows.Select(Row),
-            Skipped = skipped,
+            evaluation.Notes,
+            evaluation.Skipped,
             LeftOut = leftOut,
         },
         console =>
         {
             console.WriteLine($"preprocessing: {preprocessing.Describe()}");
             console.Write(Table(unpruned is null ? rows : [unpruned, .. rows]));
-            foreach (SkippedImage file in skipped)
+            EvaluationRow first = unpruned ?? rows[0];
+            string neighbours = first.KnnImages is int counted ? Figures.Invariant($", k-NN on {counted} of them") : "";
+            console.WriteLine(Figures.Invariant($"measured on {first.Images} test images{neighbours}"));
+            foreach (string note in evaluation.Notes)
+            {
+                console.WriteLine(note);
+            }
+
+            foreach (SkippedImage file in evaluation.Skipped)
             {
                 console.WriteLine($"skipped {file.Name}: {file.Reason}");
             }
@@ -57,5 +66,7 @@ internal static class EvaluationReport
         row.Top1,
         row.Knn,
         row.ImagesPerSecond,
+        row.Images,
+        row.KnnImages,
     };
 }

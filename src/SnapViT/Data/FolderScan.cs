@@ -51,6 +51,9 @@ internal sealed class FolderScan
         [.. _leftOut.Select(row => new LeftOut(row.Key.Kind, row.Key.What, row.Value.Count, row.Value.Example))
             .OrderBy(row => row.Kind).ThenBy(row => row.What, StringComparer.Ordinal)];
 
+    /// <summary>Whether a name is that of a photo that can be read.</summary>
+    public static bool IsPhoto(string name) => Photos.Contains(Path.GetExtension(name));
+
     /// <summary>Walks a folder.</summary>
     /// <exception cref="ImageException">There is no such folder, or it may not be read.</exception>
     public static FolderScan Of(string path)
@@ -140,7 +143,7 @@ internal sealed class FolderScan
     private void TakeFile(string real, string name)
     {
         string extension = Path.GetExtension(name).ToLowerInvariant();
-        if (Photos.Contains(extension))
+        if (IsPhoto(name))
         {
             _files?.Add(real);
             _photos.Add(new Photo(name, real));

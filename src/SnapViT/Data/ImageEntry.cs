@@ -100,6 +100,9 @@ public sealed class ImageEntry
         return ImageDecoder.Decode(stream, Location, reserve);
     }
 
+    /// <summary>The same image with another label.</summary>
+    internal ImageEntry WithLabel(int label) => new(Name, Location, label, _open, _length);
+
     private static MemoryStream OpenBytes(ReadOnlyMemory<byte> bytes) => MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> array)
         ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)
         : new MemoryStream(bytes.ToArray(), writable: false);

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using SnapViT.Core.Errors;
 using SnapViT.Core.Randomness;
 
 namespace SnapViT.Data;
@@ -42,6 +41,15 @@ public sealed class ImageSet
     /// <summary>Whether every image has a label.</summary>
     public bool IsLabelled => Entries.All(entry => entry.Label is not null);
 
+    /// <summary>Whether somebody gave the classes in an order, as a list of labels does; false for the sorted names of folders.</summary>
+    internal bool ClassesAreInOrder { get; private init; } = true;
+
+    /// <summary>The list that the classes are lines of; null for none.</summary>
+    internal LabelFile? List { get; private init; }
+
+    /// <summary>The least and the greatest class number of the file of labels, where it gives photos such numbers; null for none.</summary>
+    internal (int Least, int Most)? NumberRange { get; private init; }
+
     /// <summary>What the source holds beside the images, by kind: what was left out, and why. Empty for a set that is no folder's.</summary>
     public IReadOnlyList<LeftOut> LeftOut { get; private init; } = [];
 
@@ -51,8 +59,11 @@ public sealed class ImageSet
     /// there already and the like are in <see cref="LeftOut"/>.
     /// </summary>
     /// <param name="path">The folder.</param>
-    /// <param name="labels">For a flat folder: the class of every file name's prefix before the first underscore; null for none.</param>
-    /// <exception cref="ImageException">There is no such folder, no image in it, or a prefix that the labels lack.</exception>
+    /// <param name="labels">
+    /// What tells classes: a list in which names of sub-folders and parts of file names before an underscore are looked up, or the classes of single photos;
+    /// null for the sub-folders alone.
+    /// </param>
+    /// <exception cref="ImageException">There is no such folder, no image in it, or more than a tenth of the photos are not in the labels.</exception>
     public static ImageSet FromFolder(string path, LabelFile? labels = null)
     {
         FolderScan scan = FolderScan.Of(path);
@@ -63,21 +74,15 @@ public sealed class ImageSet
         }
 
         string root = Path.GetFullPath(path);
-        if (labels is not null)
+        FolderLabels told = labels is null ? FolderLabels.OfSubFolders(scan) : FolderLabels.Of(path, scan, labels);
+        IEnumerable<ImageEntry> entries = scan.Found.Select((photo, i) => ImageEntry.FromFile(Path.Combine(root, photo.Name), photo.Name, told.Labels[i]));
+        return new ImageSet(path, entries, told.Classes)
         {
-            return new ImageSet(path, scan.Found.Select(photo => Entry(photo, OfPrefix(path, photo.Name, labels))), labels.Names) { LeftOut = scan.LeftOut };
-        }
-
-        bool inFolders = scan.Found.Any(photo => photo.Folder is not null);
-        string[] classes = inFolders ? [.. scan.TopFolders] : [];
-        return new ImageSet(path, scan.Found.Select(photo => Entry(photo, photo.Folder is null ? null : OfFolder(photo.Folder))), classes)
-        {
-            LeftOut = inFolders ? [.. scan.LeftOut, .. EmptyClasses(scan)] : scan.LeftOut,
+            LeftOut = labels is null && told.Classes.Count > 0 ? [.. scan.LeftOut, .. EmptyClasses(scan)] : scan.LeftOut,
+            ClassesAreInOrder = told.List is not null,
+            List = told.List,
+            NumberRange = told.NumberRange,
         };
-
-        ImageEntry Entry(FolderScan.Photo photo, int? label) => ImageEntry.FromFile(Path.Combine(root, photo.Name), photo.Name, label);
-
-        int OfFolder(string folder) => Array.BinarySearch(classes, folder, StringComparer.Ordinal);
     }
 
     /// <summary>A list of files, in this order, without labels; a file's name is its path as given.</summary>
@@ -97,7 +102,7 @@ public sealed class ImageSet
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         int[] order = [.. Enumerable.Range(0, Count)];
         SeededRandom.ForPurpose(seed, "image sample").Shuffle(order.AsSpan());
-        return new ImageSet(Source, order.Take(count).Order().Select(index => Entries[index]), Classes) { LeftOut = LeftOut };
+        return Part(order.Take(count).Order().Select(index => Entries[index]));
     }
 
     /// <summary>Some of the images, with their labels and classes, in the order of the set.</summary>
@@ -107,7 +112,7 @@ public sealed class ImageSet
     {
         ImageEntry[] kept = [.. Entries.Where(keep)];
         return kept.Length > 0
-            ? new ImageSet(Source, kept, Classes) { LeftOut = LeftOut }
+            ? Part(kept)
             : throw new ImageException(Source, "expected images that are left after the choice, found none");
     }
 
@@ -129,8 +134,8 @@ public sealed class ImageSet
             throw new ImageException(Source, $"expected labels: one sub-folder per class, or a list of labels for a flat folder; found {found}");
         }
 
-        LeftOut left = new(LeftOutKind.NoLabel, "photos beside the class folders", without.Length, without[0].Name);
-        return new ImageSet(Source, Entries.Where(entry => entry.Label is not null), Classes) { LeftOut = [.. LeftOut, left] };
+        LeftOut left = new(LeftOutKind.NoLabel, "photos without a class", without.Length, without[0].Name);
+        return Part(Entries.Where(entry => entry.Label is not null), left);
     }
 
     /// <summary>SHA-256 over names and lengths of the images in order, lower-case hexadecimal: the identity of the set. Contents are not read.</summary>
@@ -145,6 +150,20 @@ public sealed class ImageSet
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    /// <summary>The same images with other labels, of classes without names.</summary>
+    internal ImageSet WithLabels(Func<int, int> map) => new(Source, Entries.Select(entry => entry.WithLabel(map(entry.Label!.Value)))) { LeftOut = LeftOut };
+
+    /// <summary>All names of a class: those of its line in a list, else the one it has.</summary>
+    internal IEnumerable<string> NamesOf(int label) => List?.NamesOf(label) ?? [Classes[label]];
+
+    private ImageSet Part(IEnumerable<ImageEntry> entries, params LeftOut[] more) => new(Source, entries, Classes)
+    {
+        LeftOut = [.. LeftOut, .. more],
+        ClassesAreInOrder = ClassesAreInOrder,
+        List = List,
+        NumberRange = NumberRange,
+    };
 
     private void Validate()
     {
@@ -168,55 +187,9 @@ public sealed class ImageSet
         }
     }
 
-    private static int OfPrefix(string path, string name, LabelFile labels)
-    {
-        string prefix = Path.GetFileNameWithoutExtension(name).Split('_')[0];
-        return labels.Find(prefix) ?? throw new ImageException(path, $"{name}: the prefix '{prefix}' is not in {labels.Path}");
-    }
-
     private static LeftOut[] EmptyClasses(FolderScan scan)
     {
         string[] empty = [.. scan.TopFolders.Except(scan.Found.Select(photo => photo.Folder), StringComparer.Ordinal)!];
         return empty.Length == 0 ? [] : [new LeftOut(LeftOutKind.EmptyClass, "class folders without a photo", empty.Length, empty[0])];
     }
-}
-
-/// <summary>A list of classes: line n (from 0) holds the identifier of class n, then its names.</summary>
-public sealed class LabelFile
-{
-    private readonly Dictionary<string, int> _classes = new(StringComparer.Ordinal);
-    private readonly List<string> _names = [];
-
-    private LabelFile(string path) => Path = path;
-
-    /// <summary>The file.</summary>
-    public string Path { get; }
-
-    /// <summary>The names of every class, by index.</summary>
-    public IReadOnlyList<string> Names => _names;
-
-    /// <summary>Reads a list of classes.</summary>
-    /// <param name="path">A text file with lines <c>identifier names</c>, such as <c>n01440764 tench, Tinca tinca</c>.</param>
-    /// <exception cref="SnapViTException">A line is empty, or an identifier stands twice; the message names the line.</exception>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    public static LabelFile Read(string path)
-    {
-        LabelFile labels = new(path);
-        foreach (string line in File.ReadAllLines(path))
-        {
-            string[] parts = line.Split((char[]?)null, 2, StringSplitOptions.RemoveEmptyEntries);
-            if (parts.Length == 0 || !labels._classes.TryAdd(parts[0], labels._names.Count))
-            {
-                throw new SnapViTException(
-                    ErrorKind.File, $"{path}: line {labels._names.Count + 1}: expected 'identifier names' with an identifier of its own, found '{line}'");
-            }
-
-            labels._names.Add(parts.Length > 1 ? parts[1] : parts[0]);
-        }
-
-        return labels._names.Count > 0 ? labels : throw new SnapViTException(ErrorKind.File, $"{path}: expected one class per line, found an empty file");
-    }
-
-    /// <summary>Class index of an identifier, or null.</summary>
-    public int? Find(string identifier) => _classes.TryGetValue(identifier, out int label) ? label : null;
 }

@@ -63,8 +63,7 @@ internal sealed class ElasticBuild
         _whole = ImagePreparation.Whole(preprocessing);
         _options = options.Validated();
         RequireRatiosWithinFloors();
-        images = Criterion.NeedsLabels ? images.Labelled() : images;
-        RequireLabels(images);
+        images = Criterion.NeedsLabels ? InClassesOfModel(images.Labelled()) : images;
         _progress = progress;
         _images = images.Sample(options.Samples, options.Seed);
         _calibration = images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed);
@@ -75,6 +74,9 @@ internal sealed class ElasticBuild
     private Criterion Criterion => _options.Criterion;
 
     private bool NeedsMoments => _options.KeepMoments || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
+
+    /// <summary>What was assumed about the classes of labelled images; null for nothing.</summary>
+    public string? ClassNote { get; private set; }
 
     /// <summary>Runs the build, or the rest of one that was interrupted.</summary>
     /// <param name="checkpointPath">Where the unfinished state is kept, removed by <see cref="Finish"/>; null for nowhere.</param>
@@ -135,24 +137,22 @@ internal sealed class ElasticBuild
     }
 
     /// <summary>A criterion of labels needs a classifier, and images of its classes.</summary>
-    private void RequireLabels(ImageSet images)
+    private ImageSet InClassesOfModel(ImageSet images)
     {
         int classes = _source.Model.Architecture.Classes;
-        if (!Criterion.NeedsLabels)
-        {
-            return;
-        }
-
         if (classes == 0)
         {
             throw new SnapViTException(ErrorKind.Architecture, $"criterion {Criterion}: expected a model with a classifier, found none in {_source.Path}");
         }
 
-        if (images.Classes.Count != classes)
+        ClassMapping mapping = ClassMapping.Of(images, classes, _source.ClassNames);
+        if (mapping.Fault is string fault)
         {
-            throw new ImageException(
-                images.Source, $"criterion {Criterion}: expected images of the model's {classes} classes, one sub-folder each or by a label file, found {images.Classes.Count}");
+            throw new ImageException(images.Source, $"criterion {Criterion}: {fault}");
         }
+
+        ClassNote = mapping.Note;
+        return images.WithLabels(label => mapping[label]);
     }
 
     /// <summary>As many components need as many images; known before the scoring too.</summary>

@@ -23,52 +23,85 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <summary>Images that could not be read.</summary>
     public IReadOnlyList<SkippedImage> Skipped => _skipped;
 
+    /// <summary>Names of the models' classes in the order of the classifier; empty where they are not known.</summary>
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
+
+    /// <summary>What was assumed about the classes, what could not be measured and why, one sentence each.</summary>
+    public IReadOnlyList<string> Notes => _notes;
+
     private readonly List<SkippedImage> _skipped = [];
+    private readonly List<string> _notes = [];
     private readonly int _batchSize = batchSize >= 1 ? batchSize : throw new SnapViTException(ErrorKind.Option, $"batch: expected at least 1, found {batchSize}");
 
     /// <summary>Measures models.</summary>
     /// <param name="models">Models of one architecture, whatever their widths; stay the caller's.</param>
     /// <param name="test">Labelled test images.</param>
-    /// <param name="train">Labelled training images for k-NN, of the same classes; null to leave k-NN out.</param>
+    /// <param name="train">Labelled training images for k-NN, whose classes are matched by name; null to leave k-NN out.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <returns>One row per model.</returns>
-    /// <exception cref="ImageException">Images have no labels, too many cannot be read, or the classes of the two sets differ.</exception>
+    /// <exception cref="ImageException">Images have no labels, too many cannot be read, or the two sets have no class in common.</exception>
     public IReadOnlyList<EvaluationRow> Run(IReadOnlyList<VisionTransformer> models, ImageSet test, ImageSet? train, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(test);
         test = test.Labelled();
         train = train?.Labelled();
-        using Pass? training = train is null ? null : Embed(models, train, "training images", new Wanted(Features: true, Hits: false), cancellation);
-        if (train is not null && !train.Classes.SequenceEqual(test.Classes))
-        {
-            throw new ImageException(train.Source, $"expected the classes of {test.Source} ({test.Classes.Count}), found others ({train.Classes.Count})");
-        }
-
-        bool classify = models.Count > 0 && models[0].Architecture.Classes > 0 && models[0].Architecture.Classes == test.Classes.Count;
-        using Pass testing = Embed(models, test, "test images", new Wanted(Features: training is not null, Hits: classify), cancellation);
-        return [.. models.Select((model, index) => Row(model, index, testing, training, classify))];
+        _notes.Clear();
+        ClassMapping classes = ClassMapping.Of(test, models.Count > 0 ? models[0].Architecture.Classes : 0, ClassNames);
+        AddNote("top-1", classes.Fault is null ? classes.Note : $"not measured: {classes.Fault}");
+        CommonClasses? common = train is null ? null : Common(test, train);
+        using Pass? training = train is null ? null : Embed(models, train, "training images", new Wanted(Features: true, null), cancellation);
+        Wanted wanted = new(Features: training is not null, classes.Fault is null ? classes : null);
+        using Pass testing = Embed(models, test, "test images", wanted, cancellation);
+        return [.. models.Select((model, index) => Row(model, index, testing, wanted.Hits is not null, training, common))];
     }
 
-    private static EvaluationRow Row(VisionTransformer model, int index, Pass testing, Pass? training, bool classify)
+    /// <summary>What the classes of test and training images have in common; what one of them lacks is noted.</summary>
+    private CommonClasses Common(ImageSet test, ImageSet train)
+    {
+        CommonClasses common = CommonClasses.Of(test, train);
+        AddNote("k-NN", common.WithoutTraining is string untrained ? $"test images of classes without training images are not counted ({untrained})" : null);
+        AddNote("k-NN", common.WithoutTest is string untested ? $"training images of classes without test images take part ({untested})" : null);
+        return common;
+    }
+
+    private void AddNote(string figure, string? note)
+    {
+        if (note is not null)
+        {
+            _notes.Add($"{figure}: {note}");
+        }
+    }
+
+    private static EvaluationRow Row(VisionTransformer model, int index, Pass testing, bool classify, Pass? training, CommonClasses? common)
     {
         ViTArchitecture a = model.Architecture;
-        PruningRatios removed = PruningRatios.Of(a, model.Widths);
+        int[] counted = common is null ? [] : [.. Enumerable.Range(0, testing.Labels.Count).Where(image => common.IsTrained(testing.Labels[image]))];
         return new EvaluationRow(
-            removed,
+            PruningRatios.Of(a, model.Widths),
             CostModel.Parameters(a, model.Widths),
             CostModel.Flops(a, model.Widths),
             classify ? testing.Correct[index] / (double)testing.Labels.Count : null,
-            training is null ? null : Neighbours(testing, training, index),
-            testing.Labels.Count / testing.Seconds[index]);
+            training is null ? null : Neighbours(testing, training, index, counted, common!),
+            testing.Labels.Count / testing.Seconds[index],
+            testing.Labels.Count,
+            training is null ? null : counted.Length);
     }
 
-    private static double Neighbours(Pass testing, Pass training, int index)
+    private static double? Neighbours(Pass testing, Pass training, int index, int[] counted, CommonClasses common)
     {
+        if (counted.Length == 0)
+        {
+            return null;
+        }
+
         using Tensor train = cat(training.Features[index], 0);
-        using Tensor test = cat(testing.Features[index], 0);
-        using NearestNeighbours neighbours = new(train, training.Labels, Math.Min(NearestNeighbours.PaperNeighbours, training.Labels.Count));
-        return neighbours.Accuracy(test, testing.Labels);
+        using Tensor all = cat(testing.Features[index], 0);
+        using Tensor rows = tensor(Array.ConvertAll(counted, image => (long)image), device: all.device);
+        using Tensor test = all.index_select(0, rows);
+        using NearestNeighbours neighbours = new(
+            train, [.. training.Labels.Select(common.OfTraining)], Math.Min(NearestNeighbours.PaperNeighbours, training.Labels.Count));
+        return neighbours.Accuracy(test, [.. counted.Select(image => testing.Labels[image])]);
     }
 
     private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageSet images, string stage, Wanted wanted, CancellationToken cancellation)
@@ -90,7 +123,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     }
 
     /// <summary>What is kept of a pass: features only for k-NN, for they grow with the images.</summary>
-    private readonly record struct Wanted(bool Features, bool Hits);
+    private readonly record struct Wanted(bool Features, ClassMapping? Hits);
 
     /// <summary>Features, hits and seconds of every model over one set of images.</summary>
     private sealed class Pass(int models, Wanted wanted) : IDisposable
@@ -107,8 +140,10 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         {
             using DisposeScope scope = NewDisposeScope();
             using IDisposable frozen = no_grad();
-            Tensor images = batch.Images, labels = batch.Labels();
-            Labels.AddRange(batch.Entries.Select(entry => entry.Label!.Value));
+            Tensor images = batch.Images;
+            int[] labels = [.. batch.Entries.Select(entry => entry.Label!.Value)];
+            Tensor? classes = wanted.Hits is ClassMapping mapping ? tensor(Array.ConvertAll(labels, label => (long)mapping[label]), device: images.device) : null;
+            Labels.AddRange(labels);
             for (int index = 0; index < models.Count; index++)
             {
                 Stopwatch watch = Stopwatch.StartNew();
@@ -126,9 +161,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
                     Features[index].Add(features.DetachFromDisposeScope());
                 }
 
-                if (wanted.Hits)
+                if (classes is not null)
                 {
-                    Correct[index] += models[index].Classify(tokens).argmax(1).eq(labels).sum().item<long>();
+                    Correct[index] += models[index].Classify(tokens).argmax(1).eq(classes).sum().item<long>();
                 }
             }
         }

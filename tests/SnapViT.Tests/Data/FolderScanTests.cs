@@ -65,7 +65,7 @@ public sealed class FolderScanTests : IDisposable
         Assert.Empty(images.LeftOut);
         ImageSet labelled = images.Labelled();
         Assert.Equal([0, 1], labelled.Entries.Select(entry => entry.Label!.Value));
-        Assert.Equal([new LeftOut(LeftOutKind.NoLabel, "photos beside the class folders", 1, "preview.jpg")], labelled.LeftOut);
+        Assert.Equal([new LeftOut(LeftOutKind.NoLabel, "photos without a class", 1, "preview.jpg")], labelled.LeftOut);
         Assert.Same(labelled, labelled.Labelled());
     }
 

@@ -114,12 +114,42 @@ public sealed class ModelEvaluationTests : IDisposable
     }
 
     [Fact]
-    public void Training_images_of_other_classes_are_refused()
+    public void A_class_that_one_set_lacks_is_noted_and_its_test_images_are_not_counted()
     {
         _train.Put("dog/99.png", TemporaryImages.Random(16, 16, 99));
+        Directory.Delete(Path.Combine(_train.Root, "ant"), recursive: true);
+        ModelEvaluation evaluation = Evaluate(4);
+        EvaluationRow row = Assert.Single(evaluation.Run([_model], ImageSet.FromFolder(_test.Root), ImageSet.FromFolder(_train.Root), Stop));
+        Assert.Equal((12, 8), (row.Images, row.KnnImages));
+        Assert.Equal(
+            [
+                "top-1: the sorted names of the 3 classes are taken for the order of the model's, for nothing says another",
+                "k-NN: test images of classes without training images are not counted (ant)",
+                "k-NN: training images of classes without test images take part (dog)",
+            ],
+            evaluation.Notes);
+    }
+
+    [Fact]
+    public void Training_images_of_no_class_of_the_test_are_refused()
+    {
+        using TemporaryImages others = new();
+        others.Put("dog/99.png", TemporaryImages.Random(16, 16, 99));
         ImageException exception = Assert.Throws<ImageException>(
-            () => Evaluate(4).Run([_model], ImageSet.FromFolder(_test.Root), ImageSet.FromFolder(_train.Root), Stop));
-        Assert.Equal($"{_train.Root}: expected the classes of {_test.Root} (3), found others (4)", exception.Message);
+            () => Evaluate(4).Run([_model], ImageSet.FromFolder(_test.Root), ImageSet.FromFolder(others.Root), Stop));
+        Assert.Equal($"{others.Root}: expected classes of {_test.Root} (ant, bee, cat), found none of them (dog)", exception.Message);
+    }
+
+    [Fact]
+    public void Names_of_the_models_classes_decide_which_answers_are_right()
+    {
+        ImageSet test = ImageSet.FromFolder(_test.Root);
+        ModelEvaluation evaluation = new(Preprocess, 4, CPU) { ClassNames = ["cat", "ant", "bee"] };
+        EvaluationRow row = Assert.Single(evaluation.Run([_model], test, null, Stop));
+        Assert.Empty(evaluation.Notes);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor labels = tensor(test.Entries.Select(file => (file.Label!.Value + 1L) % 3).ToArray());
+        Assert.Equal(_model.Logits(Images(test)).argmax(1).eq(labels).sum().item<long>() / 12.0, row.Top1);
     }
 
     [Fact]
