@@ -10,10 +10,15 @@ internal static class ExitCode
     public const int Interrupted = 130;
 
     /// <summary>Prints a failure in one line, or with its trace when asked, and gives its exit code.</summary>
-    public static int Report(Exception exception, TextWriter error, bool verbose)
+    /// <param name="exception">The failure.</param>
+    /// <param name="output">Where a JSON object says it too; null for nowhere.</param>
+    /// <param name="error">Where the line goes.</param>
+    /// <param name="verbose">Whether the trace is shown.</param>
+    public static int Report(Exception exception, TextWriter? output, TextWriter error, bool verbose)
     {
         int code = Of(exception);
         string line = code == Interrupted ? "interrupted" : exception.Message.ReplaceLineEndings(" ");
+        WriteJson(output, KindOf(exception), line);
         error.WriteLine(code == InternalFailure ? $"snapvit: internal failure: {exception.GetType().Name}: {line}" : $"snapvit: {line}");
         if (verbose)
         {
@@ -26,6 +31,26 @@ internal static class ExitCode
 
         return code;
     }
+
+    /// <summary>A failure as the JSON object that a result would have been.</summary>
+    /// <param name="output">Standard output; null where no JSON was asked for.</param>
+    /// <param name="kind">Whose fault it is: a kind of <see cref="SnapViTException"/>, <c>usage</c>, <c>interrupted</c> or <c>internal</c>.</param>
+    /// <param name="message">One line.</param>
+    public static void WriteJson(TextWriter? output, string kind, string message)
+    {
+        if (output is not null)
+        {
+            Output.Report.WriteJson(output, new { Error = new { Kind = kind, Message = message } });
+        }
+    }
+
+    private static string KindOf(Exception exception) => (Of(exception), exception) switch
+    {
+        (Interrupted, _) => "interrupted",
+        (InternalFailure, _) => "internal",
+        (_, SnapViTException { Kind: ErrorKind kind }) => kind.ToString().ToLowerInvariant(),
+        _ => "file",
+    };
 
     private static int Of(Exception exception) => exception switch
     {

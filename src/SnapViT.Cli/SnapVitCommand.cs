@@ -32,7 +32,9 @@ internal static class SnapVitCommand
         ParseResult parsed = Create().Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
         {
-            await error.WriteLineAsync(UsageFault.Of(parsed)).ConfigureAwait(false);
+            string fault = UsageFault.Of(parsed);
+            ExitCode.WriteJson(args.Contains(GlobalOptions.Json.Name) ? output : null, "usage", fault["snapvit: ".Length..]);
+            await error.WriteLineAsync(fault).ConfigureAwait(false);
             return ExitCode.WrongInput;
         }
 
@@ -47,7 +49,7 @@ internal static class SnapVitCommand
         }
         catch (Exception exception)
         {
-            return ExitCode.Report(exception, error, parsed.GetValue(GlobalOptions.Verbose));
+            return ExitCode.Report(exception, parsed.GetValue(GlobalOptions.Json) ? output : null, error, parsed.GetValue(GlobalOptions.Verbose));
         }
     }
 }

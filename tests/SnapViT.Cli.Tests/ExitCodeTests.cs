@@ -41,7 +41,7 @@ public sealed class ExitCodeTests : IDisposable
     [Theory]
     [MemberData(nameof(Failures))]
     public void Every_kind_of_failure_has_its_code(Exception failure, int code) =>
-        Assert.Equal(code, ExitCode.Report(failure, TextWriter.Null, verbose: false));
+        Assert.Equal(code, ExitCode.Report(failure, null, TextWriter.Null, verbose: false));
 
     /// <summary>Stands for a range check inside the program that fails.</summary>
     private sealed class FaultyWriter : TextWriter

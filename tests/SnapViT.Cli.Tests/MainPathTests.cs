@@ -55,9 +55,10 @@ public sealed class MainPathTests : IAsyncLifetime
         foreach ((JsonElement row, PruningRatios ratios) in rows.Zip(PruningRatios.Paper))
         {
             string[] names = [.. row.EnumerateObject().Select(property => property.Name)];
-            Assert.Equal(["mlp", "heads", "parameters", "flops", "top1", "knn", "images_per_second", "images", "knn_images"], names);
-            Assert.InRange(row.GetProperty("mlp").GetDouble(), ratios[Axis.Neurons] - (1.0 / (a.Depth * a.MlpDim)), ratios[Axis.Neurons]);
-            Assert.InRange(row.GetProperty("heads").GetDouble(), ratios[Axis.Heads] - (1.0 / (a.Depth * a.Heads)), ratios[Axis.Heads]);
+            Assert.Equal(["budget", "removed_mlp", "removed_heads", "parameters", "flops", "top1", "knn", "images_per_second", "images", "knn_images"], names);
+            Assert.InRange(row.GetProperty("removed_mlp").GetDouble(), ratios[Axis.Neurons] - (1.0 / (a.Depth * a.MlpDim)), ratios[Axis.Neurons]);
+            Assert.InRange(row.GetProperty("removed_heads").GetDouble(), ratios[Axis.Heads] - (1.0 / (a.Depth * a.Heads)), ratios[Axis.Heads]);
+            Assert.Equal(ratios.ToString(), row.GetProperty("budget").GetString());
             Assert.InRange(row.GetProperty("top1").GetDouble(), 0, 1);
             Assert.InRange(row.GetProperty("knn").GetDouble(), 0, 1);
             Assert.True(row.GetProperty("images_per_second").GetDouble() > 0);
@@ -73,7 +74,7 @@ public sealed class MainPathTests : IAsyncLifetime
         JsonElement row = Assert.Single(eval.GetProperty("rows").EnumerateArray());
         Assert.False(row.TryGetProperty("knn", out _));
         Assert.False(eval.TryGetProperty("unpruned", out _));
-        Assert.Equal(0, row.GetProperty("mlp").GetDouble());
+        Assert.Equal(0, row.GetProperty("removed_mlp").GetDouble());
     }
 
     [Fact]
@@ -85,7 +86,7 @@ public sealed class MainPathTests : IAsyncLifetime
         double full = eval.GetProperty("unpruned").GetProperty("flops").GetInt64();
         Assert.Equal(2, rows.Length);
         Assert.InRange(rows[0].GetProperty("flops").GetInt64() / full, 0.55, 0.6);
-        Assert.Equal((0.5, 0.25), (rows[1].GetProperty("mlp").GetDouble(), rows[1].GetProperty("heads").GetDouble()));
+        Assert.Equal((0.5, 0.25), (rows[1].GetProperty("removed_mlp").GetDouble(), rows[1].GetProperty("removed_heads").GetDouble()));
     }
 
     [Fact]
@@ -97,7 +98,7 @@ public sealed class MainPathTests : IAsyncLifetime
         JsonElement alone = await CommandRun.Json($"eval {_work.Out} --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
         JsonElement expected = Assert.Single(elastic.GetProperty("rows").EnumerateArray());
         JsonElement found = Assert.Single(alone.GetProperty("rows").EnumerateArray());
-        foreach (string figure in new[] { "mlp", "heads", "parameters", "flops", "top1", "knn" })
+        foreach (string figure in new[] { "removed_mlp", "removed_heads", "parameters", "flops", "top1", "knn" })
         {
             Assert.Equal(expected.GetProperty(figure).GetDouble(), found.GetProperty(figure).GetDouble());
         }

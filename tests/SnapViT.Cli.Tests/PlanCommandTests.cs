@@ -32,7 +32,7 @@ public sealed class PlanCommandTests : IDisposable
     {
         JsonElement plan = await CommandRun.Json($"plan {Files} {budget}");
         JsonElement cut = await CommandRun.Json($"cut {Files} {budget} --out {_work.Out}");
-        foreach (string figure in new[] { "parameters", "flops", "blocks", "mlp", "heads" })
+        foreach (string figure in new[] { "parameters", "flops", "blocks", "budget", "removed_mlp", "removed_heads" })
         {
             Assert.Equal(plan.GetProperty(figure).GetRawText(), cut.GetProperty(figure).GetRawText());
         }
@@ -66,12 +66,12 @@ public sealed class PlanCommandTests : IDisposable
         using JsonDocument json = JsonDocument.Parse(first.Output);
         LatencyTable kept = LatencyTableFile.Load(Table);
         double whole = kept.Predict(SmallModels.Vit.FullWidths) / 1e6;
-        Assert.InRange(json.RootElement.GetProperty("latency").GetProperty("predicted_ms").GetDouble(), 0, 0.8 * whole);
+        Assert.InRange(json.RootElement.GetProperty("latency_ms").GetDouble(), 0, 0.8 * whole);
 
         // Once there is a table, every plan says what it would take, and a cut says what it took.
         Assert.True((await CommandRun.Json($"plan {Files} --flops 0.6")).TryGetProperty("latency", out _));
         JsonElement cut = (await CommandRun.Json($"cut {Files} --latency 0.8 --out {_work.Out}")).GetProperty("latency");
-        Assert.Equal(json.RootElement.GetProperty("latency").GetProperty("predicted_ms").GetDouble(), cut.GetProperty("predicted_ms").GetDouble());
+        Assert.Equal(json.RootElement.GetProperty("latency_ms").GetDouble(), cut.GetProperty("predicted_ms").GetDouble());
         Assert.True(cut.GetProperty("measured_ms").GetDouble() > 0);
         Assert.Equal(whole, cut.GetProperty("whole_predicted_ms").GetDouble(), 1e-9);
         CommandRun text = await CommandRun.Of($"cut {Files} --latency 0.8 --out {_work.Out}");

@@ -20,25 +20,35 @@ internal sealed class BudgetOptions
         }
     }
 
-    /// <summary>The one budget asked for.</summary>
+    /// <summary>The one budget asked for, and how <c>--budgets</c> would take it, such as <c>flops=0.6</c>.</summary>
     /// <exception cref="BudgetException">There is none, or more than one, or it is not well formed.</exception>
-    public Budget Read(ParseResult parsed)
+    public (string Text, Budget Budget) Read(ParseResult parsed) => Given(parsed) is { Count: 1 } given
+        ? given[0]()
+        : throw new BudgetException($"budget: expected one of --flops, --params, --size, --latency and --ratios, found {Given(parsed).Count}");
+
+    /// <summary>The budgets asked for: one by its own option, or those of a list.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="list">The text of <c>--budgets</c>; null where it was not given.</param>
+    /// <exception cref="BudgetException">There is none, or one beside the list, or one is not well formed.</exception>
+    public IReadOnlyList<(string Text, Budget Budget)> Read(ParseResult parsed, string? list) => list is null ? [Read(parsed)]
+        : Given(parsed).Count == 0 ? BudgetList.Read(list)
+        : throw new BudgetException("budget: expected either --budgets or an option for one budget, found both");
+
+    private List<Func<(string Text, Budget Budget)>> Given(ParseResult parsed)
     {
-        List<Func<Budget>> given = [];
+        List<Func<(string, Budget)>> given = [];
         Add(_flops, Budget.ParseFlops);
         Add(_parameters, Budget.ParseParameters);
         Add(_size, Budget.ParseFileSize);
         Add(_latency, Budget.ParseLatency);
         Add(_ratios, Budget.ParseRatios);
-        return given.Count == 1
-            ? given[0]()
-            : throw new BudgetException($"budget: expected one of --flops, --params, --size, --latency and --ratios, found {given.Count}");
+        return given;
 
         void Add(Option<string?> option, Func<string, Budget> parse)
         {
             if (parsed.GetValue(option) is string text)
             {
-                given.Add(() => parse(text));
+                given.Add(() => ($"{option.Name.TrimStart('-')}={text}", parse(text)));
             }
         }
     }

@@ -123,7 +123,11 @@ internal static class BuildCommand
             build.Finish(built, path, path + Unfinished);
             return built;
         });
-        return BuildReport.Of(path, result, folders.LeftOut) with { Doubts = Model.Doubts(parsed, model) };
+        return BuildReport.Of(path, result, folders.LeftOut) with
+        {
+            Doubts = Model.Doubts(parsed, model),
+            Next = $"snapvit cut {parsed.GetRequiredValue(Model.Argument)} {path} --flops 0.6 --out small.safetensors",
+        };
     }
 
     /// <summary>The criterion of the name that was given, else the preset's, with the options that belong to it.</summary>

@@ -43,7 +43,7 @@ internal static class CutCommand
     private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
-        Budget budget = Budgets.Read(parsed);
+        (string text, Budget budget) = Budgets.Read(parsed);
         Planning.Require(parsed);
         Targets.Require(parsed, Correction.IsSequential(parsed));
         Correction.RequirePhotos(parsed, Targets.Photos(parsed));
@@ -61,7 +61,7 @@ internal static class CutCommand
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
             : null;
-        return CutReport.Of(files, subnet.Plan, agreement, latency, folders.LeftOut) with { Doubts = elastic.Doubts };
+        return CutReport.Of(files, text, subnet.Plan, agreement, latency, folders.LeftOut) with { Doubts = elastic.Doubts };
     }
 
     private static Subnet Cut(

@@ -23,6 +23,11 @@ internal static class EvalCommand
     private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new(offersSequential: true);
     private static readonly Option<string?> Images = new("--images") { Description = "Photos for --correction sequential, at most 256 of them; labels are not used." };
+    private static readonly Option<int?> Samples = new("--samples")
+    {
+        Description = "Test images measured at most, a seeded sample. Default: all of them.",
+    };
+
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 32 };
 
     public static Command Create()
@@ -34,7 +39,7 @@ internal static class EvalCommand
               snapvit eval small.safetensors --train cifar10/train --test cifar10/test
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Scores, Budgets, Train, Test, Labels, Batch, Images })
+        foreach (Option option in new Option[] { Scores, Budgets, Train, Test, Samples, Labels, Batch, Images })
         {
             command.Options.Add(option);
         }
@@ -52,9 +57,10 @@ internal static class EvalCommand
         PhotoFolders folders = new(parsed);
         ImageSet test = folders.Open(parsed.GetRequiredValue(Test), labels, needsLabels: true);
         ImageSet? train = parsed.GetValue(Train) is string folder ? folders.Open(folder, labels, needsLabels: true) : null;
+        test = SampleOf(test, parsed);
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
         RequireForPhotos(parsed, scores);
-        Budget[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
+        (string Text, Budget Budget)[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
         Planning.Require(parsed);
         using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
@@ -63,7 +69,8 @@ internal static class EvalCommand
             model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Precision = precision, Device = device, Preprocessing = preprocessing });
         PlanOptions? how = elastic is null
             ? null
-            : Planning.Read(parsed, new PlanSubject(model, elastic, Correction.IsSequential(parsed), device, precision), budgets, cancellation);
+            : Planning.Read(parsed, new PlanSubject(model, elastic, Correction.IsSequential(parsed), device, precision), budgets.Select(entry => entry.Budget), cancellation);
+        SubnetPlan[] plans = elastic is null ? [] : [elastic.Plan(Budget.Whole), .. budgets.Select(entry => elastic.Plan(entry.Budget, how))];
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
             evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress) { ClassNames = model.ClassNames };
@@ -73,13 +80,14 @@ internal static class EvalCommand
                 return evaluation.Run([cast], test, train, cancellation);
             }
 
-            SubnetPlan[] plans = [elastic.Plan(Budget.Whole), .. budgets.Select(budget => elastic.Plan(budget, how))];
             ImageSet? photos = Correction.IsSequential(parsed) ? folders.Open(parsed.GetValue(Images)!) : null;
             return Measure(evaluation, elastic, plans, photos, parsed.GetValue(GlobalOptions.Seed), test, train, progress, cancellation);
         });
-        bool isElastic = scores is not null;
-        EvaluationRow? unpruned = isElastic ? rows[0] : null;
-        Report report = EvaluationReport.Of(preprocessing, precision, unpruned, [.. rows.Skip(isElastic ? 1 : 0)], evaluation!, folders.LeftOut);
+        string?[] texts = [null, .. budgets.Select(entry => entry.Text)];
+        MeasuredRow[] measured =
+            [.. rows.Select((row, index) => new MeasuredRow(texts[index], elastic is null ? null : PlanReport.LatencyMs(plans[index], how!), row))];
+        MeasuredRow? unpruned = elastic is null ? null : measured[0];
+        Report report = EvaluationReport.Of(preprocessing, precision, unpruned, [.. measured.Skip(elastic is null ? 0 : 1)], evaluation!, folders.LeftOut);
         return report with { Doubts = Model.Doubts(parsed, model) };
     }
 
@@ -110,6 +118,13 @@ internal static class EvalCommand
         }
     }
 
+    private static ImageSet SampleOf(ImageSet images, ParseResult parsed) => parsed.GetValue(Samples) switch
+    {
+        null => images,
+        >= 1 and int count => images.Sample(count, parsed.GetValue(GlobalOptions.Seed)),
+        int count => throw new SnapViTException(ErrorKind.Option, $"--samples: expected at least 1, found {count}"),
+    };
+
     private static void RequireForPhotos(ParseResult parsed, ElasticScores? scores)
     {
         string? photos = parsed.GetValue(Images);
@@ -120,7 +135,7 @@ internal static class EvalCommand
         }
     }
 
-    private static Budget[] BudgetsOf(string? text, ElasticScores? scores)
+    private static (string Text, Budget Budget)[] BudgetsOf(string? text, ElasticScores? scores)
     {
         if (text is not null && scores is null)
         {
@@ -128,7 +143,7 @@ internal static class EvalCommand
         }
 
         return text is null
-            ? [.. PruningRatios.Paper.Select(Budget.Ratios)]
-            : [.. BudgetList.Read(text).Select(entry => entry.Budget)];
+            ? [.. PruningRatios.Paper.Select(ratios => (ratios.ToString(), Budget.Ratios(ratios)))]
+            : BudgetList.Read(text);
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Diagnostics;
 using SnapViT.Cli.Output;
 
 namespace SnapViT.Cli.Commands;
@@ -20,6 +21,7 @@ internal sealed class Verb : Command
         SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
+                Stopwatch watch = Stopwatch.StartNew();
                 if (run(parsed, cancellation) is Report report)
                 {
                     foreach (string doubt in report.Doubts ?? [])
@@ -27,7 +29,7 @@ internal sealed class Verb : Command
                         parsed.InvocationConfiguration.Error.WriteLine(doubt);
                     }
 
-                    report.WriteTo(parsed.InvocationConfiguration.Output, parsed.GetValue(GlobalOptions.Json));
+                    report.WriteTo(parsed.InvocationConfiguration.Output, parsed.GetValue(GlobalOptions.Json), watch.Elapsed);
                 }
 
                 return 0;

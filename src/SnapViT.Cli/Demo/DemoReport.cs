@@ -17,8 +17,8 @@ internal static class DemoReport
             result.TestImages,
             FitnessC0 = result.Fitness.Count > 0 ? result.Fitness[0] : (double?)null,
             FitnessBest = result.Fitness.Count > 0 ? result.Fitness.Min() : (double?)null,
-            Rows = result.Rows.Select(EvaluationReport.Row),
-            RandomOrder = result.Baseline.Select(EvaluationReport.Row),
+            Rows = result.Rows.Select((row, index) => EvaluationReport.Row(row, result.Budgets[index])),
+            RandomOrder = result.Baseline.Select((row, index) => EvaluationReport.Row(row, result.Budgets[index])),
             Page = page,
             Files = files,
         },
@@ -30,7 +30,13 @@ internal static class DemoReport
                 $"Accuracy on {result.TestImages} other images of {ShapeTextureImages.Classes} classes (chance {100.0 / ShapeTextureImages.Classes:0.0} %):"));
             console.Write(Rows(result));
             console.WriteLine("random order: as many neurons and heads removed without scores, the layers re-fitted in the same way");
-        });
+            foreach (string written in new[] { page, files }.OfType<string>())
+            {
+                console.WriteLine($"wrote {written}");
+            }
+        },
+        files is null ? "snapvit demo --files demo, which leaves the model and the images to try the other verbs on"
+            : $"snapvit build {Path.Join(files, "model.safetensors")} --images {Path.Join(files, "photos")} --out {Path.Join(files, "scores.safetensors")}");
 
     private static Table Rows(DemoResult result)
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -78,6 +79,7 @@ internal sealed class DemoRun
             return new DemoResult(
                 [.. rows.Take(whole)],
                 [rows[0], .. rows.Skip(whole)],
+                [null, .. Shares.Select(share => share.ToString(CultureInfo.InvariantCulture))],
                 [.. subnets.Take(whole).Select(subnet => subnet.Plan.Widths)],
                 built.Search?.History ?? [],
                 photos.Count,

@@ -9,7 +9,7 @@ namespace SnapViT.Cli.Output;
 internal static class CutReport
 {
     public static Report Of(
-        IReadOnlyList<string> paths, SubnetPlan plan, ModelAgreement? agreement, MeasuredLatency? latency, IReadOnlyList<object> leftOut)
+        IReadOnlyList<string> paths, string budget, SubnetPlan plan, ModelAgreement? agreement, MeasuredLatency? latency, IReadOnlyList<object> leftOut)
     {
         WrittenFile[] files = [.. paths.Select(WrittenFile.Of)];
         long fullParameters = CostModel.Parameters(plan.Architecture, plan.Architecture.FullWidths);
@@ -18,10 +18,12 @@ internal static class CutReport
             new
             {
                 Files = files,
-                Mlp = plan.Removed[Axis.Neurons],
-                Heads = plan.Removed[Axis.Heads],
+                Budget = budget,
+                RemovedMlp = plan.Removed[Axis.Neurons],
+                RemovedHeads = plan.Removed[Axis.Heads],
                 plan.Parameters,
                 plan.Flops,
+                LatencyMs = latency?.PredictedMs,
                 Blocks = plan.Widths,
                 Latency = latency,
                 Agreement = agreement,
@@ -30,12 +32,12 @@ internal static class CutReport
             console =>
             {
                 console.WriteLine(
-                    $"{Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
+                    $"{budget}: {Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
                     + $"{Figures.Count(plan.Flops)} FLOPs ({Figures.Percent(plan.Flops / (double)fullFlops)}), "
                     + $"without {Figures.Percent(plan.Removed[Axis.Neurons])} of the neurons and {Figures.Percent(plan.Removed[Axis.Heads])} of the heads");
                 foreach (WrittenFile file in files)
                 {
-                    console.WriteLine($"{file.Path}: {Figures.Count(file.Bytes)}B");
+                    console.WriteLine($"wrote {file.Path}: {Figures.Count(file.Bytes)}B");
                 }
 
                 foreach (string line in latency?.Lines() ?? [])
@@ -48,6 +50,7 @@ internal static class CutReport
                     string answers = agreement.SameAnswer is null ? "" : $", the same answer to {Figures.Percent(agreement.SameAnswer)}";
                     console.WriteLine(Figures.Invariant($"smaller weights against float32 on {agreement.Images} photos: mean cosine of features {agreement.FeatureCosine:F6}{answers}"));
                 }
-            });
+            },
+            $"snapvit inspect {paths[0]}");
     }
 }

@@ -6,14 +6,20 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Cli.Output;
 
+/// <summary>What was measured of one sub-network.</summary>
+/// <param name="Budget">What it was cut to, as <c>--budgets</c> takes it; null for a model that was not cut here.</param>
+/// <param name="LatencyMs">What the latency table says of it; null without a table.</param>
+/// <param name="Figures">What it costs and is worth.</param>
+internal sealed record MeasuredRow(string? Budget, double? LatencyMs, EvaluationRow Figures);
+
 /// <summary>A row per sub-network.</summary>
 internal static class EvaluationReport
 {
     public static Report Of(
         Preprocessing preprocessing,
         ScalarType precision,
-        EvaluationRow? unpruned,
-        IReadOnlyList<EvaluationRow> rows,
+        MeasuredRow? unpruned,
+        IReadOnlyList<MeasuredRow> rows,
         ModelEvaluation evaluation,
         IReadOnlyList<object> leftOut) => new(
         new
@@ -30,12 +36,17 @@ internal static class EvaluationReport
         {
             console.WriteLine($"preprocessing: {preprocessing.Describe()}");
             console.Write(Table(unpruned is null ? rows : [unpruned, .. rows]));
-            EvaluationRow first = unpruned ?? rows[0];
+            EvaluationRow first = (unpruned ?? rows[0]).Figures;
             string neighbours = first.KnnImages is int counted ? Figures.Invariant($", k-NN on {counted} of them") : "";
             console.WriteLine(Figures.Invariant($"measured on {first.Images} test images{neighbours}"));
             foreach (string note in evaluation.Notes)
             {
                 console.WriteLine(note);
+            }
+
+            if (rows.All(row => row.Figures.Knn is null))
+            {
+                console.WriteLine("k-NN -: needs labelled training images, --train DIR");
             }
 
             foreach (SkippedImage file in evaluation.Skipped)
@@ -44,12 +55,13 @@ internal static class EvaluationReport
             }
         });
 
-    public static Table Table(IReadOnlyList<EvaluationRow> rows)
+    private static Table Table(IReadOnlyList<MeasuredRow> rows)
     {
-        Table table = Report.Table("MLP removed", "heads removed", "parameters", "FLOPs", "top-1", "k-NN", "images/s");
-        foreach (EvaluationRow row in rows)
+        Table table = Report.Table("budget", "MLP removed", "heads removed", "parameters", "FLOPs", "top-1", "k-NN", "images/s");
+        foreach ((string? budget, _, EvaluationRow row) in rows)
         {
             table.AddRow(
+                budget ?? "whole model",
                 Figures.Percent(row.Removed[Axis.Neurons]), Figures.Percent(row.Removed[Axis.Heads]), Figures.Count(row.Parameters), Figures.Count(row.Flops),
                 Figures.Percent(row.Top1), Figures.Percent(row.Knn), Figures.Invariant($"{row.ImagesPerSecond:0.0}"));
         }
@@ -57,10 +69,15 @@ internal static class EvaluationReport
         return table;
     }
 
-    public static object Row(EvaluationRow row) => new
+    private static object Row(MeasuredRow row) => Row(row.Figures, row.Budget, row.LatencyMs);
+
+    /// <summary>A row as JSON.</summary>
+    public static object Row(EvaluationRow row, string? budget, double? latencyMs = null) => new
     {
-        Mlp = row.Removed[Axis.Neurons],
-        Heads = row.Removed[Axis.Heads],
+        Budget = budget,
+        RemovedMlp = row.Removed[Axis.Neurons],
+        RemovedHeads = row.Removed[Axis.Heads],
+        LatencyMs = latencyMs,
         row.Parameters,
         row.Flops,
         row.Top1,

@@ -4,31 +4,47 @@ using Spectre.Console;
 
 namespace SnapViT.Cli.Output;
 
+/// <summary>A budget, as <c>--budgets</c> takes it, and what it leaves.</summary>
+internal sealed record PlannedRow(string Budget, SubnetPlan Plan);
+
 /// <summary>What a plan keeps and costs.</summary>
 internal static class PlanReport
 {
     private const double Millisecond = 1e6;
 
-    public static Report Of(SubnetPlan plan, Func<SubnetPlan, long> fileBytes, PlanOptions how)
+    /// <summary>What the latency table says of a plan, in milliseconds; null without a table.</summary>
+    public static double? LatencyMs(SubnetPlan plan, PlanOptions how) => how.Latency?.Predict(plan.Widths) / Millisecond;
+
+    /// <summary>Several plans, a row for each.</summary>
+    public static Report Of(IReadOnlyList<PlannedRow> rows, Func<SubnetPlan, long> fileBytes, PlanOptions how) => new(
+        new { Rows = rows.Select(row => Json(row, fileBytes(row.Plan), how)) },
+        console =>
+        {
+            Table table = Report.Table("budget", "MLP removed", "heads removed", "parameters", "FLOPs", "file", "predicted latency");
+            foreach ((string budget, SubnetPlan plan) in rows)
+            {
+                string latency = LatencyMs(plan, how) is double milliseconds ? Figures.Invariant($"{milliseconds:0.00} ms") : "-";
+                table.AddRow(
+                    budget, Figures.Percent(plan.Removed[Axis.Neurons]), Figures.Percent(plan.Removed[Axis.Heads]), Figures.Count(plan.Parameters),
+                    Figures.Count(plan.Flops), $"{Figures.Count(fileBytes(plan))}B", latency);
+            }
+
+            console.Write(table);
+            console.WriteLine(how.Latency is { Conditions: { } told }
+                ? Conditions(told)
+                : "predicted latency -: not measured on this machine yet; a budget such as latency=0.5 measures it once");
+        });
+
+    /// <summary>One plan, with every block.</summary>
+    public static Report Of(PlannedRow row, Func<SubnetPlan, long> fileBytes, PlanOptions how)
     {
+        SubnetPlan plan = row.Plan;
         ViTArchitecture a = plan.Architecture;
         SubnetPlan full = SubnetPlan.Of(a, a.FullWidths);
         (long bytes, long fullBytes) = (fileBytes(plan), fileBytes(full));
         LatencyTable? table = how.Latency;
         double? milliseconds = table?.Predict(plan.Widths) / Millisecond, fullMilliseconds = table?.Predict(full.Widths) / Millisecond;
-        object json = new
-        {
-            Mlp = plan.Removed[Axis.Neurons],
-            Heads = plan.Removed[Axis.Heads],
-            plan.Parameters,
-            plan.Flops,
-            FileBytes = bytes,
-            Latency = table is null ? null : new { PredictedMs = milliseconds, table.Conditions.Batch, table.Conditions.Precision, table.Conditions.Threads },
-            how.Allocation,
-            how.Align,
-            Blocks = plan.Widths,
-        };
-        return new Report(json, console =>
+        return new Report(Json(row, bytes, how), console =>
         {
             Table costs = Report.Table("", "kept", "whole model", "share");
             foreach (AxisFacts row in AxisTable.InPaperOrder)
@@ -48,12 +64,30 @@ internal static class PlanReport
             console.Write(costs);
             if (table is not null)
             {
-                console.WriteLine($"latency: best pass of {table.Conditions.Batch} image(s), {table.Conditions.Precision}, {table.Conditions.Threads} thread(s) on this machine");
+                console.WriteLine(Conditions(table.Conditions));
             }
 
             console.Write(Blocks(a, plan.Widths));
         });
     }
+
+    private static string Conditions(LatencyConditions told) =>
+        $"latency: best pass of {told.Batch} image(s), {told.Precision}, {told.Threads} thread(s) on this machine";
+
+    private static object Json(PlannedRow row, long bytes, PlanOptions how) => new
+    {
+        row.Budget,
+        RemovedMlp = row.Plan.Removed[Axis.Neurons],
+        RemovedHeads = row.Plan.Removed[Axis.Heads],
+        row.Plan.Parameters,
+        row.Plan.Flops,
+        FileBytes = bytes,
+        LatencyMs = LatencyMs(row.Plan, how),
+        Latency = how.Latency is { Conditions: { } told } ? new { told.Batch, told.Precision, told.Threads } : null,
+        how.Allocation,
+        how.Align,
+        Blocks = row.Plan.Widths,
+    };
 
     /// <summary>What every block keeps of every axis.</summary>
     public static Table Blocks(ViTArchitecture architecture, SubnetWidths widths)

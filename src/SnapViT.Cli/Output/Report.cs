@@ -9,8 +9,12 @@ namespace SnapViT.Cli.Output;
 /// <summary>A result in its two forms: one JSON object for machines, text and tables for people.</summary>
 /// <param name="Json">What is serialised, with names in snake_case.</param>
 /// <param name="Render">Draws it.</param>
-internal sealed record Report(object Json, Action<IAnsiConsole> Render)
+/// <param name="Next">The command to try next, for people; null for none.</param>
+internal sealed record Report(object Json, Action<IAnsiConsole> Render, string? Next = null)
 {
+    /// <summary>Version of all JSON objects (docs/json.md); it rises when a name or a meaning changes, not when a name is added.</summary>
+    public const int Schema = 1;
+
     private const int PlainWidth = 140;
     private const string DoubtsKey = "doubts";
 
@@ -29,17 +33,12 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render)
     /// <summary>Writes one of the forms.</summary>
     /// <param name="output">Where results go.</param>
     /// <param name="json">Whether the JSON object was asked for.</param>
-    public void WriteTo(TextWriter output, bool json)
+    /// <param name="elapsed">How long the work took, said to people.</param>
+    public void WriteTo(TextWriter output, bool json, TimeSpan elapsed)
     {
         if (json)
         {
-            JsonNode result = JsonSerializer.SerializeToNode(Json, JsonOptions)!;
-            if (Doubts is not null)
-            {
-                result[DoubtsKey] = JsonSerializer.SerializeToNode(Doubts, JsonOptions);
-            }
-
-            output.WriteLine(result.ToJsonString(JsonOptions));
+            WriteJson(output, Json, Doubts);
             return;
         }
 
@@ -55,6 +54,24 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render)
         }
 
         Render(console);
+        string time = Figures.Invariant($"{elapsed.TotalSeconds:0.0} s");
+        output.WriteLine(Next is null ? $"done in {time}" : $"done in {time}; next: {Next}");
+    }
+
+    /// <summary>Writes one JSON object that begins with its schema's version.</summary>
+    /// <param name="output">Where it goes.</param>
+    /// <param name="json">What is serialised.</param>
+    /// <param name="doubts">What had to be assumed; null to leave it out.</param>
+    public static void WriteJson(TextWriter output, object json, IReadOnlyList<string>? doubts = null)
+    {
+        JsonObject named = JsonSerializer.SerializeToNode(json, JsonOptions)!.AsObject();
+        named.Insert(0, "schema", Schema);
+        if (doubts is not null)
+        {
+            named[DoubtsKey] = JsonSerializer.SerializeToNode(doubts, JsonOptions);
+        }
+
+        output.WriteLine(named.ToJsonString(JsonOptions));
     }
 
     /// <summary>An empty table whose columns are right-aligned, but the first.</summary>
