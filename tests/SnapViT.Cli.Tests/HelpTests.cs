@@ -34,6 +34,34 @@ public sealed class HelpTests
     }
 
     [Fact]
+    public async Task Help_that_is_piped_is_at_most_100_wide_and_its_options_stand_in_groups()
+    {
+        foreach (string verb in await Verbs())
+        {
+            string[] lines = [.. (await CommandRun.Of($"{verb} --help")).Output.Split('\n').Select(line => line.TrimEnd())];
+            Assert.All(lines.Where(line => !line.StartsWith("  snapvit", StringComparison.Ordinal)), line => Assert.True(line.Length <= 100, line));
+            string[] titles = [.. lines.Where(line => line.EndsWith(':') && !line.StartsWith(' '))];
+            Assert.Equal("Options of every verb:", titles[^1]);
+            Assert.Equal(titles.Distinct(), titles);
+            string[] options = [.. lines.Where(line => line.StartsWith("  --", StringComparison.Ordinal)).Select(line => line.Trim().Split(' ')[0])];
+            Assert.Equal(options.Distinct(), options);
+        }
+    }
+
+    [Theory]
+    [InlineData("build", "--images <DIR>")]
+    [InlineData("build", "--out <FILE>")]
+    [InlineData("build", "--batch <N>")]
+    [InlineData("build", "[default: 1000]")]
+    [InlineData("build", "[default: none]")]
+    [InlineData("cut", "--flops <BUDGET>")]
+    [InlineData("cut", "--ratios <MLP:HEADS>")]
+    [InlineData("cut", "--allocation <")]
+    [InlineData("export", "--onnx-family <DIR>")]
+    public async Task Values_are_named_by_what_they_are_and_defaults_as_they_are_typed(string verb, string text) =>
+        Assert.Contains(text, (await CommandRun.Of($"{verb} --help")).Output, StringComparison.Ordinal);
+
+    [Fact]
     public async Task The_command_alone_shows_its_help_and_the_first_steps()
     {
         CommandRun alone = await CommandRun.Of("");

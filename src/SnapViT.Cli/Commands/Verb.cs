@@ -56,6 +56,8 @@ internal sealed class Verb : Command
         help.Action = new HelpWithExamples((HelpAction)help.Action!);
     }
 
+    private const int PipedWidth = 100, LeastWidth = 60, LargestWidth = 140;
+
     private sealed class HelpWithExamples(HelpAction plain) : SynchronousCommandLineAction
     {
         /// <summary>Who asks for help is not told what else is missing.</summary>
@@ -63,19 +65,23 @@ internal sealed class Verb : Command
 
         public override int Invoke(ParseResult parseResult)
         {
-            int code = plain.Invoke(parseResult);
-            string? more = parseResult.CommandResult.Command switch
+            TextWriter output = parseResult.InvocationConfiguration.Output;
+            if (parseResult.CommandResult.Command is Verb verb)
             {
-                Verb verb => verb.Examples,
-                RootCommand => FirstSteps,
-                _ => null,
-            };
-            if (more is not null)
-            {
-                parseResult.InvocationConfiguration.Output.WriteLine(more);
+                new VerbHelp(output, WidthOf(output)).Write(verb);
+                return 0;
             }
 
+            int code = plain.Invoke(parseResult);
+            output.WriteLine(FirstSteps);
             return code;
+        }
+
+        /// <summary>The terminal's width; a page that is piped has a fixed one.</summary>
+        private static int WidthOf(TextWriter output)
+        {
+            bool isTerminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+            return isTerminal && Console.WindowWidth is >= LeastWidth and int width ? Math.Min(width, LargestWidth) : PipedWidth;
         }
     }
 }
