@@ -29,6 +29,38 @@ public sealed class InterruptionTests : IDisposable
         await AssertContinues();
     }
 
+    /// <summary>The default preset has no search: what is kept are the sums of the pass over the photos.</summary>
+    [Theory]
+    [InlineData(SnapVitProcess.Kill)]
+    [InlineData(SnapVitProcess.Interrupt)]
+    [InlineData(SnapVitProcess.Terminate)]
+    public async Task A_signal_while_photos_are_read_costs_nothing_that_was_kept(int signal)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "needs signals");
+        using Workspace work = new(images: 160);
+        string Line(string path) => $"build {work.ModelPath} --images {work.Photos} --out {path} --batch 4 {Workspace.Fixed}";
+        string unfinished = work.Out + ".unfinished";
+        using (SnapVitProcess process = SnapVitProcess.Start(Line(work.Out)))
+        {
+            while (!File.Exists(unfinished))
+            {
+                Assert.False(process.HasExited, "the build ended before it could be stopped");
+                await Task.Delay(1, TestContext.Current.CancellationToken);
+            }
+
+            (int code, _) = await process.End(signal);
+            Assert.Equal(128 + signal, code);
+        }
+
+        Assert.False(File.Exists(work.Out));
+        CommandRun continued = await CommandRun.Of($"{Line(work.Out)} --json");
+        Assert.Matches(@"snapvit: continues an interrupted build: \d+ of 160 photos read", continued.Error);
+        Assert.InRange(JsonDocument.Parse(continued.Output).RootElement.GetProperty("continued_photos").GetInt32(), 32, 160);
+        await CommandRun.Json(Line(work.Scores));
+        Assert.Equal(File.ReadAllBytes(work.Scores), File.ReadAllBytes(work.Out));
+        Assert.Equal(["model.safetensors", "out.safetensors", "scores.safetensors"], work.Files());
+    }
+
     [Fact]
     public async Task A_build_that_is_cancelled_at_once_leaves_nothing()
     {

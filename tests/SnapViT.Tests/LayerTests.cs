@@ -90,7 +90,7 @@ public sealed class LayerTests
 
     // Were the bodies of methods not read, the tests above would pass whatever the code did.
     [Theory]
-    [InlineData("library", "Workflows", "Importance", "ElasticBuild uses CriterionRun")]
+    [InlineData("library", "Workflows", "Importance", "BuildOptions uses CurvatureCriterion")]
     [InlineData("library", "SnapViT", "Loading", "ElasticViT uses ModelFile")]
     [InlineData("library", "Loading", "Tensors", "CheckpointWeights uses ArchiveTensors")]
     [InlineData("core", "Planning", "Checkpoints", "LatencyTableFile uses AtomicFile")]

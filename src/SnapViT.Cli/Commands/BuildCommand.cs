@@ -113,7 +113,10 @@ internal static class BuildCommand
         using LoadedModel model = Model.Load(parsed, cancellation);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
-            ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress);
+            ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress)
+            {
+                Told = text => parsed.InvocationConfiguration.Error.WriteLine($"snapvit: {text}"),
+            };
             if (build.ClassNote is string note)
             {
                 parsed.InvocationConfiguration.Error.WriteLine(note);

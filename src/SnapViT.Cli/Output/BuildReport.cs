@@ -14,6 +14,7 @@ internal static class BuildReport
             FitnessC0 = result.Search?.History[0],
             FitnessBest = result.Search?.BestFitness,
             FitnessHistory = result.Search?.History,
+            result.ContinuedPhotos,
             ContinuedEvaluations = result.Continued,
             result.Discarded,
             result.Skipped,

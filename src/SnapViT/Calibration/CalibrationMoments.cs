@@ -1,3 +1,4 @@
+using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Errors;
@@ -13,7 +14,7 @@ namespace SnapViT.Calibration;
 /// <c>w3</c> (neurons). One pass of the unpruned model over calibration images; labels are not used.
 /// </summary>
 /// <remarks>In the order of the model, so that they serve any ranking. Inputs of <c>proj</c>: A*d, head by head; of <c>fc2</c>: H.</remarks>
-internal sealed class CalibrationMoments : IMomentSource
+internal sealed class CalibrationMoments : IMomentSource, IRunningSums
 {
     private readonly PrefixWeights _weights;
     private readonly Dictionary<(int Block, BlockLinear Layer), SecondMoments> _all;
@@ -100,6 +101,18 @@ internal sealed class CalibrationMoments : IMomentSource
 
     IMomentSource IMomentSource.Share() => Alias();
 
+    void IRunningSums.Save(SumWriter to)
+    {
+        to.Add("images", Images);
+        EverySum((name, moments) => moments.Save(to.Under(name)));
+    }
+
+    void IRunningSums.Restore(SumReader from)
+    {
+        Images = from.Count("images");
+        EverySum((name, moments) => moments.Restore(from.Under(name)));
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -116,6 +129,17 @@ internal sealed class CalibrationMoments : IMomentSource
         Array.Fill(weights, 1f);
         Array.Fill(weights, (float)prefixWeight, 0, architecture.PrefixTokens);
         return tensor(weights, device: device);
+    }
+
+    private void EverySum(Action<string, IRunningSums> work)
+    {
+        foreach ((string part, Dictionary<(int Block, BlockLinear Layer), SecondMoments> sums) in new[] { ("all", _all), ("prefix", _prefix) })
+        {
+            foreach (((int block, BlockLinear layer), SecondMoments moments) in sums)
+            {
+                work(string.Create(CultureInfo.InvariantCulture, $"{part}.{block}.{layer}"), moments);
+            }
+        }
     }
 
     private sealed class Tap(CalibrationMoments moments, Tensor weights) : IForwardHook

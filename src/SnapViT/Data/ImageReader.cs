@@ -105,6 +105,9 @@ internal sealed class ImageConsumer
 
     /// <summary>Takes a batch; null where batches are asked for.</summary>
     public Action<ImageBatch>? Take { get; }
+
+    /// <summary>Whether it keeps the images in memory, so that a pass which goes on in another process has to give it all of them again.</summary>
+    public bool KeepsImages { get; init; }
 }
 
 /// <summary>
@@ -123,6 +126,9 @@ internal sealed class ImageReader
     private readonly ImagePreparation[] _preparations;
     private readonly List<SkippedImage> _skipped = [];
     private readonly DecodedBytes _decoded = new(DecodedBytes.Most);
+    private readonly int[] _positions;
+    private int[] _start;
+    private IReadOnlyList<SkippedImage> _skippedBefore = [];
 
     /// <summary>A reader of the images that the consumers want, in the order of the set.</summary>
     /// <param name="images">The set that all consumers' images are parts of.</param>
@@ -135,6 +141,7 @@ internal sealed class ImageReader
         _consumers = [.. consumers];
         _wanted = [.. consumers.Select(consumer => consumer.Images.Entries.ToHashSet())];
         _preparations = [.. consumers.Select(consumer => consumer.Preparation).Distinct()];
+        (_start, _positions) = (new int[consumers.Count], new int[consumers.Count]);
         _entries = [.. images.Entries.Where(entry => _wanted.Any(wanted => wanted.Contains(entry)))];
         if (_wanted.Any(wanted => wanted.Count > _entries.Count(wanted.Contains)))
         {
@@ -146,10 +153,34 @@ internal sealed class ImageReader
     public double MaxSkippedShare { get; init; } = 0.1;
 
     /// <summary>Told how many images of how many are done, after every image that completes a batch and after the last; null for nobody.</summary>
-    public Action<int, int>? Progress { get; init; }
+    public Action<int, int>? Progress { get; set; }
 
     /// <summary>Images that the last pass left out, in order.</summary>
     public IReadOnlyList<SkippedImage> Skipped => _skipped;
+
+    /// <summary>Images of the pass.</summary>
+    public int Count => _entries.Length;
+
+    /// <summary>
+    /// For each consumer the place in the pass of the first image that it has not got in a complete batch yet. True between two batches, as when
+    /// <see cref="Progress"/> is told or the pass is cancelled.
+    /// </summary>
+    public IReadOnlyList<int> Positions => _positions;
+
+    /// <summary>Lets the pass go on where one over the same images, for the same consumers, was left.</summary>
+    /// <param name="positions">Where each consumer goes on, 0 for the beginning; see <see cref="Positions"/>.</param>
+    /// <param name="skipped">What was left out until then.</param>
+    /// <exception cref="ArgumentException">There are not as many positions as consumers, or one is not in the pass.</exception>
+    public void Continue(IReadOnlyList<int> positions, IReadOnlyList<SkippedImage> skipped)
+    {
+        if (positions.Count != _consumers.Count || positions.Any(position => position < 0 || position > _entries.Length))
+        {
+            throw new ArgumentException($"positions: expected {_consumers.Count} from 0 to {_entries.Length}, found {string.Join(", ", positions)}", nameof(positions));
+        }
+
+        (_start, _skippedBefore) = ([.. positions], [.. skipped]);
+        _start.CopyTo(_positions, 0);
+    }
 
     /// <summary>Reads the images once and hands all batches to their consumers.</summary>
     /// <param name="cancellation">Stops between two images.</param>
@@ -173,24 +204,28 @@ internal sealed class ImageReader
     private IEnumerable<(ImageConsumer Consumer, ImageBatch Batch)> Read(CancellationToken cancellation)
     {
         _skipped.Clear();
+        _skipped.AddRange(_skippedBefore);
+        _start.CopyTo(_positions, 0);
+        int[] order = [.. Enumerable.Range(0, _entries.Length).Where(index => Enumerable.Range(0, _consumers.Count).Any(consumer => Wants(consumer, index)))];
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Queue<Task<float[]?[]>> ahead = [];
-        Pending[] all = [.. _consumers.Select(consumer => new Pending(consumer))];
+        Pending[] all = [.. _consumers.Select((_, consumer) => Empty(consumer))];
         int most = MostAhead();
         try
         {
-            for (int index = 0; index < _entries.Length; index++)
+            for (int at = 0; at < order.Length; at++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                while (ahead.Count < most && index + ahead.Count < _entries.Length)
+                int index = order[at];
+                while (ahead.Count < most && at + ahead.Count < order.Length)
                 {
-                    ImageEntry next = _entries[index + ahead.Count];
+                    int next = order[at + ahead.Count];
                     ahead.Enqueue(Task.Run(() => Prepare(next), stop.Token));
                 }
 
-                Pending[] concerned = [.. all.Where((_, consumer) => _wanted[consumer].Contains(_entries[index]))];
+                Pending[] concerned = [.. all.Where((_, consumer) => Wants(consumer, index))];
                 float[]?[]? prepared = Take(ahead.Dequeue(), _entries[index], concerned);
-                bool completes = index == _entries.Length - 1;
+                bool completes = at == order.Length - 1;
                 foreach (Pending pending in concerned)
                 {
                     pending.Add(_entries[index], prepared?[Array.IndexOf(_preparations, pending.Consumer.Preparation)]);
@@ -198,6 +233,7 @@ internal sealed class ImageReader
                     {
                         completes = true;
                         yield return (pending.Consumer, pending.Batch());
+                        _positions[Array.IndexOf(all, pending)] = index + 1;
                     }
                 }
 
@@ -224,15 +260,25 @@ internal sealed class ImageReader
     }
 
     /// <summary>The values of an image for every preparation; null where no consumer wants it so.</summary>
-    private float[]?[] Prepare(ImageEntry entry)
+    private float[]?[] Prepare(int index)
     {
+        ImageEntry entry = _entries[index];
         using DecodedBytes.Lease lease = _decoded.Lend();
         RgbImage image = entry.Decode(lease.Take);
-        return Array.ConvertAll(_preparations, preparation => IsWanted(entry, preparation) ? Prepare(entry, image, preparation) : null);
+        return Array.ConvertAll(_preparations, preparation => IsWanted(index, preparation) ? Prepare(entry, image, preparation) : null);
     }
 
-    private bool IsWanted(ImageEntry entry, ImagePreparation preparation) =>
-        _consumers.Where((consumer, index) => consumer.Preparation == preparation && _wanted[index].Contains(entry)).Any();
+    private bool IsWanted(int index, ImagePreparation preparation) =>
+        Enumerable.Range(0, _consumers.Count).Any(consumer => _consumers[consumer].Preparation == preparation && Wants(consumer, index));
+
+    private bool Wants(int consumer, int index) => index >= _start[consumer] && _wanted[consumer].Contains(_entries[index]);
+
+    /// <summary>What a consumer has of its first batch: nothing yet, but the images left out before count.</summary>
+    private Pending Empty(int consumer)
+    {
+        HashSet<string> before = [.. _entries.Take(_start[consumer]).Where(_wanted[consumer].Contains).Select(entry => entry.Name)];
+        return new Pending(_consumers[consumer], before.Count, [.. _skippedBefore.Where(skipped => before.Contains(skipped.Name))]);
+    }
 
     private static float[] Prepare(ImageEntry entry, RgbImage image, ImagePreparation preparation)
     {
@@ -251,7 +297,11 @@ internal sealed class ImageReader
         catch (Exception exception) when (exception is ImageException or IOException or InvalidDataException or UnauthorizedAccessException)
         {
             SkippedImage skipped = new(entry.Name, exception.Message);
-            _skipped.Add(skipped);
+            if (_skipped.All(known => known.Name != skipped.Name))
+            {
+                _skipped.Add(skipped);
+            }
+
             foreach (Pending pending in concerned)
             {
                 pending.Skip(skipped, MaxSkippedShare);
@@ -262,13 +312,13 @@ internal sealed class ImageReader
     }
 
     /// <summary>What a consumer has of its next batch.</summary>
-    private sealed class Pending(ImageConsumer consumer)
+    private sealed class Pending(ImageConsumer consumer, int before, IReadOnlyList<SkippedImage> skippedBefore)
     {
         private readonly List<float[]> _values = [];
         private readonly List<ImageEntry> _entries = [];
-        private int _left = consumer.Images.Count;
-        private SkippedImage? _firstSkipped;
-        private int _skipped;
+        private int _left = consumer.Images.Count - before;
+        private SkippedImage? _firstSkipped = skippedBefore.Count > 0 ? skippedBefore[0] : null;
+        private int _skipped = skippedBefore.Count;
 
         public ImageConsumer Consumer => consumer;
 

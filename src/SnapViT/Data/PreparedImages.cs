@@ -17,7 +17,7 @@ internal sealed class PreparedImages : IDisposable
     /// <param name="batchSize">Images that are copied at a time, at least 1.</param>
     public PreparedImages(ImageSet images, ImagePreparation preparation, int batchSize)
     {
-        Consumer = new ImageConsumer(images, preparation, batchSize, take: Add);
+        Consumer = new ImageConsumer(images, preparation, batchSize, take: Add) { KeepsImages = true };
         _images = empty([images.Count, .. preparation.Shape]).DetachFromDisposeScope();
     }
 
@@ -37,16 +37,17 @@ internal sealed class PreparedImages : IDisposable
     /// <summary>A pass over the images in batches that the caller disposes; on the CPU they view this memory.</summary>
     /// <param name="size">Images per batch, at least 1; the last batch may be smaller.</param>
     /// <param name="device">Where the batches are wanted; null for the CPU.</param>
+    /// <param name="first">The first image.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentOutOfRangeException">The size is not positive.</exception>
-    public IEnumerable<Tensor> Batches(int size, Device? device = null, CancellationToken cancellation = default)
+    public IEnumerable<Tensor> Batches(int size, Device? device = null, long first = 0, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         return Views();
 
         IEnumerable<Tensor> Views()
         {
-            for (long start = 0; start < Count; start += size)
+            for (long start = first; start < Count; start += size)
             {
                 cancellation.ThrowIfCancellationRequested();
                 using Tensor view = _images.narrow(0, start, Math.Min(size, Count - start));

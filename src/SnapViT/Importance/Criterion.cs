@@ -3,6 +3,7 @@ using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Models;
+using SnapViT.Tensors;
 using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
@@ -109,8 +110,18 @@ public sealed record WeightCriterion : Criterion
 
     internal override CriterionRun Start(CriterionInput input) => new Run(this, input);
 
-    private sealed class Run(WeightCriterion criterion, CriterionInput input) : CriterionRun
+    private sealed class Run(WeightCriterion criterion, CriterionInput input) : CriterionRun, IRunningSums
     {
+        public override IRunningSums Sums => this;
+
+        public void Save(SumWriter to)
+        {
+        }
+
+        public void Restore(SumReader from)
+        {
+        }
+
         public override ImportanceScores Scores(CalibrationMoments? moments) => criterion.Of(input.Weights, input.Seed);
 
         public override void Dispose()
@@ -168,6 +179,9 @@ internal abstract class CriterionRun : IDisposable
 {
     /// <summary>What it wants of the images.</summary>
     public virtual IReadOnlyList<ImageConsumer> Consumers => [];
+
+    /// <summary>What is added up while consumers are served; null where it cannot be put aside, so that an interrupted pass begins anew.</summary>
+    public virtual IRunningSums? Sums => null;
 
     /// <summary>The latest figure of interest, for people; empty for none.</summary>
     public virtual string Note => "";

@@ -5,6 +5,7 @@ using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
+using SnapViT.Tensors;
 using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
@@ -59,7 +60,7 @@ public sealed record CurvatureCriterion : Criterion
 
     internal override CriterionRun Start(CriterionInput input) => new Run(this, input);
 
-    private sealed class Run : CriterionRun
+    private sealed class Run : CriterionRun, IRunningSums
     {
         private readonly CurvatureCriterion _criterion;
         private readonly CriterionInput _input;
@@ -79,12 +80,26 @@ public sealed record CurvatureCriterion : Criterion
 
         public override IReadOnlyList<ImageConsumer> Consumers { get; }
 
+        public override IRunningSums Sums => this;
+
         public override string Note => MeanLoss(_loss.LossSum, _loss.Images);
 
         public override ImportanceScores Scores(CalibrationMoments? moments)
         {
             ImportanceScores loss = Scores(_loss, moments!);
             return _features is null ? loss : MergedRanking.Of(Axis.Neurons, loss, Scores(_features, moments!), _criterion.FeatureShare);
+        }
+
+        public void Save(SumWriter to)
+        {
+            _loss.Save(to.Under("loss"));
+            _features?.Save(to.Under("features"));
+        }
+
+        public void Restore(SumReader from)
+        {
+            _loss.Restore(from.Under("loss"));
+            _features?.Restore(from.Under("features"));
         }
 
         public override void Dispose()

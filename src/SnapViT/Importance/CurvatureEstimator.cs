@@ -4,6 +4,7 @@ using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Models;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,7 +16,7 @@ namespace SnapViT.Importance;
 /// of <c>fc2</c> and <c>proj</c>, second moments of the gradient at their outputs. Costs are in one unit in every block, so that blocks compare
 /// without factors.
 /// </summary>
-internal sealed class CurvatureEstimator : IDisposable
+internal sealed class CurvatureEstimator : IRunningSums, IDisposable
 {
     private readonly VisionTransformer _model;
     private readonly OutputGradientMoments _gradients = new();
@@ -86,6 +87,21 @@ internal sealed class CurvatureEstimator : IDisposable
         }
 
         return new ImportanceScores(neurons, heads);
+    }
+
+    /// <inheritdoc/>
+    public void Save(SumWriter to)
+    {
+        to.Add("images", Images);
+        to.Add("loss", LossSum);
+        _gradients.Save(to.Under("layers"));
+    }
+
+    /// <inheritdoc/>
+    public void Restore(SumReader from)
+    {
+        (Images, LossSum) = (from.Count("images"), from.Number("loss"));
+        _gradients.Restore(from.Under("layers"));
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,7 @@ using SnapViT.Calibration;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Models;
+using SnapViT.Tensors;
 using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
@@ -32,6 +33,8 @@ internal sealed record GradientCriterion : Criterion
         }
 
         public override IReadOnlyList<ImageConsumer> Consumers { get; }
+
+        public override IRunningSums Sums => _estimator;
 
         public override string Note => MeanLoss(_estimator.LossSum, _estimator.Images);
 

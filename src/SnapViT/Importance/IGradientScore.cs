@@ -1,10 +1,11 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Tensors;
 using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
 
 /// <summary>Accumulates the score of every row of every scored layer, batch by batch.</summary>
-internal interface IGradientScore : IDisposable
+internal interface IGradientScore : IRunningSums, IDisposable
 {
     /// <summary>Adds a batch of one layer.</summary>
     /// <param name="block">Block, 0..L-1.</param>

@@ -9,9 +9,9 @@ namespace SnapViT.Importance;
 /// Second moments <c>Gamma = E[g g^T]</c> of the loss's gradient g at the outputs of <c>proj</c> and <c>fc2</c> of every block: with the second
 /// moments of the inputs the Kronecker-factored curvature of those layers (Martens and Grosse, 2015).
 /// </summary>
-internal sealed class OutputGradientMoments : IDisposable
+internal sealed class OutputGradientMoments : IRunningSums, IDisposable
 {
-    private readonly Dictionary<(int Block, BlockLinear Layer), Tensor> _sums = [];
+    private readonly LayerSums _sums = new();
 
     /// <summary>Adds the gradients of one backward pass.</summary>
     public void Add(int block, BlockLinear layer, Tensor gradient)
@@ -22,25 +22,18 @@ internal sealed class OutputGradientMoments : IDisposable
         double scale = largest > 0 ? largest : 1;
         Tensor rows = gradient.to(ScalarType.Float32).reshape(-1, gradient.shape[^1]).Div(scale);
         Tensor products = rows.t().mm(rows).to(ScalarType.Float64).Times(scale * scale);
-        if (_sums.TryGetValue((block, layer), out Tensor? sum))
-        {
-            sum.AddInPlace(products);
-        }
-        else
-        {
-            _sums.Add((block, layer), products.DetachFromDisposeScope());
-        }
+        _sums.Add(block, layer, products);
     }
 
     /// <summary>Gamma summed over tokens, a mean over images: float64 [D, D]; the caller disposes it.</summary>
-    public Tensor Mean(int block, BlockLinear layer, long images) => _sums[(block, layer)].Div(images);
+    public Tensor Mean(int block, BlockLinear layer, long images) => _sums[block, layer].Div(images);
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (Tensor sum in _sums.Values)
-        {
-            sum.Dispose();
-        }
-    }
+    public void Save(SumWriter to) => _sums.Save(to);
+
+    /// <inheritdoc/>
+    public void Restore(SumReader from) => _sums.Restore(from);
+
+    /// <inheritdoc/>
+    public void Dispose() => _sums.Dispose();
 }

@@ -11,7 +11,7 @@ namespace SnapViT.Importance;
 /// </summary>
 internal sealed class PerSampleFisher : IGradientScore
 {
-    private readonly Dictionary<(int Block, BlockLinear Layer), Tensor> _sums = [];
+    private readonly LayerSums _sums = new();
 
     /// <inheritdoc/>
     public void Add(int block, BlockLinear layer, Tensor input, Tensor delta)
@@ -24,31 +24,24 @@ internal sealed class PerSampleFisher : IGradientScore
         Tensor scale = LargestOrOne(d);
         Tensor norms = SquaredNorms(x, d / scale) * scale.squeeze(1).to(ScalarType.Float64).square();
         Tensor batch = norms.sum([0]).Div(x.shape[2]);
-        if (_sums.TryGetValue((block, layer), out Tensor? sum))
-        {
-            sum.AddInPlace(batch);
-        }
-        else
-        {
-            _sums.Add((block, layer), batch.DetachFromDisposeScope());
-        }
+        _sums.Add(block, layer, batch);
     }
 
     /// <inheritdoc/>
     public double[] Rows(int block, BlockLinear layer, long images)
     {
         using DisposeScope scope = NewDisposeScope();
-        return _sums[(block, layer)].Div(images).cpu().data<double>().ToArray();
+        return _sums[block, layer].Div(images).cpu().data<double>().ToArray();
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (Tensor sum in _sums.Values)
-        {
-            sum.Dispose();
-        }
-    }
+    public void Save(SumWriter to) => _sums.Save(to);
+
+    /// <inheritdoc/>
+    public void Restore(SumReader from) => _sums.Restore(from);
+
+    /// <inheritdoc/>
+    public void Dispose() => _sums.Dispose();
 
     /// <summary>The largest absolute value over tokens of delta [B, T, rows] as [B, 1, rows]; 1 where all are zero.</summary>
     private static Tensor LargestOrOne(Tensor delta)

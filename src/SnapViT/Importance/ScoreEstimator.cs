@@ -1,6 +1,7 @@
 using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,7 +11,7 @@ namespace SnapViT.Importance;
 /// Local scores from gradients of every MLP neuron (its row of <c>fc1</c>, or of SwiGLU's <c>w1</c>) and every head (its rows of the values). By the
 /// paper's self-supervised loss (section 3.1) without labels or a classifier; by cross-entropy for comparison. No step of training.
 /// </summary>
-internal sealed class ScoreEstimator : IDisposable
+internal sealed class ScoreEstimator : IRunningSums, IDisposable
 {
     private readonly VisionTransformer _model;
     private readonly DistillationPairs _pairs;
@@ -84,6 +85,21 @@ internal sealed class ScoreEstimator : IDisposable
     public ImportanceScores Scores() => Images > 0
         ? ScoredRows.Scores(_model.Architecture, (block, layer) => _score.Rows(block, layer, Images))
         : throw new InvalidOperationException("no image was scored");
+
+    /// <inheritdoc/>
+    public void Save(SumWriter to)
+    {
+        to.Add("images", Images);
+        to.Add("loss", LossSum);
+        _score.Save(to.Under("layers"));
+    }
+
+    /// <inheritdoc/>
+    public void Restore(SumReader from)
+    {
+        (Images, LossSum) = (from.Count("images"), from.Number("loss"));
+        _score.Restore(from.Under("layers"));
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _score.Dispose();

@@ -36,5 +36,11 @@ internal sealed class SensitivityMagnitude(ViTWeights weights, int batchSize = S
     }
 
     /// <inheritdoc/>
+    public void Save(SumWriter to) => _gradients.Save(to);
+
+    /// <inheritdoc/>
+    public void Restore(SumReader from) => _gradients.Restore(from);
+
+    /// <inheritdoc/>
     public void Dispose() => _gradients.Dispose();
 }

@@ -11,24 +11,17 @@ namespace SnapViT.Importance;
 /// </summary>
 internal sealed class SquaredMeanGradient : IGradientScore
 {
-    private readonly Dictionary<(int Block, BlockLinear Layer), Tensor> _sums = [];
+    private readonly LayerSums _sums = new();
 
     /// <summary>The summed weight gradient of one layer, float64 [rows, D]; it stays this object's.</summary>
-    public Tensor Sum(int block, BlockLinear layer) => _sums[(block, layer)];
+    public Tensor Sum(int block, BlockLinear layer) => _sums[block, layer];
 
     /// <inheritdoc/>
     public void Add(int block, BlockLinear layer, Tensor input, Tensor delta)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor gradient = delta.reshape(-1, delta.shape[^1]).t().mm(input.reshape(-1, input.shape[^1]));
-        if (_sums.TryGetValue((block, layer), out Tensor? sum))
-        {
-            sum.AddInPlace(gradient);
-        }
-        else
-        {
-            _sums.Add((block, layer), gradient.to(ScalarType.Float64).DetachFromDisposeScope());
-        }
+        _sums.Add(block, layer, gradient);
     }
 
     /// <inheritdoc/>
@@ -39,11 +32,11 @@ internal sealed class SquaredMeanGradient : IGradientScore
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (Tensor sum in _sums.Values)
-        {
-            sum.Dispose();
-        }
-    }
+    public void Save(SumWriter to) => _sums.Save(to);
+
+    /// <inheritdoc/>
+    public void Restore(SumReader from) => _sums.Restore(from);
+
+    /// <inheritdoc/>
+    public void Dispose() => _sums.Dispose();
 }

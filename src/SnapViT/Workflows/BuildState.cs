@@ -1,40 +1,112 @@
 using System.Globalization;
+using System.Text.Json;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Scores;
+using SnapViT.Data;
+using SnapViT.Tensors;
+using static TorchSharp.torch;
 
 namespace SnapViT.Workflows;
 
+/// <summary>How far an unfinished build is.</summary>
+internal sealed record BuildPosition
+{
+    /// <summary>The local scores; null while images are read for them.</summary>
+    public ImportanceScores? Local { get; init; }
+
+    /// <summary>The fitnesses that the search was told.</summary>
+    public IReadOnlyList<double> History { get; init; } = [];
+
+    /// <summary>Images read of <see cref="AllPhotos"/>.</summary>
+    public int Photos { get; init; }
+
+    /// <summary>Images of the pass.</summary>
+    public int AllPhotos { get; init; }
+
+    /// <summary>Where each consumer of images goes on; empty when all were served.</summary>
+    public IReadOnlyList<int> Consumers { get; init; } = [];
+
+    /// <summary>Images that could not be read.</summary>
+    public IReadOnlyList<SkippedImage> Skipped { get; init; } = [];
+
+    /// <summary>What is done so far, for people.</summary>
+    public string ToText() => Local is null
+        ? string.Create(CultureInfo.InvariantCulture, $"{Photos} of {AllPhotos} photos read")
+        : string.Create(CultureInfo.InvariantCulture, $"all {AllPhotos} photos scored, {History.Count} candidates of the search evaluated");
+}
+
 /// <summary>
-/// What an unfinished build has so far: the local scores and the fitnesses told, in a scores file of its own beside the result. The fingerprint
-/// names everything that the numbers depend on, so that a build is continued only by the same command on the same input.
+/// What an unfinished build has so far, in a file beside the result: how far it is, the sums of the pass over the images, local scores, fitnesses. The
+/// fingerprint names everything that the numbers depend on, so that a build is continued only by the same command on the same input.
 /// </summary>
 /// <param name="path">The file; null to keep no state.</param>
 /// <param name="fingerprint">What the numbers depend on.</param>
-internal sealed class BuildState(string? path, string fingerprint)
+/// <param name="time">Tells what the writing costs.</param>
+internal sealed class BuildState(string? path, string fingerprint, TimeProvider time)
 {
+    /// <summary>The metadata key by which the file is known; its value is the version.</summary>
+    public const string Kind = "snapvit.unfinished";
+
+    private const string Version = "2";
     private const string FingerprintKey = "build.fingerprint";
     private const string HistoryKey = "build.history";
+    private const string PhotosKey = "build.photos";
+    private const string ConsumersKey = "build.consumers";
+    private const string SkippedKey = "build.skipped";
+    private const string ScoresPrefix = "local.";
+    private const string SumsPrefix = "sums.";
+
+    /// <summary>Images that are read between two writings at least.</summary>
+    private const int LeastPhotos = 32;
+
+    /// <summary>The work between two writings takes this many times as long as a writing: under 2 % of the time goes into the state.</summary>
+    private const double WorkPerWriting = 50;
+
+    /// <summary>Files up to this size are written as often as there is something new.</summary>
+    private const long SmallBytes = 1 << 20;
+
+    private double _secondsPerByte = 1 / 200e6;
+    private long _since = time.GetTimestamp();
+    private int _offered;
+    private int _written;
+    private Func<(BuildPosition Position, Action<SumWriter> Sums)>? _unwritten;
 
     /// <summary>Why the file that <see cref="TryRead"/> found is not continued; null where it is, or where there was none.</summary>
     public string? Discarded { get; private set; }
 
-    /// <summary>The state of a build of the same fingerprint, or null where there is none that can be continued.</summary>
-    public (ImportanceScores Local, IReadOnlyList<double> History)? TryRead()
+    /// <summary>Continues the state of a build of the same fingerprint.</summary>
+    /// <param name="device">Where the sums are wanted.</param>
+    /// <param name="restore">Makes of a state what continues it; what it made until it throws is its own to dispose.</param>
+    /// <returns>What <paramref name="restore"/> made; null where there is no state that can be continued.</returns>
+    public T? TryRead<T>(Device device, Func<BuildPosition, SumReader, T> restore)
+        where T : class
     {
-        if (path is null || !File.Exists(path))
+        if (path is null)
+        {
+            return null;
+        }
+
+        DeletePartial();
+        if (!File.Exists(path))
         {
             return null;
         }
 
         try
         {
-            ElasticScores saved = ElasticScores.Load(path);
-            if (saved.Provenance.GetValueOrDefault(FingerprintKey) == fingerprint)
+            using SafetensorsReader file = SafetensorsReader.Open(path);
+            string? version = file.Metadata.GetValueOrDefault(Kind);
+            if (version == Version && file.Metadata.GetValueOrDefault(FingerprintKey) == fingerprint)
             {
-                return (saved.Local, History(saved));
+                BuildPosition position = Read(file);
+                _written = position.Photos;
+                return restore(position, new SumReader(file, device, SumsPrefix));
             }
 
-            Discarded = $"{path}: expected the state of this build, found that of another command or other input";
+            Discarded = version == Version ? $"{path}: expected the state of this build, found that of another command or other input"
+                : version is null ? $"{path}: expected the state of an unfinished build, found another file, or a state of another version of this program"
+                : $"{path}: expected a state of version {Version}, found {CheckpointFormatException.Quote(version)}";
         }
         catch (CheckpointFormatException exception)
         {
@@ -45,31 +117,182 @@ internal sealed class BuildState(string? path, string fingerprint)
         return null;
     }
 
-    /// <summary>Replaces the state, atomically.</summary>
-    public void Write(ElasticScores scores, IReadOnlyList<double> history)
+    /// <summary>What a file says about how far its build is, for people.</summary>
+    /// <exception cref="CheckpointFormatException">It is damaged or of another version.</exception>
+    public static BuildPosition Describe(SafetensorsReader file) => file.Metadata.GetValueOrDefault(Kind) == Version
+        ? Read(file)
+        : throw new CheckpointFormatException(file.Path, $"expected a state of version {Version}, found {CheckpointFormatException.Quote(file.Metadata.GetValueOrDefault(Kind) ?? "nothing")}");
+
+    /// <summary>
+    /// There is something new: it replaces the state now if enough work was done since the last time to be worth the writing, else when
+    /// <see cref="Flush"/> is called.
+    /// </summary>
+    /// <param name="work">Images read so far, whatever for.</param>
+    /// <param name="state">How far the build is, and what names its sums; asked when it is written.</param>
+    public void Offer(int work, Func<(BuildPosition Position, Action<SumWriter> Sums)> state)
     {
         if (path is null)
         {
             return;
         }
 
-        Dictionary<string, string> provenance = new()
+        (_unwritten, _offered) = (state, work);
+        (BuildPosition position, Action<SumWriter> sums) = state();
+        bool isEnough = position.Local is not null || work - _written >= LeastPhotos;
+        if (isEnough && Tensors(position, sums) is var tensors && IsWorthIt(tensors))
         {
-            [FingerprintKey] = fingerprint,
-            [HistoryKey] = string.Join(' ', history.Select(fitness => fitness.ToString("R", CultureInfo.InvariantCulture))),
-        };
-        (scores with { Provenance = provenance }).Save(path);
+            Write(position, tensors);
+        }
+    }
+
+    /// <summary>Writes what was offered and not written yet.</summary>
+    public void Flush()
+    {
+        if (_unwritten is not null)
+        {
+            (BuildPosition position, Action<SumWriter> sums) = _unwritten();
+            Write(position, Tensors(position, sums));
+        }
     }
 
     /// <summary>Removes the state of a finished build.</summary>
-    public void Delete() => File.Delete(path!);
-
-    private double[] History(ElasticScores saved)
+    public void Delete()
     {
-        string text = saved.Provenance.GetValueOrDefault(HistoryKey) ?? "nothing";
+        File.Delete(path!);
+        DeletePartial();
+    }
+
+    private bool IsWorthIt(IReadOnlyList<TensorToWrite> tensors)
+    {
+        long bytes = Bytes(tensors);
+        return bytes <= SmallBytes || time.GetElapsedTime(_since).TotalSeconds >= WorkPerWriting * bytes * _secondsPerByte;
+    }
+
+    private void Write(BuildPosition position, IReadOnlyList<TensorToWrite> tensors)
+    {
+        long begin = time.GetTimestamp();
+        SafetensorsWriter.Write(path!, tensors, new Dictionary<string, string>
+        {
+            [Kind] = Version,
+            [FingerprintKey] = fingerprint,
+            [HistoryKey] = string.Join(' ', position.History.Select(fitness => fitness.ToString("R", CultureInfo.InvariantCulture))),
+            [PhotosKey] = string.Create(CultureInfo.InvariantCulture, $"{position.Photos} {position.AllPhotos}"),
+            [ConsumersKey] = string.Join(' ', position.Consumers.Select(consumer => consumer.ToString(CultureInfo.InvariantCulture))),
+            [SkippedKey] = JsonSerializer.Serialize(position.Skipped),
+        });
+        (_since, _written, _unwritten) = (time.GetTimestamp(), _offered, null);
+        _secondsPerByte = time.GetElapsedTime(begin, _since).TotalSeconds / Math.Max(1, Bytes(tensors));
+    }
+
+    private static long Bytes(IReadOnlyList<TensorToWrite> tensors) => tensors.Sum(tensor => tensor.Entry.ByteLength);
+
+    private static List<TensorToWrite> Tensors(BuildPosition position, Action<SumWriter> sums)
+    {
+        List<TensorToWrite> tensors = [];
+        sums(new SumWriter(tensors, SumsPrefix));
+        if (position.Local is ImportanceScores local)
+        {
+            tensors.AddRange(AxisTable.Rows
+                .Where(row => local.Counts[0][row.Axis] > 0)
+                .Select(row => TensorToWrite.From(ScoresPrefix + row.Label, Flat(local, row.Axis), local.Depth, local.Counts[0][row.Axis])));
+        }
+
+        return tensors;
+    }
+
+    private static double[] Flat(ImportanceScores local, Axis axis)
+    {
+        List<double> values = [];
+        for (int block = 0; block < local.Depth; block++)
+        {
+            values.AddRange(local.Of(axis, block));
+        }
+
+        return [.. values];
+    }
+
+    private static BuildPosition Read(SafetensorsReader file)
+    {
+        int[] photos = Counts(file, PhotosKey);
+        return new BuildPosition
+        {
+            Local = Scores(file),
+            History = History(file),
+            Photos = photos is [int done, int all] && done <= all ? done : throw Damaged(file, PhotosKey, "two numbers of photos"),
+            AllPhotos = photos[1],
+            Consumers = Counts(file, ConsumersKey),
+            Skipped = Skipped(file),
+        };
+    }
+
+    /// <summary>The local scores; null where the state has none yet.</summary>
+    private static ImportanceScores? Scores(SafetensorsReader file)
+    {
+        Dictionary<Axis, double[,]> scores = AxisTable.Rows
+            .Where(row => file.Tensors.ContainsKey(ScoresPrefix + row.Label))
+            .ToDictionary(row => row.Axis, row => Matrix(file, ScoresPrefix + row.Label));
+        try
+        {
+            return scores.Count == 0 ? null : new ImportanceScores(scores);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CheckpointFormatException(file.Path, exception.Message, innerException: exception);
+        }
+    }
+
+    private static double[,] Matrix(SafetensorsReader file, string name)
+    {
+        if (file.Tensors[name] is not { Shape: [> 0 and long rows, > 0 and long columns] })
+        {
+            throw new CheckpointFormatException(file.Path, $"expected scores, found {file.Tensors[name]}", name);
+        }
+
+        double[,] matrix = new double[rows, columns];
+        Buffer.BlockCopy(file.ReadDoubles(name), 0, matrix, 0, matrix.Length * sizeof(double));
+        return matrix;
+    }
+
+    private static double[] History(SafetensorsReader file)
+    {
+        string text = file.Metadata.GetValueOrDefault(HistoryKey) ?? "nothing";
         return [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select((item, index) =>
             double.TryParse(item, CultureInfo.InvariantCulture, out double fitness) && double.IsFinite(fitness)
                 ? fitness
-                : throw new CheckpointFormatException(path!, $"metadata '{HistoryKey}': expected finite fitnesses, found something else in place {index}"))];
+                : throw Damaged(file, HistoryKey, "finite fitnesses", $" in place {index}"))];
+    }
+
+    private static int[] Counts(SafetensorsReader file, string key) =>
+        [.. (file.Metadata.GetValueOrDefault(key) ?? "nothing").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select((item, index) =>
+            int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+                ? count
+                : throw Damaged(file, key, "counts", $" in place {index}"))];
+
+    private static SkippedImage[] Skipped(SafetensorsReader file)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<SkippedImage[]>(file.Metadata.GetValueOrDefault(SkippedKey) ?? "") ?? [];
+        }
+        catch (JsonException)
+        {
+            throw Damaged(file, SkippedKey, "a list of images");
+        }
+    }
+
+    private static CheckpointFormatException Damaged(SafetensorsReader file, string key, string expected, string where = "") =>
+        new(file.Path, $"metadata '{key}': expected {expected}, found something else{where}");
+
+    /// <summary>Removes what a build left that was killed while it wrote the state.</summary>
+    private void DeletePartial()
+    {
+        string full = Path.GetFullPath(path!);
+        if (Path.GetDirectoryName(full) is string folder && Directory.Exists(folder))
+        {
+            foreach (string partial in Directory.EnumerateFiles(folder, $"{Path.GetFileName(full)}.????????.partial"))
+            {
+                File.Delete(partial);
+            }
+        }
     }
 }

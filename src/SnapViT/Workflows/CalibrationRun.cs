@@ -1,6 +1,7 @@
 using SnapViT.Calibration;
 using SnapViT.Data;
 using SnapViT.Models;
+using SnapViT.Tensors;
 using static TorchSharp.torch;
 
 namespace SnapViT.Workflows;
@@ -8,13 +9,16 @@ namespace SnapViT.Workflows;
 /// <summary>
 /// The part of a build that gathers second moments: the unpruned model over random views of the calibration images, over whole images, or both.
 /// </summary>
-internal sealed class CalibrationRun : IDisposable
+internal sealed class CalibrationRun : IRunningSums, IDisposable
 {
     private readonly VisionTransformer _model;
     private readonly BuildOptions _options;
 
     /// <summary>Whole images that are added after all views; null where there are no views, or nothing but views.</summary>
     private readonly PreparedImages? _whole;
+
+    /// <summary>Whole images of those that were added so far.</summary>
+    private long _added;
 
     /// <summary>A run over the calibration images; nothing is read yet.</summary>
     /// <param name="model">The model in the precision and on the device of the build; stays the caller's.</param>
@@ -47,8 +51,9 @@ internal sealed class CalibrationRun : IDisposable
 
     /// <summary>Adds what waited until all views were added: sums in one order give the same moments to the last bit, however the images were read.</summary>
     /// <param name="progress">Told how many images were added; null for nobody.</param>
+    /// <param name="afterBatch">Called after every batch with the number of images added, when the sums can be kept.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    public void Finish(IProgress<WorkProgress>? progress, CancellationToken cancellation)
+    public void Finish(IProgress<WorkProgress>? progress, Action<int> afterBatch, CancellationToken cancellation)
     {
         if (_whole is null)
         {
@@ -56,16 +61,16 @@ internal sealed class CalibrationRun : IDisposable
         }
 
         double weight = _options.WholeImageShare / (1 - _options.WholeImageShare) * _options.CalibrationViews;
-        long done = 0;
-        foreach (Tensor batch in _whole.Batches(_options.BatchSize, _options.Device, cancellation))
+        foreach (Tensor batch in _whole.Batches(_options.BatchSize, _options.Device, _added, cancellation))
         {
             using (batch)
             {
                 Moments.Add(_model, batch, weight);
-                done += batch.shape[0];
+                _added += batch.shape[0];
             }
 
-            progress?.Report(new WorkProgress("calibration", done, _whole.Count));
+            afterBatch((int)_added);
+            progress?.Report(new WorkProgress("calibration", _added, _whole.Count));
         }
     }
 
@@ -76,6 +81,20 @@ internal sealed class CalibrationRun : IDisposable
     {
         string whole = options is { CalibrationViews: > 0, WholeImageShare: > 0 and double share } ? FormattableString.Invariant($", {share} of the weight on whole images") : "";
         return FormattableString.Invariant($"{images} images, {options.CalibrationViews} random views{whole}, prefix weight {options.PrefixWeights}");
+    }
+
+    /// <inheritdoc/>
+    public void Save(SumWriter to)
+    {
+        to.Add("whole_images", _added);
+        ((IRunningSums)Moments).Save(to.Under("moments"));
+    }
+
+    /// <inheritdoc/>
+    public void Restore(SumReader from)
+    {
+        _added = from.Count("whole_images");
+        ((IRunningSums)Moments).Restore(from.Under("moments"));
     }
 
     /// <inheritdoc/>

@@ -16,15 +16,16 @@ namespace SnapViT.Workflows;
 /// <summary>What a build made.</summary>
 /// <param name="Scores">Scores, factors, floors and provenance.</param>
 /// <param name="Search">Fitness of every candidate; null without evaluations.</param>
+/// <param name="ContinuedPhotos">Photos that an interrupted build had read already; 0 for a build from its beginning.</param>
 /// <param name="Continued">Evaluations taken over from an interrupted build.</param>
 /// <param name="Skipped">Images that could not be read.</param>
 /// <param name="Discarded">Why an unfinished state that was found could not be continued and the build began anew; null where none was found, or it was.</param>
-internal sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int Continued, IReadOnlyList<SkippedImage> Skipped, string? Discarded);
+internal sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int ContinuedPhotos, int Continued, IReadOnlyList<SkippedImage> Skipped, string? Discarded);
 
 /// <summary>
 /// The main job: a pretrained model and unlabelled photos in, elastic scores out. One pass over the photos gathers whatever scores, second moments and
-/// search want of them; then come the scores and the search over global factors, with a checkpoint after the scores and after every evaluation from
-/// which an interrupted build goes on to the same result.
+/// search want of them; then come the scores and the search over global factors. What was added up and found so far is kept now and then, and when the
+/// build is cancelled: an interrupted build goes on from there to the same result.
 /// </summary>
 internal sealed class ElasticBuild
 {
@@ -36,7 +37,6 @@ internal sealed class ElasticBuild
     private readonly ImageSet _calibration;
     private readonly IProgress<WorkProgress>? _progress;
     private readonly SortedDictionary<string, string> _provenance;
-    private IReadOnlyList<SkippedImage> _skipped = [];
 
     /// <summary>Prepares a build; nothing is computed yet.</summary>
     /// <param name="source">The unpruned model; stays the caller's.</param>
@@ -71,6 +71,9 @@ internal sealed class ElasticBuild
         _provenance = Describe();
     }
 
+    /// <summary>Told once, at the start of <see cref="Run"/>, what is continued of an interrupted build, or why it begins anew; null for nobody.</summary>
+    public Action<string>? Told { get; init; }
+
     private Criterion Criterion => _options.Criterion;
 
     private bool NeedsMoments => _options.KeepMoments || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
@@ -85,31 +88,43 @@ internal sealed class ElasticBuild
     /// <exception cref="ImageException">Too many images cannot be read.</exception>
     public BuildResult Run(string? checkpointPath = null, CancellationToken cancellation = default)
     {
-        BuildState checkpoint = Checkpoint(checkpointPath);
-        (ImportanceScores Local, IReadOnlyList<double> History)? saved = checkpoint.TryRead();
+        BuildState state = State(checkpointPath);
         using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
-        using CalibrationRun? calibration = NeedsMoments ? new CalibrationRun(model, _calibration, _preprocessing, _whole, _options) : null;
-        using PreparedImages? searched = _options.Evaluations > 0 ? new PreparedImages(_images, _whole, _options.BatchSize) : null;
-        ImportanceScores read = ReadImages(model, calibration, searched, saved?.Local, cancellation);
-        CalibrationMoments? moments = calibration?.Moments;
-        IReadOnlyList<double> history = saved?.History ?? [];
+        (BuildPosition from, BuildPass begun) = Begin(model, state);
+        using BuildPass pass = begun;
+        try
+        {
+            return Complete(model, pass, from, state, cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            state.Flush();
+            throw;
+        }
+    }
+
+    private BuildResult Complete(VisionTransformer model, BuildPass pass, BuildPosition from, BuildState state, CancellationToken cancellation)
+    {
+        ImportanceScores read = pass.Run(state, _progress, cancellation);
+        ImportanceScores local = pass.Known ?? Normalised(read);
 
         // Scores that compare between blocks as they are would be tilted by the paper's start.
         ScoreCoefficients initial = Criterion.ComparesBlocks || _options.Normalisation == ScoreNormalisation.Block
-            ? ScoreCoefficients.Equal(read.Counts)
-            : ScoreCoefficients.Initial(read.Counts);
-        ElasticScores unfinished = new(read, initial, _options.Fitness.Floors, _provenance);
-        checkpoint.Write(unfinished, history);
+            ? ScoreCoefficients.Equal(local.Counts)
+            : ScoreCoefficients.Initial(local.Counts);
+        ElasticScores unfinished = new(local, initial, _options.Fitness.Floors, _provenance);
+        BuildPosition scored = new() { Local = local, History = from.History, Photos = _images.Count, AllPhotos = _images.Count, Skipped = pass.Skipped };
+        state.Offer(_images.Count, () => (scored, pass.SaveMoments));
 
-        SearchResult? found = searched is null ? null : SearchFactors(model, moments, searched, unfinished, history, checkpoint, cancellation);
+        SearchResult? found = pass.Searched is null ? null : SearchFactors(model, pass, unfinished, scored, state, cancellation);
         if (found is not null)
         {
             _provenance["fitness_c0"] = found.History[0].ToString("R", CultureInfo.InvariantCulture);
             _provenance["fitness_best"] = found.BestFitness.ToString("R", CultureInfo.InvariantCulture);
         }
 
-        ElasticScores scores = unfinished with { Coefficients = found?.Best ?? initial, Moments = _options.KeepMoments ? moments?.ToStored() : null };
-        return new BuildResult(scores, found, history.Count, [.. _skipped], checkpoint.Discarded);
+        ElasticScores scores = unfinished with { Coefficients = found?.Best ?? initial, Moments = _options.KeepMoments ? pass.Moments?.ToStored() : null };
+        return new BuildResult(scores, found, from.Photos, from.History.Count, pass.Skipped, state.Discarded);
     }
 
     /// <summary>Writes the result, then removes the unfinished state.</summary>
@@ -121,7 +136,7 @@ internal sealed class ElasticBuild
     {
         ArgumentNullException.ThrowIfNull(result);
         result.Scores.Save(path);
-        Checkpoint(checkpointPath).Delete();
+        State(checkpointPath).Delete();
     }
 
     /// <summary>Whether the floors allow a ratio depends on counts alone, so it is known before hours of scoring, not after.</summary>
@@ -167,30 +182,31 @@ internal sealed class ElasticBuild
         }
     }
 
-    private BuildState Checkpoint(string? path) => new(path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))));
+    private BuildState State(string? path) => new(
+        path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))), TimeProvider.System);
 
-    /// <summary>
-    /// Reads every image once, for all that is made of images: second moments, scores unless they are known, and the images that the search compares.
-    /// </summary>
-    /// <param name="model">The model in the precision and on the device of the build.</param>
-    /// <param name="calibration">Gathers second moments; null where they are not needed.</param>
-    /// <param name="searched">Keeps the images of the search; null without one.</param>
-    /// <param name="known">Scores of an interrupted build; null where they are still to be found.</param>
-    /// <param name="cancellation">Stops between two batches.</param>
-    /// <returns>The local scores.</returns>
-    private ImportanceScores ReadImages(
-        VisionTransformer model, CalibrationRun? calibration, PreparedImages? searched, ImportanceScores? known, CancellationToken cancellation)
+    /// <summary>The pass over the images, at its beginning or where an interrupted build left it; says which.</summary>
+    private (BuildPosition From, BuildPass Pass) Begin(VisionTransformer model, BuildState state)
     {
-        using CriterionRun? scoring = known is null ? Criterion.Start(Input(model)) : null;
-        ImageConsumer[] keeps = searched is null ? [] : [searched.Consumer!];
-        ImageReader reader = new(_images, [.. calibration?.Consumers ?? [], .. scoring?.Consumers ?? [], .. keeps])
+        BuildPosition? from = null;
+        BuildPass? continued = state.TryRead(_options.Device, (position, sums) =>
         {
-            Progress = (done, all) => _progress?.Report(new WorkProgress("photos", done, all, scoring?.Note ?? "")),
-        };
-        reader.Run(cancellation);
-        _skipped = [.. reader.Skipped];
-        calibration?.Finish(_progress, cancellation);
-        return known ?? Normalised(scoring!.Scores(calibration?.Moments));
+            BuildPass pass = new(Input(model), _options, NeedsMoments, position, sums);
+            from = position;
+            return pass;
+        });
+        if (continued is not null)
+        {
+            Told?.Invoke($"continues an interrupted build: {from!.ToText()}");
+            return (from!, continued);
+        }
+
+        if (state.Discarded is not null)
+        {
+            Told?.Invoke($"begins anew: {state.Discarded}");
+        }
+
+        return (new BuildPosition(), new BuildPass(Input(model), _options, NeedsMoments));
     }
 
     private CriterionInput Input(VisionTransformer model) => new()
@@ -211,23 +227,23 @@ internal sealed class ElasticBuild
 
     private SearchResult SearchFactors(
         VisionTransformer model,
-        CalibrationMoments? moments,
-        PreparedImages images,
+        BuildPass pass,
         ElasticScores unfinished,
-        IReadOnlyList<double> history,
-        BuildState checkpoint,
+        BuildPosition scored,
+        BuildState state,
         CancellationToken cancellation)
     {
         using Fitness fitness = new(
-            model, unfinished.Local, () => images.Batches(_options.BatchSize, _options.Device, cancellation), _options.Fitness, Corrections(moments));
+            model, unfinished.Local, () => pass.Searched!.Batches(_options.BatchSize, _options.Device, cancellation: cancellation), _options.Fitness, Corrections(pass.Moments));
         return CoefficientSearch.Run(
             unfinished.Coefficients,
             candidate => fitness.Evaluate(candidate, cancellation),
             new SearchOptions { Evaluations = _options.Evaluations, Seed = _options.Seed },
-            history,
+            scored.History,
             told =>
             {
-                checkpoint.Write(unfinished, told);
+                BuildPosition reached = scored with { History = [.. told] };
+                state.Offer(_images.Count, () => (reached, pass.SaveMoments));
                 _progress?.Report(new WorkProgress("search", told.Count, _options.Evaluations + 1, string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
             });
     }

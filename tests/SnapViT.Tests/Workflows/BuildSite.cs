@@ -36,11 +36,11 @@ internal sealed class BuildSite : IDisposable
     public string[] Files() => [.. Directory.EnumerateFiles(_folder.Root).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
 
     /// <summary>Runs a whole build, or what is left of one.</summary>
-    public BuildResult Build(BuildOptions? options = null, Action<WorkProgress>? progress = null) =>
-        Run(options, progress, TestContext.Current.CancellationToken);
+    public BuildResult Build(BuildOptions? options = null, Action<WorkProgress>? progress = null, Action<string>? told = null) =>
+        Run(options, progress, told, TestContext.Current.CancellationToken);
 
     /// <summary>Runs a build that is cancelled at a report.</summary>
-    public void Interrupt(Func<WorkProgress, bool> at, BuildOptions? options = null)
+    public void Interrupt(Func<WorkProgress, bool> at, BuildOptions? options = null, Action<string>? begun = null)
     {
         using CancellationTokenSource stop = new();
         Assert.Throws<OperationCanceledException>(() => Run(
@@ -52,15 +52,16 @@ internal sealed class BuildSite : IDisposable
                     stop.Cancel();
                 }
             },
+            begun,
             stop.Token));
     }
 
     public void Dispose() => _folder.Dispose();
 
-    private BuildResult Run(BuildOptions? options, Action<WorkProgress>? progress, CancellationToken cancellation)
+    private BuildResult Run(BuildOptions? options, Action<WorkProgress>? progress, Action<string>? told, CancellationToken cancellation)
     {
         using LoadedModel model = ModelFile.Load(ModelPath);
-        ElasticBuild build = new(model, Set ?? ImageSet.FromFolder(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress));
+        ElasticBuild build = new(model, Set ?? ImageSet.FromFolder(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress)) { Told = told };
         BuildResult result = build.Run(Unfinished, cancellation);
         build.Finish(result, Out, Unfinished);
         return result;

@@ -1,5 +1,8 @@
+using SnapViT.Calibration;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Scores;
+using SnapViT.Data;
+using SnapViT.Importance;
 using SnapViT.Workflows;
 
 namespace SnapViT.Tests.Workflows;
@@ -22,17 +25,122 @@ public sealed class ElasticBuildContinuationTests : IDisposable
     public void Dispose() => _site.Dispose();
 
     [Theory]
-    [InlineData("photos", 4, 0, false)]
-    [InlineData("photos", 8, 0, true)]
-    [InlineData("search", 1, 1, true)]
-    [InlineData("search", 4, 4, true)]
-    public void A_cancelled_build_is_continued_to_the_identical_file(string stage, int done, int continued, bool hasState)
+    [InlineData("photos", 4, 4, 0)]
+    [InlineData("photos", 8, 8, 0)]
+    [InlineData("search", 1, 8, 1)]
+    [InlineData("search", 4, 8, 4)]
+    public void A_cancelled_build_is_continued_to_the_identical_file(string stage, int done, int photos, int evaluations)
     {
         _site.Interrupt(told => told.Stage == stage && told.Done == done);
-        Assert.Equal(hasState, File.Exists(_site.Unfinished));
         Assert.False(File.Exists(_site.Out));
         BuildResult result = _site.Build();
-        Assert.Equal((continued, (string?)null), (result.Continued, result.Discarded));
+        Assert.Equal((photos, evaluations, (string?)null), (result.ContinuedPhotos, result.Continued, result.Discarded));
+        AssertDone();
+    }
+
+    public static TheoryData<string> Criteria => [.. Criterion.All.Where(criterion => !criterion.NeedsLabels).Select(criterion => criterion.Name)];
+
+    /// <summary>The preset with every kind of sum: moments of views and of whole images, prefix tokens apart, gradients by loss and by features.</summary>
+    [Theory]
+    [MemberData(nameof(Criteria))]
+    public void Every_criterion_is_continued_from_every_batch_to_the_identical_file(string criterion)
+    {
+        BuildOptions options = BuildOptions.Recommended with
+        {
+            Criterion = criterion == "curvature" ? new CurvatureCriterion { FeatureShare = 0.3 } : Criterion.Named(criterion),
+            Samples = 8,
+            CalibrationImages = 6,
+            CalibrationViews = 2,
+            BatchSize = 3,
+            Evaluations = 2,
+        };
+        List<WorkProgress> all = [];
+        _site.Build(options, all.Add);
+        byte[] expected = File.ReadAllBytes(_site.Out);
+        foreach (WorkProgress stop in all.SkipLast(1))
+        {
+            File.Delete(_site.Out);
+            _site.Interrupt(told => (told.Stage, told.Done) == (stop.Stage, stop.Done), options);
+            BuildResult result = _site.Build(options);
+            Assert.Null(result.Discarded);
+            Assert.True(result.ContinuedPhotos > 0, $"{stop}");
+            Assert.Equal(expected, File.ReadAllBytes(_site.Out));
+        }
+    }
+
+    [Fact]
+    public void A_build_that_is_interrupted_at_every_batch_still_ends()
+    {
+        BuildOptions options = BuildOptions.Recommended with { Samples = 8, CalibrationImages = 6, CalibrationViews = 2, BatchSize = 2 };
+        _site.Build(options);
+        byte[] expected = File.ReadAllBytes(_site.Out);
+        File.Delete(_site.Out);
+        List<string> begun = [];
+        for (int photo = 1; photo <= 7; photo++)
+        {
+            _site.Interrupt(told => told.Stage == "photos" && told.Done >= photo, options, begun.Add);
+        }
+
+        _site.Build(options, told: begun.Add);
+        Assert.Equal([.. new[] { 1, 2, 3, 4, 5, 6, 7 }.Select(photo => $"continues an interrupted build: {photo} of 8 photos read")], begun);
+        Assert.Equal(expected, File.ReadAllBytes(_site.Out));
+    }
+
+    [Fact]
+    public void Images_that_could_not_be_read_before_the_interruption_are_told_once()
+    {
+        using BuildSite site = new(images: 30);
+        string[] broken = [.. Directory.EnumerateFiles(site.Images).Order(StringComparer.Ordinal).Where((_, index) => index is 2 or 20)];
+        broken.ToList().ForEach(image => File.WriteAllText(image, "no image"));
+        BuildOptions options = BuildSite.Options with { Samples = 30, Evaluations = 1 };
+        IReadOnlyList<SkippedImage> expected = site.Build(options).Skipped;
+        byte[] bytes = File.ReadAllBytes(site.Out);
+        Assert.Equal(2, expected.Count);
+        site.Interrupt(told => told.Stage == "photos" && told.Done >= 15, options);
+        Assert.Equal(expected, site.Build(options).Skipped);
+        Assert.Equal(bytes, File.ReadAllBytes(site.Out));
+    }
+
+    [Fact]
+    public void A_criterion_that_cannot_keep_its_sums_begins_its_pass_anew()
+    {
+        BuildOptions options = BuildSite.Options with { Criterion = new ForgetfulCriterion() };
+        _site.Interrupt(told => told.Stage == "photos" && told.Done == 4, options);
+        Assert.False(File.Exists(_site.Unfinished));
+        _site.Interrupt(told => told.Stage == "search" && told.Done == 3, options);
+        Assert.Equal((8, 3), _site.Build(options) is var result ? (result.ContinuedPhotos, result.Continued) : default);
+    }
+
+    [Fact]
+    public void What_a_build_left_that_was_killed_while_it_wrote_its_state_is_removed()
+    {
+        File.WriteAllText($"{_site.Unfinished}.0a1b2c3d.partial", "half");
+        _site.Build();
+        AssertDone();
+    }
+
+    [Fact]
+    public void The_state_of_another_version_is_not_continued_and_the_result_says_so()
+    {
+        _site.Interrupt(told => told.Stage == "photos" && told.Done == 4);
+        Edit(metadata => metadata["snapvit.unfinished"] = "1");
+        List<string> begun = [];
+        Assert.Equal($"{_site.Unfinished}: expected a state of version 2, found '1'", _site.Build(told: begun.Add).Discarded);
+        Assert.Equal([$"begins anew: {_site.Unfinished}: expected a state of version 2, found '1'"], begun);
+        AssertDone();
+    }
+
+    [Theory]
+    [InlineData("build.consumers", "1 2 3 4 5 6 7")]
+    [InlineData("build.consumers", "99999")]
+    [InlineData("build.consumers", "-1")]
+    [InlineData("build.photos", "9 8")]
+    [InlineData("build.skipped", "{")]
+    public void A_state_whose_position_is_impossible_is_not_continued(string key, string value)
+    {
+        _site.Interrupt(told => told.Stage == "photos" && told.Done == 4);
+        Edit(metadata => metadata[key] = value);
+        Assert.StartsWith($"{_site.Unfinished}: ", _site.Build().Discarded, StringComparison.Ordinal);
         AssertDone();
     }
 
@@ -121,15 +229,14 @@ public sealed class ElasticBuildContinuationTests : IDisposable
     public void A_state_whose_history_is_no_list_of_fitnesses_is_not_continued(string? history, string where)
     {
         _site.Interrupt(told => told.Stage == "search" && told.Done == 4);
-        ElasticScores state = ElasticScores.Load(_site.Unfinished);
-        Dictionary<string, string> provenance = new(state.Provenance);
-        provenance.Remove(History);
-        if (history is not null)
+        Edit(metadata =>
         {
-            provenance[History] = history;
-        }
-
-        (state with { Provenance = provenance }).Save(_site.Unfinished);
+            metadata.Remove(History);
+            if (history is not null)
+            {
+                metadata[History] = history;
+            }
+        });
         Assert.EndsWith($"expected finite fitnesses, found something else {where}", _site.Build().Discarded, StringComparison.Ordinal);
         AssertDone();
     }
@@ -147,5 +254,42 @@ public sealed class ElasticBuildContinuationTests : IDisposable
     {
         Assert.Equal(_expected, File.ReadAllBytes(_site.Out));
         Assert.Equal(["model.safetensors", "scores.safetensors"], _site.Files());
+    }
+
+    /// <summary>Writes the state again with other metadata.</summary>
+    private void Edit(Action<Dictionary<string, string>> change)
+    {
+        Dictionary<string, string> metadata;
+        List<TensorToWrite> tensors;
+        using (SafetensorsReader state = SafetensorsReader.Open(_site.Unfinished))
+        {
+            metadata = new(state.Metadata);
+            tensors = [.. state.Tensors.Values.Select(entry => TensorToWrite.From(entry.Name, state.ReadDoubles(entry.Name), entry.Shape))];
+        }
+
+        change(metadata);
+        SafetensorsWriter.Write(_site.Unfinished, tensors, metadata);
+    }
+
+    /// <summary>Random scores that look at images and keep nothing of what they saw.</summary>
+    private sealed record ForgetfulCriterion : Criterion
+    {
+        public ForgetfulCriterion()
+            : base("forgetful", "nothing")
+        {
+        }
+
+        internal override CriterionRun Start(CriterionInput input) => new Run(input);
+
+        private sealed class Run(CriterionInput input) : CriterionRun
+        {
+            public override IReadOnlyList<ImageConsumer> Consumers => [input.OfWhole(input.Images, _ => { })];
+
+            public override ImportanceScores Scores(CalibrationMoments? moments) => RandomScores.Of(input.Weights.Architecture, input.Seed);
+
+            public override void Dispose()
+            {
+            }
+        }
     }
 }
