@@ -273,10 +273,18 @@ public sealed class ElasticViT : IDisposable
     private static void RequireSameModel(LoadedModel model, ElasticScores scores)
     {
         string? expected = scores.Provenance.GetValueOrDefault(ElasticScores.ModelHash);
-        if (expected is not null && expected != model.Sha256)
+        if (expected is null || expected == model.Sha256)
         {
-            throw new CheckpointFormatException(
-                model.Path, $"expected the model that the scores were made for (sha256 {expected}), found another (sha256 {model.Sha256})");
+            return;
+        }
+
+        // The same weights in another file; scores from before the weights were hashed know the file only.
+        string? weights = scores.Provenance.GetValueOrDefault(ElasticScores.WeightsHash);
+        if (weights != model.WeightsSha256)
+        {
+            throw new CheckpointFormatException(model.Path, weights is null
+                ? $"expected the model that the scores were made for (sha256 {expected}), found another (sha256 {model.Sha256})"
+                : $"expected the model that the scores were made for (sha256 of its weights {weights}), found another (sha256 of its weights {model.WeightsSha256})");
         }
     }
 }

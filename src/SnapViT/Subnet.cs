@@ -161,8 +161,8 @@ public sealed class Subnet : IDisposable
     public ImageFeatures EmbedFolder(string folder, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
         EmbedFolder(ImageSet.FromFolder(folder), batchSize, progress, cancellation);
 
-    /// <summary>Writes the model (safetensors) and its config beside it: <c>small.safetensors</c> and <c>small.config.json</c>, atomically.</summary>
-    /// <param name="path">The safetensors file to write.</param>
+    /// <summary>Writes the model and its config beside it, such as <c>small.safetensors</c> and <c>small.config.json</c>, atomically.</summary>
+    /// <param name="path">The file to write: a PyTorch state dict for <c>.pt</c>, <c>.pth</c> and <c>.bin</c>, else safetensors.</param>
     /// <returns>The files written.</returns>
     /// <exception cref="IOException">A file cannot be written.</exception>
     public IReadOnlyList<string> Save(string path)

@@ -53,6 +53,7 @@ public sealed class InterruptionTests : IDisposable
         }
 
         Assert.False(File.Exists(work.Out));
+        Assert.Matches(@"a build that was interrupted: \d+ of 160 photos read", (await CommandRun.Of($"inspect {unfinished}")).Output);
         CommandRun continued = await CommandRun.Of($"{Line(work.Out)} --json");
         Assert.Matches(@"snapvit: continues an interrupted build: \d+ of 160 photos read", continued.Error);
         Assert.InRange(JsonDocument.Parse(continued.Output).RootElement.GetProperty("continued_photos").GetInt32(), 32, 160);

@@ -17,12 +17,12 @@ internal static class ConvertCommand
     private static readonly Option<string?> To = new("--to") { Description = $"Names to write a model with: {string.Join(", ", StateDictFormats.Writable.Select(format => format.Name))}." };
     private static readonly Option<string?> Scores = new("--scores") { Description = "Convert this scores file of the model instead: one of the reference to this program's format, one made here to the reference's." };
     private static readonly Option<string?> ModelType = new("--model-type") { Description = $"For scores made here: the reference's name of the model, one of {string.Join(", ", ReferenceScores.ModelTypes)}." };
-    private static readonly Option<string> Out = new("--out") { Description = "The file to write: .pt, .pth or .bin for PyTorch's format, else safetensors.", Required = true };
+    private static readonly Option<string> Out = new("--out") { Description = "The file to write: .pt, .pth or .bin for PyTorch's format, else safetensors. NAME.config.json beside a model keeps what is known of it.", Required = true };
 
     public static Command Create()
     {
         Verb command = new("convert", "Writes a model under another publisher's names, or scores in the reference's format.", """
-            Every value keeps its bits. A scores file of the reference becomes one of this program, and one made here the reference's.
+            Every value keeps its bits, and the model its preprocessing, provenance and scores. A scores file of the reference becomes one of this program, and one made here the reference's.
 
               snapvit convert facebook_dinov2_small --to dinov2 --out dinov2_vits14.pth
               snapvit convert dino_vits16.pth --scores dino.scores.safetensors --model-type dino_vits16 --out importance-scores.pt
@@ -41,6 +41,7 @@ internal static class ConvertCommand
     {
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
+        OutputPath.RequireWritable(ModelFile.ConfigPath(path));
         using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed, cancellation), Model.Hints(parsed).Weights);
         ModelDescription description = ModelFile.Describe(archive, Model.Hints(parsed) with { ImageSize = null });
         string written = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
@@ -54,7 +55,22 @@ internal static class ConvertCommand
 
     private static string ConvertModel(CanonicalArchive archive, ModelDescription description, StateDictFormat format, string path)
     {
-        StateDictConversion.Write(archive, description.Architecture, description.Widths, format, path);
+        // A doubt about the preprocessing would be settled by a config that says nothing of it; without one, the doubt stays with the new file.
+        ModelConfig? config = description.PreprocessingDoubt is not null ? null : new ModelConfig
+        {
+            Architecture = description.Architecture,
+            Heads = [.. description.Widths.Select(block => block[Axis.Heads])],
+            Neurons = [.. description.Widths.Select(block => block[Axis.Neurons])],
+            Preprocessing = description.Preprocessing,
+            Provenance = description.Provenance,
+        };
+        StateDictConversion.Write(
+            archive, description.Architecture, description.Widths, format, path, config is null ? null : ModelFile.Metadata(config));
+        if (config is not null)
+        {
+            ModelFile.SaveConfig(path, config);
+        }
+
         return $"the model of {archive.StateDictFormat.Name} with the names of {format.Name}";
     }
 

@@ -13,9 +13,9 @@ namespace SnapViT.Cli.Commands;
 /// <summary>The files that a cut writes, a format each, and at least one of them.</summary>
 internal sealed class CutTargets
 {
-    private readonly Option<string?> _out = new("--out") { Description = "The model file to write (safetensors), which every verb reads again; NAME.config.json beside it says what it is, as its metadata do." };
+    private readonly Option<string?> _out = new("--out") { Description = "The model file to write: .pt, .pth or .bin for PyTorch's format, else safetensors. Every verb reads it again; NAME.config.json beside it says what it is." };
     private readonly Option<string?> _onnx = new("--onnx") { Description = "The ONNX graph to write: dynamic batch, opset 17, with the config in its metadata." };
-    private readonly Option<string?> _torch = new("--pt") { Description = "The PyTorch state dict to write, in timm's names (docs/pytorch.md)." };
+    private readonly Option<string?> _torch = new("--pt") { Description = "The PyTorch state dict to write for timm, in its names and without a config (docs/pytorch.md)." };
     private readonly Option<string?> _hub = new("--hub") { Description = "The folder to write, new or empty, as model hubs have it: model.safetensors, config.json, and a model card README.md." };
     private readonly OnnxOptionSet _onnxOptions = new();
     private readonly Option<string?> _images = new("--images") { Description = "Photos for --correction sequential, and for ONNX those on which smaller weights are compared with float32; at most 256 of them, labels are not used." };

@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Export;
 using Spectre.Console;
 
@@ -10,13 +11,20 @@ internal static class FamilyReport
         new { Folder = folder, files.Shared, files.SharedBytes, files.TotalBytes, files.Members },
         console =>
         {
-            Table table = Report.Table("graph", "parameters", "FLOPs", "bytes of its own");
+            Table table = Report.Table(["graph", "parameters", "FLOPs", "bytes of its own", .. AxisTable.Rows.Select(row => $"{row.Label} per block")]);
             foreach (OnnxFamilyMember member in files.Members)
             {
-                table.AddRow(member.Graph, Figures.Count(member.Parameters), Figures.Count(member.Flops), $"{Figures.Count(member.GraphBytes + member.OwnBytes)}B");
+                string[] widths = [.. AxisTable.Rows.Select(row => Range(member.Blocks.Select(block => block[row.Axis])))];
+                table.AddRow([member.Graph, Figures.Count(member.Parameters), Figures.Count(member.Flops), $"{Figures.Count(member.GraphBytes + member.OwnBytes)}B", .. widths]);
             }
 
             console.Write(table);
             console.WriteLine($"{folder}: {Figures.Count(files.TotalBytes)}B in all, {Figures.Count(files.SharedBytes)}B of them the weights that all graphs share");
         });
+
+    private static string Range(IEnumerable<int> widths)
+    {
+        int[] all = [.. widths];
+        return all.Length == 0 ? "-" : all.Min() == all.Max() ? Figures.Invariant($"{all.Min()}") : Figures.Invariant($"{all.Min()}-{all.Max()}");
+    }
 }

@@ -9,6 +9,11 @@ internal static class TorchArchiveWriter
 {
     private const string Folder = "archive";
 
+    private static readonly string[] Ends = [".pt", ".pth", ".bin"];
+
+    /// <summary>Whether the name of a model's file asks for PyTorch's format: <c>.pt</c>, <c>.pth</c> or <c>.bin</c>. Any other asks for safetensors.</summary>
+    public static bool IsTorchName(string path) => Ends.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Writes tensors by name: a state dict, as plain <c>torch.load(path, weights_only=True)</c> reads it.</summary>
     /// <param name="path">The target; its folder must exist, an existing file is replaced.</param>
     /// <param name="tensors">The tensors; names are unique.</param>

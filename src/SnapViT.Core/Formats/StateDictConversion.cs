@@ -7,28 +7,29 @@ namespace SnapViT.Core.Formats;
 /// <summary>Writes a checkpoint again under the names of another publisher: the same bits, in the same precision.</summary>
 internal static class StateDictConversion
 {
-    private static readonly string[] TorchEnds = [".pt", ".pth", ".bin"];
-
     /// <summary>Writes a checkpoint in another format; one tensor is in memory at a time.</summary>
     /// <param name="source">The open checkpoint.</param>
     /// <param name="architecture">Its architecture, at the image size of the file.</param>
     /// <param name="widths">Its widths.</param>
     /// <param name="format">The format to write.</param>
     /// <param name="path">The target: PyTorch's format for <c>.pt</c>, <c>.pth</c> and <c>.bin</c>, else safetensors.</param>
+    /// <param name="metadata">Free text for a safetensors file; null for that which says PyTorch's layout.</param>
     /// <exception cref="SnapViTException">The format has no name for a tensor of the model.</exception>
     /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
-    public static void Write(CanonicalArchive source, ViTArchitecture architecture, SubnetWidths widths, StateDictFormat format, string path)
+    public static void Write(
+        CanonicalArchive source, ViTArchitecture architecture, SubnetWidths widths, StateDictFormat format, string path,
+        IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(source);
         IReadOnlyList<TensorToWrite> tensors = StateDictWriter.ToFormat(
             format, architecture, ParameterTable.For(architecture, widths).Select(parameter => Copy(source, parameter.Name)));
-        if (TorchEnds.Contains(Path.GetExtension(path)))
+        if (TorchArchiveWriter.IsTorchName(path))
         {
             TorchArchiveWriter.WriteStateDict(path, tensors);
         }
         else
         {
-            SafetensorsWriter.Write(path, tensors, new Dictionary<string, string> { ["format"] = "pt" });
+            SafetensorsWriter.Write(path, tensors, metadata ?? new Dictionary<string, string> { ["format"] = "pt" });
         }
     }
 

@@ -19,6 +19,9 @@ public sealed record ElasticScores(
     /// <summary>The provenance key of the model file's SHA-256.</summary>
     public const string ModelHash = "model_sha256";
 
+    /// <summary>The provenance key of the SHA-256 of the model's weights by value, whatever file they stand in.</summary>
+    internal const string WeightsHash = "weights_sha256";
+
     /// <summary>The provenance key of the criterion.</summary>
     public const string Criterion = "criterion";
 

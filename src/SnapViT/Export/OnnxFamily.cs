@@ -65,6 +65,43 @@ internal static class OnnxFamily
         return files!;
     }
 
+    /// <summary>The folder of a family, given that or its list; null for any other path.</summary>
+    public static string? FolderOf(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            return File.Exists(Path.Combine(path, IndexFile)) ? path : null;
+        }
+
+        return Path.GetFileName(path) == IndexFile && File.Exists(path) ? Path.GetDirectoryName(Path.GetFullPath(path)) : null;
+    }
+
+    /// <summary>Reads the list of a family.</summary>
+    /// <exception cref="CheckpointFormatException">It is damaged, or a file that it names is not there.</exception>
+    public static OnnxFamilyFiles Read(string folder)
+    {
+        string index = Path.Combine(folder, IndexFile);
+        OnnxFamilyFiles? files;
+        try
+        {
+            files = JsonSerializer.Deserialize<OnnxFamilyFiles>(File.ReadAllBytes(index), Json);
+        }
+        catch (JsonException exception)
+        {
+            throw new CheckpointFormatException(index, $"expected the list of an ONNX family, found: {exception.Message.ReplaceLineEndings(" ")}", innerException: exception);
+        }
+
+        if (files is not { Shared: not null, Members: not null } || files.Members.Any(member => member is not { Graph: not null, Blocks: not null }))
+        {
+            throw new CheckpointFormatException(index, "expected the list of an ONNX family, found one without its files");
+        }
+
+        IEnumerable<string> names = files.Members.SelectMany(member => new[] { member.Graph, member.Own }).Prepend(files.Shared).OfType<string>();
+        return names.FirstOrDefault(name => !File.Exists(Path.Combine(folder, name))) is string missing
+            ? throw new CheckpointFormatException(index, $"expected {missing} beside it, found no such file")
+            : files;
+    }
+
     private static OnnxFamilyMember WriteMember(string folder, OnnxFamilySubnet subnet, OnnxOptions options, ExternalTensors shared, HashSet<string> own)
     {
         string graph = subnet.Name + ".onnx", data = graph + OnnxExport.DataSuffix;

@@ -13,6 +13,12 @@ public sealed class LoadedModel : IDisposable
     /// <summary>SHA-256 of the file, lower-case hexadecimal.</summary>
     public required string Sha256 { get; init; }
 
+    /// <summary>
+    /// SHA-256 of the weights by value, lower-case hexadecimal: the same in every file that holds them, under whatever names. Computed when it is first
+    /// asked for, in about a second for a large model.
+    /// </summary>
+    internal string WeightsSha256 => field ??= ModelFile.HashWeights(Model);
+
     /// <summary>The model, in float32.</summary>
     public required VisionTransformer Model { get; init; }
 

@@ -165,8 +165,11 @@ public static class ModelFile
     private static string? ReadConfigNextTo(string path) =>
         new FileInfo(path) is { Exists: true, Length: <= MaxConfigLength } && File.ReadAllText(path) is string json && ModelConfig.IsOne(json) ? json : null;
 
-    /// <summary>Writes a model with its own config, in timm's names and layout; atomically, the same model gives the same bytes.</summary>
-    /// <param name="path">The safetensors file to write.</param>
+    /// <summary>
+    /// Writes a model with its own config, in timm's names and layout; atomically, the same model gives the same bytes. PyTorch's format has no place for
+    /// the config: <see cref="SaveConfig"/> writes it beside.
+    /// </summary>
+    /// <param name="path">The file to write: PyTorch's format for <c>.pt</c>, <c>.pth</c> and <c>.bin</c>, else safetensors.</param>
     /// <param name="model">The model, pruned or not.</param>
     /// <param name="config">What the file says about itself; its architecture and widths must be the model's.</param>
     /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
@@ -175,7 +178,15 @@ public static class ModelFile
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(config);
         using DisposeScope scope = NewDisposeScope();
-        SafetensorsWriter.Write(path, CheckpointTensors.Of(model), Metadata(config));
+        IReadOnlyList<TensorToWrite> tensors = CheckpointTensors.Of(model);
+        if (TorchArchiveWriter.IsTorchName(path))
+        {
+            TorchArchiveWriter.WriteStateDict(path, tensors);
+        }
+        else
+        {
+            SafetensorsWriter.Write(path, tensors, Metadata(config));
+        }
     }
 
     /// <summary>Bytes of the file that <see cref="Save"/> makes of a float32 model: header, config, padding and tensors.</summary>
@@ -186,7 +197,23 @@ public static class ModelFile
         return ModelFileBytes.Of(config.Architecture, config.Widths(), TensorType.Float32, Metadata(config));
     }
 
-    private static Dictionary<string, string> Metadata(ModelConfig config) => new() { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() };
+    internal static Dictionary<string, string> Metadata(ModelConfig config) => new() { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() };
+
+    /// <summary>SHA-256 over the canonical names, shapes and float32 values of a model's weights, in the order of the table; one tensor at a time.</summary>
+    internal static string HashWeights(VisionTransformer model)
+    {
+        using IDisposable frozen = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using HashStream into = new(hash);
+        foreach (TensorToWrite tensor in CheckpointTensors.Of(model))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes($"{tensor.Entry.Name}\0{string.Join(',', tensor.Entry.Shape)}\n"));
+            tensor.Write(into);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     /// <summary>SHA-256 of a checkpoint, lower-case hexadecimal; of one in several files, over all of them in the order of their names.</summary>
     public static string Hash(string path)
@@ -204,5 +231,33 @@ public static class ModelFile
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>A stream into a hash.</summary>
+    private sealed class HashStream(IncrementalHash hash) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => hash.AppendData(buffer);
+
+        public override void Write(byte[] buffer, int offset, int count) => hash.AppendData(buffer, offset, count);
+
+        public override void Flush()
+        {
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Tensors;
@@ -46,7 +47,7 @@ internal sealed record BuildPosition
 internal sealed class BuildState(string? path, string fingerprint, TimeProvider time)
 {
     /// <summary>The metadata key by which the file is known; its value is the version.</summary>
-    public const string Kind = "snapvit.unfinished";
+    private const string Kind = "snapvit.unfinished";
 
     private const string Version = "2";
     private const string FingerprintKey = "build.fingerprint";
@@ -116,6 +117,9 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
         // The build begins anew and replaces the file; its result says why.
         return null;
     }
+
+    /// <summary>Whether an open file is the state of an unfinished build.</summary>
+    public static bool IsOne(SafetensorsReader file) => file.Metadata.ContainsKey(Kind);
 
     /// <summary>What a file says about how far its build is, for people.</summary>
     /// <exception cref="CheckpointFormatException">It is damaged or of another version.</exception>
@@ -235,7 +239,7 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
         {
             return scores.Count == 0 ? null : new ImportanceScores(scores);
         }
-        catch (ArgumentException exception)
+        catch (Exception exception) when (exception is ArgumentException or SnapViTException)
         {
             throw new CheckpointFormatException(file.Path, exception.Message, innerException: exception);
         }

@@ -258,6 +258,7 @@ internal sealed class ElasticBuild
         Dictionary<string, string> input = new()
         {
             [ElasticScores.ModelHash] = _source.Sha256,
+            [ElasticScores.WeightsHash] = _source.WeightsSha256,
             ["model"] = Path.GetFileName(_source.Path),
             ["images"] = _images.Count.ToString(CultureInfo.InvariantCulture),
             ["images_sha256"] = _images.Hash(),

@@ -1,6 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
+using SnapViT.Core.Formats;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Elastic;
@@ -205,18 +206,58 @@ public sealed class ElasticViTTests : IDisposable
             $"{model}: expected the model that the scores were made for (sha256 0123), found another (sha256 {ModelFile.Hash(model)})", exception.Message);
     }
 
+    [Theory]
+    [InlineData("model.pt", "timm")]
+    [InlineData("model.bin", "transformers-vit")]
+    [InlineData("other.safetensors", "transformers-vit")]
+    public void Scores_open_with_the_same_weights_in_another_file(string name, string format)
+    {
+        string path = SmallModels.Save(Path.Combine(_folder.Root, "first.safetensors"), SmallModels.Vit), other = Path.Combine(_folder.Root, name);
+        using LoadedModel model = ModelFile.Load(path);
+        string scores = SaveScores(model.Sha256, model.WeightsSha256);
+        using (CanonicalArchive archive = ModelFile.OpenCanonical(path))
+        {
+            StateDictConversion.Write(archive, model.Model.Architecture, model.Model.Widths, StateDictFormats.Named(format), other);
+            ModelFile.SaveConfig(other, SmallModels.Config(model.Model));
+        }
+
+        Assert.NotEqual(model.Sha256, ModelFile.Hash(other));
+        using ElasticViT elastic = ElasticViT.Open(other, scores);
+        Assert.Equal(model.WeightsSha256, elastic.Scores.Provenance[ElasticScores.WeightsHash]);
+    }
+
+    [Fact]
+    public void Scores_of_other_weights_are_refused_with_the_hashes_of_the_weights()
+    {
+        string first = SmallModels.Save(Path.Combine(_folder.Root, "first.safetensors"), SmallModels.Vit);
+        string second = SmallModels.Save(Path.Combine(_folder.Root, "second.safetensors"), SmallModels.Vit, seed: 2);
+        using LoadedModel one = ModelFile.Load(first), two = ModelFile.Load(second);
+        string scores = SaveScores(one.Sha256, one.WeightsSha256);
+        CheckpointFormatException exception = Assert.Throws<CheckpointFormatException>(() => ElasticViT.Open(second, scores));
+        Assert.Equal(
+            $"{second}: expected the model that the scores were made for (sha256 of its weights {one.WeightsSha256}), "
+            + $"found another (sha256 of its weights {two.WeightsSha256})",
+            exception.Message);
+    }
+
     private static ElasticViT Elastic(ViTArchitecture architecture)
     {
         using VisionTransformer model = SmallModels.Create(architecture);
         return new ElasticViT(model, SmallModels.Scores(architecture), None);
     }
 
-    private string SaveScores(string modelHash)
+    private string SaveScores(string modelHash, string? weightsHash = null)
     {
+        Dictionary<string, string> provenance = new() { [ElasticScores.ModelHash] = modelHash };
+        if (weightsHash is not null)
+        {
+            provenance[ElasticScores.WeightsHash] = weightsHash;
+        }
+
         string path = Path.Combine(_folder.Root, "scores.safetensors");
         ViTArchitecture a = SmallModels.Vit;
         new ElasticScores(
-            SmallModels.Scores(a), ScoreCoefficients.Initial(a.FullWidths), new KeepFloors(), new Dictionary<string, string> { [ElasticScores.ModelHash] = modelHash }).Save(path);
+            SmallModels.Scores(a), ScoreCoefficients.Initial(a.FullWidths), new KeepFloors(), provenance).Save(path);
         return path;
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Google.Protobuf;
 using SnapViT.Cli;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
@@ -6,6 +7,7 @@ using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;
 using SnapViT.Models;
+using SnapViT.Onnx;
 using SnapViT.Tests.Data;
 using static TorchSharp.torch;
 
@@ -52,6 +54,99 @@ public sealed class ExportCommandTests : IDisposable
         Prepare("vit");
         Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--ratios", "0.5:0", option, In(file)));
         Assert.Equal(["model", "scores", .. beside, file], _folder.GetFiles().Select(info => info.Name).Order(StringComparer.Ordinal).OrderByDescending(name => name is "model" or "scores"));
+    }
+
+    [Theory, LeakCheck]
+    [InlineData("small.pt")]
+    [InlineData("small.bin")]
+    public async Task The_name_of_the_model_file_decides_its_format_for_cut_and_convert_alike(string name)
+    {
+        Prepare("vit");
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--out", In("small.safetensors")));
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--out", In(name)));
+        Assert.Equal(0, await Run("convert", In("small.safetensors"), "--to", "timm", "--out", In("converted-" + name)));
+        using LoadedModel expected = ModelFile.Load(In("small.safetensors"));
+        foreach (string file in new[] { In(name), In("converted-" + name) })
+        {
+            Assert.True(CheckpointArchive.IsTorch(file));
+            using LoadedModel model = ModelFile.Load(file);
+            Assert.Equal((expected.WeightsSha256, expected.Model.Widths, expected.Preprocessing), (model.WeightsSha256, model.Model.Widths, model.Preprocessing));
+            Assert.Equal(expected.Description.Provenance, model.Description.Provenance);
+        }
+    }
+
+    [Fact]
+    public async Task A_converted_model_is_cut_by_the_scores_of_its_source()
+    {
+        Prepare("vit");
+        using (LoadedModel source = ModelFile.Load(In("model")))
+        {
+            ElasticScores scores = ElasticScores.Load(In("scores"));
+            (scores with { Provenance = new Dictionary<string, string>(scores.Provenance) { [ElasticScores.WeightsHash] = source.WeightsSha256 } }).Save(In("scores"));
+        }
+
+        Assert.Equal(0, await Run("convert", In("model"), "--to", "transformers-vit", "--out", In("converted.pt")));
+        Assert.Equal(0, await Run("cut", In("converted.pt"), In("scores"), "--flops", "0.6", "--out", In("small.safetensors")));
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--out", In("expected.safetensors")));
+        using LoadedModel small = ModelFile.Load(In("small.safetensors")), expected = ModelFile.Load(In("expected.safetensors"));
+        Assert.Equal(expected.WeightsSha256, small.WeightsSha256);
+    }
+
+    [Fact]
+    public async Task Inspect_shows_what_a_graph_of_this_program_holds()
+    {
+        Prepare("vit");
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--onnx", In("small.onnx"), "--fp16"));
+        Assert.Equal(0, await Run("inspect", In("small.onnx")));
+        Assert.Matches(@"small\.onnx: ONNX graph by snapvit \d+\.\d+\.\d+, opset 17, \d+ nodes, .* weights, most in float16\n", _output.ToString());
+        Assert.Contains("input images: float32 [batch, 3, ", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("output features: float32 [batch, ", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("all: from the config in the graph", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Inspect_says_in_a_line_what_a_graph_of_another_program_is()
+    {
+        ModelProto other = new()
+        {
+            IrVersion = 8,
+            ProducerName = "pytorch",
+            ProducerVersion = "2.3.0",
+            OpsetImport = { new OperatorSetIdProto { Version = 18 } },
+            Graph = new GraphProto { Output = { new ValueInfoProto { Name = "y" } } },
+        };
+        await File.WriteAllBytesAsync(In("other.onnx"), other.ToByteArray(), TestContext.Current.CancellationToken);
+        Assert.Equal(0, await Run("inspect", In("other.onnx")));
+        string said = string.Concat(_output.ToString().Where(character => !char.IsWhiteSpace(character)));
+        Assert.EndsWith("ONNXgraphbypytorch2.3.0,opset18,0nodes,0weights,mostinnone,noneof'snapvitcut'or'snapvitexport'outputy:notensor[]", said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("no graph at all")]
+    [InlineData("")]
+    public async Task Inspect_refuses_what_is_no_graph_in_a_line(string content)
+    {
+        await File.WriteAllTextAsync(In("bad.onnx"), content, TestContext.Current.CancellationToken);
+        Assert.Equal(1, await Run("inspect", In("bad.onnx")));
+        Assert.Contains("bad.onnx: expected an ONNX graph", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("family")]
+    [InlineData("family/family.json")]
+    public async Task Inspect_shows_the_members_of_a_family(string path)
+    {
+        Prepare("vit");
+        Assert.Equal(0, await Run("export", In("model"), In("scores"), "--onnx-family", In("family"), "--budgets", "0.8,0.5"));
+        _output.GetStringBuilder().Clear();
+        Assert.Equal(0, await Run("inspect", In(path), "--json"));
+        using JsonDocument report = JsonDocument.Parse(_output.ToString());
+        JsonElement members = report.RootElement.GetProperty("members");
+        Assert.Equal(2, members.GetArrayLength());
+        Assert.All(members.EnumerateArray(), member => Assert.True(member.GetProperty("blocks").GetArrayLength() > 0 && member.GetProperty("flops").GetInt64() > 0));
+        File.Delete(In("family/weights.data"));
+        Assert.Equal(1, await Run("inspect", In(path)));
+        Assert.Contains("family.json: expected weights.data beside it, found no such file", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact, LeakCheck]
