@@ -118,7 +118,8 @@ public sealed class ExportCommandTests : IDisposable
         await File.WriteAllBytesAsync(In("other.onnx"), other.ToByteArray(), TestContext.Current.CancellationToken);
         Assert.Equal(0, await Run("inspect", In("other.onnx")));
         string said = string.Concat(_output.ToString().Where(character => !char.IsWhiteSpace(character)));
-        Assert.EndsWith("ONNXgraphbypytorch2.3.0,opset18,0nodes,0weights,mostinnone,noneof'snapvitcut'or'snapvitexport'outputy:notensor[]", said, StringComparison.Ordinal);
+        const string Line = "ONNXgraphbypytorch2.3.0,opset18,0nodes,0weights,mostinnone,noneof'snapvitcut'or'snapvitexport'outputy:notensor[]";
+        Assert.Contains(Line, said, StringComparison.Ordinal);
     }
 
     [Theory]
