@@ -4,8 +4,8 @@ namespace SnapViT.Samples.DeadlineServer;
 internal static class DeadlinePolicy
 {
     /// <summary>
-    /// The largest budget with which all that wait now can be served in time one after another: the k-th of them may take its time left divided by
-    /// k. Where not even the smallest fits, the smallest.
+    /// The largest budget with which all that wait now can be served in time one after another: the k-th of them may take its time left
+    /// divided by k. Where not even the smallest fits, the smallest.
     /// </summary>
     /// <param name="seconds">Seconds of one request at every budget, the largest first.</param>
     /// <param name="now">The present, in seconds.</param>

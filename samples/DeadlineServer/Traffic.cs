@@ -8,8 +8,8 @@ internal sealed record Traffic(IReadOnlyList<double> Arrivals, double Patience)
     private const double CalmLoad = 0.4, RushShare = 0.7, PatienceInRequests = 5;
 
     /// <summary>
-    /// Calm, rush, calm, a third of the time each. In the calm the whole model is busy two fifths of the time; in the rush it would have to be busy
-    /// more than all the time, while the smallest sub-network is busy for seven tenths.
+    /// Calm, rush, calm, a third of the time each. In the calm the whole model is busy two fifths of the time; in the rush it would have to
+    /// be busy more than all the time, while the smallest sub-network is busy for seven tenths.
     /// </summary>
     public static Traffic ForThreePhases(LatencyTable latencies, double seconds, ulong seed)
     {

@@ -34,7 +34,9 @@ internal static class ExitCode
 
     /// <summary>A failure as the JSON object that a result would have been.</summary>
     /// <param name="output">Standard output; null where no JSON was asked for.</param>
-    /// <param name="kind">Whose fault it is: a kind of <see cref="SnapViTException"/>, <c>usage</c>, <c>interrupted</c> or <c>internal</c>.</param>
+    /// <param name="kind">
+    /// Whose fault it is: a kind of <see cref="SnapViTException"/>, <c>usage</c>, <c>interrupted</c> or <c>internal</c>.
+    /// </param>
     /// <param name="message">One line.</param>
     public static void WriteJson(TextWriter? output, string kind, string message)
     {

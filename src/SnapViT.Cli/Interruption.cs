@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace SnapViT.Cli;
 
 /// <summary>
-/// SIGINT (Ctrl-C) and SIGTERM: the first asks the work to stop where its state can be kept, the second ends the process at once. Files have
-/// their final names only when they are complete, so that neither leaves half of one.
+/// SIGINT (Ctrl-C) and SIGTERM: the first asks the work to stop where its state can be kept, the second ends the process at once. Files
+/// have their final names only when they are complete, so that neither leaves half of one.
 /// </summary>
 internal sealed partial class Interruption : IDisposable
 {

@@ -9,20 +9,23 @@ namespace SnapViT;
 public sealed record ElasticOptions
 {
     /// <summary>
-    /// How layers that lost inputs are re-fitted; null for not at all. Default <see cref="CorrectionOptions.Automatic"/>: affine where the scores hold
-    /// second moments, else not at all.
+    /// How layers that lost inputs are re-fitted; null for not at all. Default <see cref="CorrectionOptions.Automatic"/>: affine where the
+    /// scores hold second moments, else not at all.
     /// </summary>
     public CorrectionOptions? Correction { get; init; } = CorrectionOptions.Automatic;
 
-    /// <summary>Precision of the matrix products of sub-networks, float32 or bfloat16; default float32. Corrections are computed from float32 weights.</summary>
+    /// <summary>
+    /// Precision of the matrix products of sub-networks, float32 or bfloat16; default float32. Corrections are computed from float32
+    /// weights.
+    /// </summary>
     public ScalarType Precision { get; init; } = ScalarType.Float32;
 
     /// <summary>Where sub-networks are; null, the default, for the CPU.</summary>
     public Device? Device { get; init; }
 
     /// <summary>
-    /// How images become the model's input; null, the default, for what the model's files or its published name say, and where they say nothing for what
-    /// the reference does (<see cref="LoadedModel.PreprocessingOrReference"/>).
+    /// How images become the model's input; null, the default, for what the model's files or its published name say, and where they say
+    /// nothing for what the reference does (<see cref="LoadedModel.PreprocessingOrReference"/>).
     /// </summary>
     public Preprocessing? Preprocessing { get; init; }
 

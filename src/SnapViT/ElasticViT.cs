@@ -16,13 +16,14 @@ using static TorchSharp.torch;
 namespace SnapViT;
 
 /// <summary>
-/// One pretrained Vision Transformer at every size (Simoncini et al., NeurIPS 2025). <c>Build</c> scores a model on unlabelled photos, <c>Open</c> takes
-/// a model with its scores, <see cref="At(Budget, PlanOptions)"/> gives the largest sub-network within a budget.
+/// One pretrained Vision Transformer at every size (Simoncini et al., NeurIPS 2025). <c>Build</c> scores a model on unlabelled photos,
+/// <c>Open</c> takes a model with its scores, <see cref="At(Budget, PlanOptions)"/> gives the largest sub-network within a budget.
 /// </summary>
 /// <remarks>
-/// Thread-safe, but for <see cref="Dispose"/>. Sub-networks of <c>At</c> are views of one ordered copy of the weights, may be used side by side on several
-/// threads, and stay valid after this object is disposed. The first one waits until that copy is made and its layers are factored
-/// (<see cref="WarmUp"/>); a switch to another budget takes a triangular solve a layer where layers are corrected, else a fraction of a millisecond.
+/// Thread-safe, but for <see cref="Dispose"/>. Sub-networks of <c>At</c> are views of one ordered copy of the weights, may be used side by
+/// side on several threads, and stay valid after this object is disposed. The first one waits until that copy is made and its layers are
+/// factored (<see cref="WarmUp"/>); a switch to another budget takes a triangular solve a layer where layers are corrected, else a fraction
+/// of a millisecond.
 /// </remarks>
 public sealed class ElasticViT : IDisposable
 {
@@ -35,7 +36,9 @@ public sealed class ElasticViT : IDisposable
     private readonly ElasticOptions _options;
     private bool _disposed;
 
-    /// <summary>A model in memory of which nothing is known but its weights and scores. The model stays the caller's, its memory is shared.</summary>
+    /// <summary>
+    /// A model in memory of which nothing is known but its weights and scores. The model stays the caller's, its memory is shared.
+    /// </summary>
     internal ElasticViT(VisionTransformer model, ImportanceScores scores, KeepFloors floors, Func<ImportanceOrder, ElasticCorrection>? correct = null)
     {
         _weights = new ElasticWeights(model, scores, floors, correct);
@@ -73,7 +76,9 @@ public sealed class ElasticViT : IDisposable
     /// <param name="options">How it is made elastic; null for <see cref="BuildOptions.Recommended"/>.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <exception cref="SnapViTException">A file, the photos or an option are wrong, or libtorch is missing; the message is one line.</exception>
+    /// <exception cref="SnapViTException">
+    /// A file, the photos or an option are wrong, or libtorch is missing; the message is one line.
+    /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static ElasticViT Build(
         string modelPath, string imageFolder, BuildOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
@@ -109,7 +114,8 @@ public sealed class ElasticViT : IDisposable
     /// <param name="scoresPath">Its scores, from a build or of the reference (.pt).</param>
     /// <param name="options">Correction, precision, device, preprocessing; null for the defaults.</param>
     /// <exception cref="SnapViTException">
-    /// A file is damaged, the scores are of another model or hold no moments for the correction asked for, an option is wrong, or libtorch is missing.
+    /// A file is damaged, the scores are of another model or hold no moments for the correction asked for, an option is wrong, or libtorch
+    /// is missing.
     /// </exception>
     public static ElasticViT Open(string modelPath, string scoresPath, ElasticOptions? options = null)
     {
@@ -149,7 +155,10 @@ public sealed class ElasticViT : IDisposable
 
     /// <summary>What a budget leaves of every block and what that costs, without cutting.</summary>
     /// <param name="budget">What the sub-network may cost.</param>
-    /// <param name="options">How the budget is divided and rounded, and what latency is measured by; null for the defaults. Files are those of <see cref="Subnet.Save"/>.</param>
+    /// <param name="options">
+    /// How the budget is divided and rounded, and what latency is measured by; null for the defaults. Files are those of
+    /// <see cref="Subnet.Save"/>.
+    /// </param>
     /// <exception cref="BudgetException">The floors make the budget impossible, or a latency is asked for without a table.</exception>
     public SubnetPlan Plan(Budget budget, PlanOptions? options = null)
     {
@@ -159,19 +168,27 @@ public sealed class ElasticViT : IDisposable
 
     /// <summary>Bytes of the file that <see cref="Subnet.Save"/> writes of a plan, header and config included.</summary>
     /// <param name="plan">A plan of this model.</param>
-    /// <param name="sequential">Whether it is corrected on photos (<see cref="CutSequentially"/>), which the file says in more words.</param>
+    /// <param name="sequential">
+    /// Whether it is corrected on photos (<see cref="CutSequentially"/>), which the file says in more words.
+    /// </param>
     public long FileBytes(SubnetPlan plan, bool sequential = false) =>
         ModelFile.Bytes(_source.Config(plan, sequential ? SubnetSource.DescribeSequential(_correction) : _correction));
 
-    /// <summary>The largest sub-network within a budget, as views: no weight is copied, but for corrected layers, which are the sub-network's own.</summary>
+    /// <summary>
+    /// The largest sub-network within a budget, as views: no weight is copied, but for corrected layers, which are the sub-network's own.
+    /// </summary>
     /// <inheritdoc cref="Plan"/>
-    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    /// <exception cref="SnapViTException">
+    /// The moments of a layer are singular and not damped, or not finite; the message names the layer.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">This object is disposed.</exception>
     public Subnet At(Budget budget, PlanOptions? options = null) => At(Plan(budget, options));
 
     /// <summary>The sub-network of a plan, as views.</summary>
     /// <param name="plan">A plan of this model.</param>
-    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    /// <exception cref="SnapViTException">
+    /// The moments of a layer are singular and not damped, or not finite; the message names the layer.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">This object is disposed.</exception>
     public Subnet At(SubnetPlan plan)
     {
@@ -180,7 +197,8 @@ public sealed class ElasticViT : IDisposable
     }
 
     /// <summary>
-    /// The largest sub-network within a budget with its own contiguous copy of the weights it keeps: the way to write one, since nothing else is copied.
+    /// The largest sub-network within a budget with its own contiguous copy of the weights it keeps: the way to write one, since nothing
+    /// else is copied.
     /// </summary>
     /// <inheritdoc cref="At(Budget, PlanOptions)"/>
     public Subnet Cut(Budget budget, PlanOptions? options = null) => Cut(Plan(budget, options));
@@ -194,8 +212,9 @@ public sealed class ElasticViT : IDisposable
     }
 
     /// <summary>
-    /// The sub-network of a plan, re-fitted block after block to what the whole model gives for photos, from the inputs that each layer has in the
-    /// sub-network. It starts from the correction of the options, and was measured below that alone (bench/results/accuracy-seeds.md).
+    /// The sub-network of a plan, re-fitted block after block to what the whole model gives for photos, from the inputs that each layer has
+    /// in the sub-network. It starts from the correction of the options, and was measured below that alone
+    /// (bench/results/accuracy-seeds.md).
     /// </summary>
     /// <param name="plan">A plan of this model.</param>
     /// <param name="photos">Photos, of which at most 256 are fitted on; labels are not used.</param>
@@ -215,8 +234,8 @@ public sealed class ElasticViT : IDisposable
     }
 
     /// <summary>
-    /// Does ahead what the first sub-network would wait for: makes the ordered copy of the weights, and factors the second moments of the layers. Then
-    /// every budget takes milliseconds.
+    /// Does ahead what the first sub-network would wait for: makes the ordered copy of the weights, and factors the second moments of the
+    /// layers. Then every budget takes milliseconds.
     /// </summary>
     /// <param name="budgets">The budgets that are going to be asked for; null or none for any: every layer is factored.</param>
     /// <param name="cancellation">Stops between two layers or budgets.</param>
@@ -240,7 +259,9 @@ public sealed class ElasticViT : IDisposable
 
     /// <summary>Writes sub-networks as one ONNX family: the weights once, in importance order, and a small graph for each.</summary>
     /// <param name="folder">The folder to write: new or empty; it is complete or not there.</param>
-    /// <param name="subnets">A name per sub-network of this model, its graph's file without <c>.onnx</c>; taken one by one, and the caller's to dispose.</param>
+    /// <param name="subnets">
+    /// A name per sub-network of this model, its graph's file without <c>.onnx</c>; taken one by one, and the caller's to dispose.
+    /// </param>
     /// <param name="options">Precision and outputs; null for the defaults.</param>
     /// <exception cref="ArgumentException">A sub-network is of another model.</exception>
     /// <exception cref="SnapViTException">A name is given twice, or logits are asked of a model without a classifier.</exception>

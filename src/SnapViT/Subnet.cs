@@ -12,12 +12,12 @@ using static TorchSharp.torch;
 namespace SnapViT;
 
 /// <summary>
-/// A sub-network for one budget: features, class scores and patch tokens of images, and the formats it is written in. Disposing it never touches the
-/// elastic model. Thread-safe, but for <see cref="Dispose"/>.
+/// A sub-network for one budget: features, class scores and patch tokens of images, and the formats it is written in. Disposing it never
+/// touches the elastic model. Thread-safe, but for <see cref="Dispose"/>.
 /// </summary>
 /// <remarks>
-/// Every method that takes a tensor takes normalised images, float32 [B, 3, S, S] on the sub-network's device, with S the model's image size. Encoded
-/// images (JPEG, PNG, WebP, BMP) are decoded and prepared as <see cref="Preprocessing"/> says. Results are the caller's.
+/// Every method that takes a tensor takes normalised images, float32 [B, 3, S, S] on the sub-network's device, with S the model's image
+/// size. Encoded images (JPEG, PNG, WebP, BMP) are decoded and prepared as <see cref="Preprocessing"/> says. Results are the caller's.
 /// </remarks>
 public sealed class Subnet : IDisposable
 {
@@ -82,7 +82,9 @@ public sealed class Subnet : IDisposable
     /// <exception cref="IOException">It cannot be read.</exception>
     public Tensor Embed(Stream encoded) => Apply(Model.Embed, [Decode(encoded)]);
 
-    /// <summary>Pooled features of several images in one forward pass, [B, D]: of files, bytes or whatever opens. All must be readable.</summary>
+    /// <summary>
+    /// Pooled features of several images in one forward pass, [B, D]: of files, bytes or whatever opens. All must be readable.
+    /// </summary>
     /// <param name="images">The images, at least one.</param>
     /// <exception cref="SnapViTException">One is no image, or a damaged one.</exception>
     /// <exception cref="IOException">One cannot be read.</exception>
@@ -116,7 +118,9 @@ public sealed class Subnet : IDisposable
     /// <exception cref="SnapViTException">The model has no classifier.</exception>
     public Tensor Classify(IReadOnlyList<ImageEntry> images) => Apply(Model.Logits, Decode(images));
 
-    /// <summary>One vector per patch after the final norm, without gradients; class, distillation and register tokens are left out.</summary>
+    /// <summary>
+    /// One vector per patch after the final norm, without gradients; class, distillation and register tokens are left out.
+    /// </summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <returns>Tokens, float32 [B, P, D], the patches row by row.</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
@@ -129,7 +133,9 @@ public sealed class Subnet : IDisposable
         return tokens.narrow(1, _model.Architecture.PrefixTokens, _model.Architecture.Patches).contiguous().clone().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Features of all images of a folder, in the order of their names. Files that are no images are left out and listed.</summary>
+    /// <summary>
+    /// Features of all images of a folder, in the order of their names. Files that are no images are left out and listed.
+    /// </summary>
     /// <param name="images">The images; labels are not used.</param>
     /// <param name="batchSize">Images per forward pass, at least 1.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
@@ -161,7 +167,9 @@ public sealed class Subnet : IDisposable
     public ImageFeatures EmbedFolder(string folder, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
         EmbedFolder(ImageSet.FromFolder(folder), batchSize, progress, cancellation);
 
-    /// <summary>Writes the model and its config beside it, such as <c>small.safetensors</c> and <c>small.config.json</c>, atomically.</summary>
+    /// <summary>
+    /// Writes the model and its config beside it, such as <c>small.safetensors</c> and <c>small.config.json</c>, atomically.
+    /// </summary>
     /// <param name="path">The file to write: a PyTorch state dict for <c>.pt</c>, <c>.pth</c> and <c>.bin</c>, else safetensors.</param>
     /// <returns>The files written.</returns>
     /// <exception cref="IOException">A file cannot be written.</exception>
@@ -172,11 +180,16 @@ public sealed class Subnet : IDisposable
         return [path, ModelFile.SaveConfig(path, config)];
     }
 
-    /// <summary>Writes an ONNX graph (opset 17): input <c>images</c>, outputs <c>features</c> and <c>logits</c>; large weights go into a file beside it.</summary>
+    /// <summary>
+    /// Writes an ONNX graph (opset 17): input <c>images</c>, outputs <c>features</c> and <c>logits</c>; large weights go into a file beside
+    /// it.
+    /// </summary>
     /// <param name="path">The .onnx file to write; atomically.</param>
     /// <param name="options">Precision and outputs; null for the defaults.</param>
     /// <returns>The files written.</returns>
-    /// <exception cref="SnapViTException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
+    /// <exception cref="SnapViTException">
+    /// Logits are asked of a model without a classifier, or a weight does not fit the precision.
+    /// </exception>
     /// <exception cref="IOException">A file cannot be written.</exception>
     public IReadOnlyList<string> ToOnnx(string path, OnnxOptions? options = null) => OnnxExport.Save(path, Model, Config, options);
 
@@ -186,7 +199,9 @@ public sealed class Subnet : IDisposable
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void SaveTorch(string path) => TorchStateDict.Save(path, Model);
 
-    /// <summary>Writes a folder as model hubs take it: <c>model.safetensors</c>, <c>config.json</c> and a model card; it is complete or not there.</summary>
+    /// <summary>
+    /// Writes a folder as model hubs take it: <c>model.safetensors</c>, <c>config.json</c> and a model card; it is complete or not there.
+    /// </summary>
     /// <param name="folder">The folder to write: new or empty.</param>
     /// <returns>The files written.</returns>
     /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace SnapViT;
 
 /// <summary>
-/// The use of a sub-network of a <see cref="SubnetPool"/>. Until this is disposed the sub-network stays valid, whatever the pool does meanwhile;
-/// any number of leases share one sub-network.
+/// The use of a sub-network of a <see cref="SubnetPool"/>. Until this is disposed the sub-network stays valid, whatever the pool does
+/// meanwhile; any number of leases share one sub-network.
 /// </summary>
 public sealed class SubnetLease : IDisposable
 {

@@ -5,12 +5,13 @@ using SnapViT.Core.Planning;
 namespace SnapViT;
 
 /// <summary>
-/// The recently used sub-networks of one elastic model, ready for the next request. A corrected sub-network costs a triangular solve a layer and
-/// memory of its own: here it is made once, however many threads ask for it at the same moment, and forgotten when others were used since.
+/// The recently used sub-networks of one elastic model, ready for the next request. A corrected sub-network costs a triangular solve a
+/// layer and memory of its own: here it is made once, however many threads ask for it at the same moment, and forgotten when others were
+/// used since.
 /// </summary>
 /// <remarks>
-/// Thread-safe. At most <see cref="Capacity"/> sub-networks are remembered, the longest unused is forgotten first; one that is leased then lives on
-/// until its last lease is disposed. Plans of equal widths are one sub-network.
+/// Thread-safe. At most <see cref="Capacity"/> sub-networks are remembered, the longest unused is forgotten first; one that is leased then
+/// lives on until its last lease is disposed. Plans of equal widths are one sub-network.
 /// </remarks>
 public sealed class SubnetPool : IDisposable
 {
@@ -69,7 +70,9 @@ public sealed class SubnetPool : IDisposable
 
     /// <summary>The sub-network of a plan, remembered or made now. The caller disposes the lease, not the sub-network.</summary>
     /// <param name="plan">A plan of the elastic model's planner.</param>
-    /// <exception cref="SnapViTException">A layer cannot be corrected (<see cref="Correction.ElasticCorrection.At"/>); the next request tries again.</exception>
+    /// <exception cref="SnapViTException">
+    /// A layer cannot be corrected (<see cref="Correction.ElasticCorrection.At"/>); the next request tries again.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
     public SubnetLease Lease(SubnetPlan plan)
     {

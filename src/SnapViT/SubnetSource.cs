@@ -8,7 +8,9 @@ using SnapViT.Loading;
 
 namespace SnapViT;
 
-/// <summary>What every sub-network of a model has in common: how images are prepared for it, and what its files say about where it comes from.</summary>
+/// <summary>
+/// What every sub-network of a model has in common: how images are prepared for it, and what its files say about where it comes from.
+/// </summary>
 /// <param name="Model">Name of the model's file, without its folder.</param>
 /// <param name="Sha256">SHA-256 of the model's file, lower-case hexadecimal.</param>
 /// <param name="Provenance">Options, seeds and hashes of the scores.</param>

@@ -10,7 +10,9 @@ using Spectre.Console;
 
 namespace SnapViT.Cli.Commands;
 
-/// <summary><c>snapvit convert</c>: a model under the names of another publisher, scores in the reference's format or in this one's.</summary>
+/// <summary>
+/// <c>snapvit convert</c>: a model under the names of another publisher, scores in the reference's format or in this one's.
+/// </summary>
 internal static class ConvertCommand
 {
     private static readonly ModelOptions Model = new();
@@ -55,7 +57,8 @@ internal static class ConvertCommand
 
     private static string ConvertModel(CanonicalArchive archive, ModelDescription description, StateDictFormat format, string path)
     {
-        // A doubt about the preprocessing would be settled by a config that says nothing of it; without one, the doubt stays with the new file.
+        // A doubt about the preprocessing would be settled by a config that says nothing of it; without one, the doubt stays with the new
+        // file.
         ModelConfig? config = description.PreprocessingDoubt is not null ? null : new ModelConfig
         {
             Architecture = description.Architecture,

@@ -10,10 +10,10 @@ internal static partial class HubEnvironment
     private static readonly string[] True = ["1", "ON", "YES", "TRUE"];
 
     /// <summary>
-    /// Reads HF_HUB_CACHE (else HUGGINGFACE_HUB_CACHE, else HF_HOME/hub, else XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub),
-    /// HF_ENDPOINT, HF_TOKEN (else HUGGING_FACE_HUB_TOKEN, else the file HF_TOKEN_PATH, else HF_HOME/token, as a login leaves it; none of the
-    /// files where HF_HUB_DISABLE_IMPLICIT_TOKEN is set) and HF_HUB_OFFLINE (else TRANSFORMERS_OFFLINE), as the huggingface_hub client does. A
-    /// folder may start with ~ and name other variables, $NAME or ${NAME}.
+    /// Reads HF_HUB_CACHE (else HUGGINGFACE_HUB_CACHE, else HF_HOME/hub, else XDG_CACHE_HOME/huggingface/hub, else
+    /// ~/.cache/huggingface/hub), HF_ENDPOINT, HF_TOKEN (else HUGGING_FACE_HUB_TOKEN, else the file HF_TOKEN_PATH, else HF_HOME/token, as a
+    /// login leaves it; none of the files where HF_HUB_DISABLE_IMPLICIT_TOKEN is set) and HF_HUB_OFFLINE (else TRANSFORMERS_OFFLINE), as
+    /// the huggingface_hub client does. A folder may start with ~ and name other variables, $NAME or ${NAME}.
     /// </summary>
     /// <param name="variable">The value of a variable; null where it is not set.</param>
     /// <param name="home">The user's own folder.</param>
@@ -44,7 +44,9 @@ internal static partial class HubEnvironment
         string? Folder(string name) => Text(name) is string path ? Expanded(name, path, variable, home) : null;
     }
 
-    /// <summary>A path as the shell would read it; what is in quotes in a shell's file, a service or a container arrives as it is written.</summary>
+    /// <summary>
+    /// A path as the shell would read it; what is in quotes in a shell's file, a service or a container arrives as it is written.
+    /// </summary>
     private static string Expanded(string name, string path, Func<string, string?> variable, string home)
     {
         string expanded = Variable().Replace(path, match => Cleaned(variable(match.Groups["name"].Value))

@@ -11,7 +11,9 @@ internal static class HubModel
 {
     private const string Publisher = "timm/";
 
-    /// <summary>What exists on this machine is a path, and so is what seems to be meant as one; what can only be a name is fetched.</summary>
+    /// <summary>
+    /// What exists on this machine is a path, and so is what seems to be meant as one; what can only be a name is fetched.
+    /// </summary>
     /// <exception cref="FileNotFoundException">A path is meant, and there is nothing.</exception>
     /// <exception cref="HubException">The hub does not give the model.</exception>
     public static string Local(ParseResult parsed, string model, CancellationToken cancellation)

@@ -5,7 +5,10 @@ using SnapViT.Core.Planning;
 
 namespace SnapViT.Cli.Commands;
 
-/// <summary>Where latency tables are kept that were given no file of their own: one per conditions, since they belong to a machine and not to a model.</summary>
+/// <summary>
+/// Where latency tables are kept that were given no file of their own: one per conditions, since they belong to a machine and not to a
+/// model.
+/// </summary>
 internal static class LatencyCache
 {
     private const int NameLength = 16;

@@ -56,7 +56,9 @@ internal static class PathArguments
         ["--from"] = Use.ReadFile,
     };
 
-    /// <summary>Refuses a command line that names an input that is not there, would write over what it reads, or write one file twice.</summary>
+    /// <summary>
+    /// Refuses a command line that names an input that is not there, would write over what it reads, or write one file twice.
+    /// </summary>
     /// <exception cref="FileNotFoundException">An input is not there.</exception>
     /// <exception cref="SnapViTException">An output is an input, lies where an input is read from, or is another output.</exception>
     public static void Require(ParseResult parsed)

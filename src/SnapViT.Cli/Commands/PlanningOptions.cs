@@ -53,7 +53,9 @@ internal sealed class PlanningOptions
         }
     }
 
-    /// <summary>What plans for these budgets depend on. Latencies are measured where a budget needs them and no table of these conditions is kept.</summary>
+    /// <summary>
+    /// What plans for these budgets depend on. Latencies are measured where a budget needs them and no table of these conditions is kept.
+    /// </summary>
     public PlanOptions Read(ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
     {
         Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? PlanOptions.JointFor(subject.Elastic.Scores) : Allocation.Pools,
@@ -77,7 +79,8 @@ internal sealed class PlanningOptions
     };
 
     /// <summary>
-    /// The table that a budget in time needs: kept from before, or measured now. For other budgets only one that is named is read, to predict by.
+    /// The table that a budget in time needs: kept from before, or measured now. For other budgets only one that is named is read, to
+    /// predict by.
     /// </summary>
     private LatencyTable? Table(ParseResult parsed, PlanSubject subject, bool needed, CancellationToken cancellation)
     {

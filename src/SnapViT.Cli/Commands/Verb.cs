@@ -15,7 +15,9 @@ internal sealed class Verb : Command
     /// <summary>What the verb's own help says after the options.</summary>
     public string Examples { get; }
 
-    /// <summary>What the verb does: its result is written in the form that was asked for. The work has a thread of the pool of its own.</summary>
+    /// <summary>
+    /// What the verb does: its result is written in the form that was asked for. The work has a thread of the pool of its own.
+    /// </summary>
     /// <param name="run">From the command line to the result; null for nothing to say.</param>
     public void Does(Func<ParseResult, CancellationToken, Report?> run) =>
         SetAction((parsed, cancellation) => Task.Run(

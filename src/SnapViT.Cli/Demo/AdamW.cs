@@ -5,8 +5,8 @@ namespace SnapViT.Cli.Demo;
 
 /// <summary>AdamW (Loshchilov and Hutter, 2019) over one flat vector of parameters.</summary>
 /// <remarks>
-/// TorchSharp has an AdamW too, but it hands torch temporary Scalars, which the collector may free under torch's hands (docs/architecture.md);
-/// a training of thousands of steps meets that.
+/// TorchSharp has an AdamW too, but it hands torch temporary Scalars, which the collector may free under torch's hands
+/// (docs/architecture.md); a training of thousands of steps meets that.
 /// </remarks>
 internal sealed class AdamW : IDisposable
 {

@@ -47,7 +47,10 @@ internal sealed class DemoRun
         }
     }
 
-    /// <summary>Runs it and leaves what it ran on: <c>model.safetensors</c>, <c>photos</c>, and <c>train</c> and <c>test</c> with a sub-folder per class.</summary>
+    /// <summary>
+    /// Runs it and leaves what it ran on: <c>model.safetensors</c>, <c>photos</c>, and <c>train</c> and <c>test</c> with a sub-folder per
+    /// class.
+    /// </summary>
     /// <param name="folder">An empty folder.</param>
     /// <param name="progress">Told how far the work is.</param>
     /// <param name="cancellation">Stops between two batches.</param>

@@ -13,8 +13,8 @@ internal sealed record Difficulty(double LeastNoise, double MoreNoise, double Co
     public static Difficulty Easy { get; } = new(0.03, 0.09, 1);
 
     /// <summary>
-    /// What the demo scores and tests on, and what training ends with: noisier and paler, so that the whole model makes mistakes already and what is cut
-    /// costs something.
+    /// What the demo scores and tests on, and what training ends with: noisier and paler, so that the whole model makes mistakes already
+    /// and what is cut costs something.
     /// </summary>
     public static Difficulty Demo { get; } = new(0.1, 0.3, 0.75);
 }
@@ -49,7 +49,9 @@ internal static class ShapeTextureImages
         ("checked", (u, v) => Math.Sin(0.7 * u) * Math.Sin(0.7 * v) > 0 ? 1 : 0),
     ];
 
-    /// <summary>The folder of a class, such as "00-disc-plain": the number keeps folders, which are sorted by name, in the order of the classes.</summary>
+    /// <summary>
+    /// The folder of a class, such as "00-disc-plain": the number keeps folders, which are sorted by name, in the order of the classes.
+    /// </summary>
     public static string Folder(int label) =>
         string.Create(CultureInfo.InvariantCulture, $"{label:D2}-{Shapes[label / Textures.Length].Name}-{Textures[label % Textures.Length].Name}");
 

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace SnapViT.Cli.Output;
 
-/// <summary>One axis of a chart: its range, and ticks at multiples of 1, 2 or 5 times a power of ten, with as many digits as tell them apart.</summary>
+/// <summary>
+/// One axis of a chart: its range, and ticks at multiples of 1, 2 or 5 times a power of ten, with as many digits as tell them apart.
+/// </summary>
 internal sealed class ChartAxis
 {
     private const int MostSteps = 6;

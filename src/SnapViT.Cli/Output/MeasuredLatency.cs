@@ -2,7 +2,9 @@ using SnapViT.Core.Planning;
 
 namespace SnapViT.Cli.Output;
 
-/// <summary>What the table said of a sub-network and what it took, and the same of the whole model: milliseconds of the best forward pass.</summary>
+/// <summary>
+/// What the table said of a sub-network and what it took, and the same of the whole model: milliseconds of the best forward pass.
+/// </summary>
 internal sealed record MeasuredLatency(double PredictedMs, double MeasuredMs, double WholePredictedMs, double WholeMeasuredMs, int Batch, string Precision, int Threads)
 {
     private const double Millisecond = 1e6;

@@ -4,7 +4,9 @@ using SnapViT.Data;
 
 namespace SnapViT.Cli.Output;
 
-/// <summary>The folders of photos that a verb reads: what was left out of them is said on standard error at once, and listed in the result.</summary>
+/// <summary>
+/// The folders of photos that a verb reads: what was left out of them is said on standard error at once, and listed in the result.
+/// </summary>
 internal sealed class PhotoFolders(ParseResult parsed)
 {
     private readonly Dictionary<string, IReadOnlyList<LeftOut>> _folders = new(StringComparer.Ordinal);

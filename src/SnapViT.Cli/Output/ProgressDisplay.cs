@@ -6,7 +6,9 @@ using Spectre.Console;
 
 namespace SnapViT.Cli.Output;
 
-/// <summary>Shows how far long work is: a live bar with rate and time left on a terminal, else plain lines every few seconds. On standard error.</summary>
+/// <summary>
+/// Shows how far long work is: a live bar with rate and time left on a terminal, else plain lines every few seconds. On standard error.
+/// </summary>
 internal static class ProgressDisplay
 {
     private static readonly TimeSpan PlainInterval = TimeSpan.FromSeconds(10);

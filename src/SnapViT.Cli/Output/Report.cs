@@ -18,7 +18,9 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render, string? 
     private const int PlainWidth = 140;
     private const string DoubtsKey = "doubts";
 
-    /// <summary>What had to be assumed about the model, a sentence each; null where the verb assumes nothing. Part of the JSON object.</summary>
+    /// <summary>
+    /// What had to be assumed about the model, a sentence each; null where the verb assumes nothing. Part of the JSON object.
+    /// </summary>
     public IReadOnlyList<string>? Doubts { get; init; }
 
     private static readonly JsonSerializerOptions JsonOptions = new()

@@ -32,7 +32,9 @@ public enum PositionEmbedding
     /// <summary>A learned table [1, patches, D] added to the patch tokens only (DeiT-III, SigLIP).</summary>
     PatchesOnly,
 
-    /// <summary>A learned table [1, 1 + patches, D] added to class token and patches; register tokens are put between them afterwards (DINOv2).</summary>
+    /// <summary>
+    /// A learned table [1, 1 + patches, D] added to class token and patches; register tokens are put between them afterwards (DINOv2).
+    /// </summary>
     ClassAndPatches,
 
     /// <summary>Rotary embedding of queries and keys of the patch tokens (DINOv3).</summary>
@@ -45,7 +47,9 @@ public enum Pooling
     /// <summary>The class token after the final norm.</summary>
     ClassToken,
 
-    /// <summary>The mean of class and distillation token after the final norm; logits are the mean of both classifiers (distilled DeiT).</summary>
+    /// <summary>
+    /// The mean of class and distillation token after the final norm; logits are the mean of both classifiers (distilled DeiT).
+    /// </summary>
     ClassAndDistillation,
 
     /// <summary>Attention pooling by one latent query, then <c>x + mlp(norm(x))</c> (SigLIP).</summary>

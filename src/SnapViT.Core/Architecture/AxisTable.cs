@@ -36,10 +36,14 @@ public sealed class AxisFacts
     /// <summary>Share of a block's units that it keeps whatever the budget, unless said otherwise; 0..1.</summary>
     public double DefaultFloor { get; internal init; }
 
-    /// <summary>How far this axis is behind on the paper's line of ratio pairs: it is removed at the first axis's ratio less this.</summary>
+    /// <summary>
+    /// How far this axis is behind on the paper's line of ratio pairs: it is removed at the first axis's ratio less this.
+    /// </summary>
     internal double LineOffset { get; init; }
 
-    /// <summary>Whether a unit saves the same FLOPs and parameters whatever else a model keeps. Where not, whole widths are priced.</summary>
+    /// <summary>
+    /// Whether a unit saves the same FLOPs and parameters whatever else a model keeps. Where not, whole widths are priced.
+    /// </summary>
     internal bool IsAdditive { get; init; }
 
     /// <summary>Whether scores files from before the axis existed lack it: its units are then not ranked, and stay.</summary>
@@ -98,8 +102,8 @@ public static class AxisTable
     ];
 
     /// <summary>
-    /// The rows by their places on the paper's line, neurons first: the order of two ratios, of factors and of tensors in a scores file. Of equals, the
-    /// earlier axis goes first.
+    /// The rows by their places on the paper's line, neurons first: the order of two ratios, of factors and of tensors in a scores file. Of
+    /// equals, the earlier axis goes first.
     /// </summary>
     public static IReadOnlyList<AxisFacts> InPaperOrder { get; } = [.. Rows.OrderBy(row => row.LineOffset)];
 

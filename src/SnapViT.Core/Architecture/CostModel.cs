@@ -15,7 +15,8 @@ public enum FlopConvention
 /// <summary>
 /// What a model costs. FLOPs of one image over N tokens, a multiplication and an addition as two: per block with A heads and H neurons
 /// <c>MLP 4DHN</c> (SwiGLU <c>6DHN</c>), <c>qkv 6DdAN</c>, <c>proj 2DdAN</c>, <c>attention 4AdN^2 + 3AN^2</c>; once the patch embedding
-/// <c>2 (N - prefix) p^2 3 D</c>. Norms, activations, pooling and classifiers are not counted (the reference's formula). Parameters are exact.
+/// <c>2 (N - prefix) p^2 3 D</c>. Norms, activations, pooling and classifiers are not counted (the reference's formula). Parameters are
+/// exact.
 /// </summary>
 public static class CostModel
 {
@@ -38,7 +39,10 @@ public static class CostModel
         return PatchEmbeddingSpec.Flops(architecture) + widths.Sum(block => BlockFlops(architecture, block, tokens));
     }
 
-    /// <summary>FLOPs that one unit of an axis saves while everything else is whole: a neuron <c>4DN</c> or <c>6DN</c>, a head <c>8DdN + 4dN^2 + 3N^2</c>.</summary>
+    /// <summary>
+    /// FLOPs that one unit of an axis saves while everything else is whole: a neuron <c>4DN</c> or <c>6DN</c>, a head <c>8DdN + 4dN^2 +
+    /// 3N^2</c>.
+    /// </summary>
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="axis">The axis.</param>
     /// <param name="convention">Which tokens are counted.</param>
@@ -50,8 +54,8 @@ public static class CostModel
     }
 
     /// <summary>
-    /// Parameters that one unit of an axis owns: of a neuron its rows with biases and its column, of a head its query, key and value rows with biases and
-    /// its columns of the projection.
+    /// Parameters that one unit of an axis owns: of a neuron its rows with biases and its column, of a head its query, key and value rows
+    /// with biases and its columns of the projection.
     /// </summary>
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="axis">The axis.</param>

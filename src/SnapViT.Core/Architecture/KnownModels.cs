@@ -6,12 +6,14 @@ namespace SnapViT.Core.Architecture;
 /// <param name="Depth">Blocks, L.</param>
 /// <param name="Heads">Attention heads per block, A.</param>
 /// <param name="Activation">Activation of a standard MLP.</param>
-/// <param name="Preprocessing">The published setting of its images by name; null where publishers differ and only the config beside the weights says it.</param>
+/// <param name="Preprocessing">
+/// The published setting of its images by name; null where publishers differ and only the config beside the weights says it.
+/// </param>
 internal sealed record PublishedModel(string Name, int Width, int Depth, int Heads, Activation Activation, string? Preprocessing);
 
 /// <summary>
-/// Facts that no tensor's shape shows, by the sizes or the published name of well-known models: how many heads a block has. (Model definitions of
-/// timm: ViT, DeiT, SigLIP; of open_clip: ViT-g and ViT-bigG; of facebookresearch: DINOv2, DINOv3.)
+/// Facts that no tensor's shape shows, by the sizes or the published name of well-known models: how many heads a block has. (Model
+/// definitions of timm: ViT, DeiT, SigLIP; of open_clip: ViT-g and ViT-bigG; of facebookresearch: DINOv2, DINOv3.)
 /// </summary>
 internal static class KnownModels
 {
@@ -41,7 +43,9 @@ internal static class KnownModels
     /// <summary>Heads per block of MoCo-v3's ViT-S (facebookresearch/moco-v3: vits.py).</summary>
     public const int MocoHeads = 12;
 
-    /// <summary>Whether DINOv3 of that size is published for photos and for satellite images: ViT-L and ViT-7B (facebookresearch/dinov3: README).</summary>
+    /// <summary>
+    /// Whether DINOv3 of that size is published for photos and for satellite images: ViT-L and ViT-7B (facebookresearch/dinov3: README).
+    /// </summary>
     public static bool IsOfSatelliteImagesToo(ViTArchitecture architecture)
     {
         ArgumentNullException.ThrowIfNull(architecture);
@@ -56,7 +60,9 @@ internal static class KnownModels
     public static (string Name, int Heads)? Find(int width, int depth, int hidden, MlpKind mlp = MlpKind.Standard) =>
         FindUnpruned(width, depth, mlp) is (string name, int known, int heads) && known == hidden ? (name, heads) : null;
 
-    /// <summary>Name, neurons per MLP and heads per block of the known model that a pruned one was cut from, or null when the table has none.</summary>
+    /// <summary>
+    /// Name, neurons per MLP and heads per block of the known model that a pruned one was cut from, or null when the table has none.
+    /// </summary>
     /// <param name="width">Embedding width, D.</param>
     /// <param name="depth">Blocks, L.</param>
     /// <param name="mlp">How its MLP is built.</param>

@@ -3,7 +3,9 @@ namespace SnapViT.Core.Architecture;
 /// <summary>What a learned tensor does in a forward pass. Its precision, its quantisation and its initial values follow from it.</summary>
 internal enum ParameterRole
 {
-    /// <summary>Weight of a linear layer or convolution, [out, in] or [out, channels, p, p]. Its products run in the precision of the model.</summary>
+    /// <summary>
+    /// Weight of a linear layer or convolution, [out, in] or [out, channels, p, p]. Its products run in the precision of the model.
+    /// </summary>
     MatrixWeight,
 
     /// <summary>Bias of such a layer, [out].</summary>
@@ -55,8 +57,9 @@ internal readonly record struct PrunedDimension(Axis Axis, int Dimension, int Un
 }
 
 /// <summary>
-/// How the rows of a tensor lie in a model, compared with a checkpoint. A checkpoint keeps fused layers of all heads as [parts, A, d] rows (all
-/// queries, all keys, all values); a model keeps them head-major, [A, parts, d], so that a head is one piece and the first heads are a prefix.
+/// How the rows of a tensor lie in a model, compared with a checkpoint. A checkpoint keeps fused layers of all heads as [parts, A, d] rows
+/// (all queries, all keys, all values); a model keeps them head-major, [A, parts, d], so that a head is one piece and the first heads are a
+/// prefix.
 /// </summary>
 /// <param name="Parts">Fused layers, 3 for qkv; 0 where both layouts are the same.</param>
 /// <param name="HeadDim">Rows of one head in one of them, d.</param>
@@ -74,8 +77,8 @@ internal readonly record struct ParameterLayout(int Parts, int HeadDim)
 }
 
 /// <summary>
-/// Everything the program knows about one learned tensor. How it is sorted, sliced, cast, stored in ONNX and re-fitted is derived from this and
-/// never from its name.
+/// Everything the program knows about one learned tensor. How it is sorted, sliced, cast, stored in ONNX and re-fitted is derived from this
+/// and never from its name.
 /// </summary>
 /// <param name="Name">Its canonical name, the one that timm gives it.</param>
 /// <param name="Shape">Its shape in a checkpoint.</param>
@@ -103,7 +106,9 @@ internal sealed record ParameterSpec(string Name, IReadOnlyList<long> Shape, Par
     /// <summary>Whether it is the weight of a linear layer or convolution, which ONNX can store in fewer bits.</summary>
     public bool IsWeight => Role is ParameterRole.MatrixWeight or ParameterRole.OutputWeight;
 
-    /// <summary>The pruned dimension over the inputs of the layer that it is the weight of; null where its inputs are never pruned.</summary>
+    /// <summary>
+    /// The pruned dimension over the inputs of the layer that it is the weight of; null where its inputs are never pruned.
+    /// </summary>
     public PrunedDimension? PrunedInput
     {
         get

@@ -4,8 +4,8 @@ using SnapViT.Core.Architecture.Parts;
 namespace SnapViT.Core.Architecture;
 
 /// <summary>
-/// Every learned tensor that an architecture with given widths has, as <see cref="ParameterSpec"/> in the order of the forward pass, and the parts
-/// that they belong to. What a checkpoint must hold, what a model is built from and what is written are all this one table.
+/// Every learned tensor that an architecture with given widths has, as <see cref="ParameterSpec"/> in the order of the forward pass, and
+/// the parts that they belong to. What a checkpoint must hold, what a model is built from and what is written are all this one table.
 /// </summary>
 internal sealed class ParameterTable : IReadOnlyList<ParameterSpec>
 {

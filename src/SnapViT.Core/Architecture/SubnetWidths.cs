@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 namespace SnapViT.Core.Architecture;
 
 /// <summary>
-/// What one block keeps of every axis: the first so many of its units in importance order. 0 is allowed: the branch is then its bias alone. As JSON an
-/// object with one number per axis, by its label.
+/// What one block keeps of every axis: the first so many of its units in importance order. 0 is allowed: the branch is then its bias alone.
+/// As JSON an object with one number per axis, by its label.
 /// </summary>
 [JsonConverter(typeof(Converter))]
 public readonly struct BlockWidths : IEquatable<BlockWidths>

@@ -45,7 +45,10 @@ public sealed record ViTArchitecture
     /// <summary>Whether token 0 is a class token.</summary>
     public bool HasClassToken { get; init; } = true;
 
-    /// <summary>Whether a distillation token follows the class token, as in distilled DeiT; a second classifier reads it where <see cref="Pooling"/> says so.</summary>
+    /// <summary>
+    /// Whether a distillation token follows the class token, as in distilled DeiT; a second classifier reads it where <see cref="Pooling"/>
+    /// says so.
+    /// </summary>
     public bool HasDistillationToken { get; init; }
 
     /// <summary>Register (DINOv2) or storage (DINOv3) tokens after the class token.</summary>
@@ -112,7 +115,9 @@ public sealed record ViTArchitecture
 
     /// <summary>Checks the facts against each other.</summary>
     /// <returns>This architecture.</returns>
-    /// <exception cref="SnapViTException">A size is not positive, the image is no multiple of the patch, or facts contradict each other; the message lists all violations.</exception>
+    /// <exception cref="SnapViTException">
+    /// A size is not positive, the image is no multiple of the patch, or facts contradict each other; the message lists all violations.
+    /// </exception>
     public ViTArchitecture Validated()
     {
         List<string> faults = [];

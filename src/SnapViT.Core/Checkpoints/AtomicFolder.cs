@@ -4,7 +4,8 @@ namespace SnapViT.Core.Checkpoints;
 internal static class AtomicFolder
 {
     /// <summary>
-    /// Lets a folder be filled beside the target (<c>name.random.partial</c>) and renames it. When anything fails, the partial folder is deleted.
+    /// Lets a folder be filled beside the target (<c>name.random.partial</c>) and renames it. When anything fails, the partial folder is
+    /// deleted.
     /// </summary>
     /// <param name="path">The target: it does not exist yet, or is an empty folder; the folder it stands in must exist.</param>
     /// <param name="fill">Fills the folder whose path it is given; what it throws reaches the caller unchanged.</param>

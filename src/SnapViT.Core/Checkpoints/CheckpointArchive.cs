@@ -3,8 +3,8 @@ using SnapViT.Core.Checkpoints.Zip;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>
-/// Opens a checkpoint: a safetensors, PyTorch (zip) or NumPy .npz file, the index of a sharded safetensors or PyTorch checkpoint, or a folder that
-/// contains one of the known file names.
+/// Opens a checkpoint: a safetensors, PyTorch (zip) or NumPy .npz file, the index of a sharded safetensors or PyTorch checkpoint, or a
+/// folder that contains one of the known file names.
 /// </summary>
 internal static class CheckpointArchive
 {
@@ -19,7 +19,8 @@ internal static class CheckpointArchive
     private static ReadOnlySpan<byte> ZipStart => "PK\x03\x04"u8;
 
     /// <summary>
-    /// Opens a checkpoint. A path that ends in <c>.index.json</c> is read as an index; the format of any other file is recognised by its content.
+    /// Opens a checkpoint. A path that ends in <c>.index.json</c> is read as an index; the format of any other file is recognised by its
+    /// content.
     /// </summary>
     /// <param name="path">A file, the index of several (<c>….index.json</c>), or a folder with one of them.</param>
     /// <exception cref="CheckpointFormatException">It is no checkpoint, or a damaged one.</exception>
@@ -60,7 +61,9 @@ internal static class CheckpointArchive
         return file.EndsWith(IndexEnd, StringComparison.Ordinal) ? ShardedArchive.Files(file) : [file];
     }
 
-    /// <summary>Whether a file is PyTorch's: a zip that is not NumPy's, or a pickle file of PyTorch before 1.6, which its reader refuses.</summary>
+    /// <summary>
+    /// Whether a file is PyTorch's: a zip that is not NumPy's, or a pickle file of PyTorch before 1.6, which its reader refuses.
+    /// </summary>
     /// <exception cref="CheckpointFormatException">It is no checkpoint at all.</exception>
     public static bool IsTorch(string path) => KindOf(path) == Kind.Torch;
 

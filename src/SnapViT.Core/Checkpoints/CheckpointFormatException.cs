@@ -4,7 +4,10 @@ using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Checkpoints;
 
-/// <summary>A checkpoint file is not what its format says it must be. The message is one line: which file, which tensor, what was expected, what was found.</summary>
+/// <summary>
+/// A checkpoint file is not what its format says it must be. The message is one line: which file, which tensor, what was expected, what was
+/// found.
+/// </summary>
 public sealed class CheckpointFormatException : SnapViTException
 {
     private const int LongestQuote = 80;

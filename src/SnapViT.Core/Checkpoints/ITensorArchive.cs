@@ -1,6 +1,9 @@
 namespace SnapViT.Core.Checkpoints;
 
-/// <summary>A checkpoint file open for reading: named tensors and what is said about them. Opening reads and checks the description only; values are read on demand.</summary>
+/// <summary>
+/// A checkpoint file open for reading: named tensors and what is said about them. Opening reads and checks the description only; values are
+/// read on demand.
+/// </summary>
 internal interface ITensorArchive : IDisposable
 {
     /// <summary>The file, as it was named when it was opened.</summary>

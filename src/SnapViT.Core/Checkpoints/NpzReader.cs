@@ -8,8 +8,8 @@ using SnapViT.Core.Checkpoints.Zip;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>
-/// Reads NumPy's <c>.npz</c>: a zip of arrays, as Google publishes its Vision Transformers (AugReg). Arrays of Python objects are refused: reading
-/// them would run what they hold.
+/// Reads NumPy's <c>.npz</c>: a zip of arrays, as Google publishes its Vision Transformers (AugReg). Arrays of Python objects are refused:
+/// reading them would run what they hold.
 /// </summary>
 /// <remarks>Format: numpy/lib/format.py, versions 1 to 3.</remarks>
 internal sealed partial class NpzReader : ITensorArchive

@@ -10,13 +10,15 @@ internal static class SafetensorsWriter
     private const int Alignment = 8;
 
     /// <summary>
-    /// Writes all tensors to one file, complete or not at all. Tensors with wide elements come first (every element is aligned to its size),
-    /// those of one width in the order given; metadata is sorted by key.
+    /// Writes all tensors to one file, complete or not at all. Tensors with wide elements come first (every element is aligned to its
+    /// size), those of one width in the order given; metadata is sorted by key.
     /// </summary>
     /// <param name="path">The target; its folder must exist, an existing file is replaced.</param>
     /// <param name="tensors">The tensors; names are unique.</param>
     /// <param name="metadata">Free text for the whole file, or null.</param>
-    /// <exception cref="ArgumentException">Two tensors have one name, a name is reserved, or a tensor wrote more or fewer bytes than its shape has.</exception>
+    /// <exception cref="ArgumentException">
+    /// Two tensors have one name, a name is reserved, or a tensor wrote more or fewer bytes than its shape has.
+    /// </exception>
     /// <exception cref="IOException">The folder does not exist, the target is a directory, or the disk refuses the bytes.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the target may not be written.</exception>
     public static void Write(string path, IEnumerable<TensorToWrite> tensors, IReadOnlyDictionary<string, string>? metadata = null)

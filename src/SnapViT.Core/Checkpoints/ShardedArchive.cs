@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace SnapViT.Core.Checkpoints;
 
-/// <summary>A checkpoint in several files with an index (<c>model.safetensors.index.json</c>): <c>{"weight_map": {tensor: file}}</c>.</summary>
+/// <summary>
+/// A checkpoint in several files with an index (<c>model.safetensors.index.json</c>): <c>{"weight_map": {tensor: file}}</c>.
+/// </summary>
 internal sealed class ShardedArchive : ITensorArchive
 {
     private const int MaxIndex = 32 << 20;

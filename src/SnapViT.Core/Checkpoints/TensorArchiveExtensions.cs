@@ -8,7 +8,9 @@ internal static class TensorArchiveExtensions
 {
     private delegate T FromBytes<T>(ReadOnlySpan<byte> element);
 
-    /// <summary>Reads a tensor of floats (16, 32 or 64 bits) or integers as doubles, row-major. 64-bit integers beyond 2^53 are rounded.</summary>
+    /// <summary>
+    /// Reads a tensor of floats (16, 32 or 64 bits) or integers as doubles, row-major. 64-bit integers beyond 2^53 are rounded.
+    /// </summary>
     /// <param name="archive">The open file.</param>
     /// <param name="name">A key of <see cref="ITensorArchive.Tensors"/>.</param>
     /// <exception cref="KeyNotFoundException">The file has no such tensor.</exception>
@@ -16,7 +18,9 @@ internal static class TensorArchiveExtensions
     /// <exception cref="IOException">The disk fails.</exception>
     public static double[] ReadDoubles(this ITensorArchive archive, string name) => archive.ReadAll(name, Double, TensorType.Float64);
 
-    /// <summary>Reads a tensor of floats (16, 32 or 64 bits) or integers as singles, row-major. Values that need more than 24 bits are rounded.</summary>
+    /// <summary>
+    /// Reads a tensor of floats (16, 32 or 64 bits) or integers as singles, row-major. Values that need more than 24 bits are rounded.
+    /// </summary>
     /// <inheritdoc cref="ReadDoubles"/>
     public static float[] ReadFloats(this ITensorArchive archive, string name) =>
         archive.ReadAll<float>(name, type => Double(type) is { } read ? element => (float)read(element) : null, TensorType.Float32);

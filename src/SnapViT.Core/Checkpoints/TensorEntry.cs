@@ -13,7 +13,10 @@ internal sealed class TensorEntry
     /// <param name="name">Its name in the file.</param>
     /// <param name="type">Type of its elements.</param>
     /// <param name="shape">Size of every dimension, slowest first; empty for a scalar.</param>
-    /// <exception cref="ArgumentException">A size is negative, there are more than <see cref="MaxRank"/>, the product is beyond 2^57, or the elements are no whole number of bytes.</exception>
+    /// <exception cref="ArgumentException">
+    /// A size is negative, there are more than <see cref="MaxRank"/>, the product is beyond 2^57, or the elements are no whole number of
+    /// bytes.
+    /// </exception>
     public TensorEntry(string name, TensorType type, IEnumerable<long> shape)
     {
         ArgumentNullException.ThrowIfNull(name);

@@ -13,7 +13,9 @@ internal sealed class TensorToWrite
     /// <param name="name">Its name in the file.</param>
     /// <param name="type">Type of its elements.</param>
     /// <param name="shape">Size of every dimension, slowest first; empty for a scalar.</param>
-    /// <param name="write">Writes the elements to a stream, row-major and little-endian: exactly as many bytes as type and shape say.</param>
+    /// <param name="write">
+    /// Writes the elements to a stream, row-major and little-endian: exactly as many bytes as type and shape say.
+    /// </param>
     /// <exception cref="ArgumentException">The shape is impossible.</exception>
     public TensorToWrite(string name, TensorType type, IEnumerable<long> shape, Action<Stream> write)
     {

@@ -55,9 +55,13 @@ internal static class TensorTypeFacts
         return known;
     }
 
-    /// <summary>The name of the type in PyTorch's module <c>torch</c>, for example <c>float32</c>; null where PyTorch files cannot hold it.</summary>
+    /// <summary>
+    /// The name of the type in PyTorch's module <c>torch</c>, for example <c>float32</c>; null where PyTorch files cannot hold it.
+    /// </summary>
     internal static string? TorchName(this TensorType type) => ByType[type].TorchName;
 
-    /// <summary>PyTorch's class for a storage of such elements, for example <c>FloatStorage</c>; null where it uses untyped storages.</summary>
+    /// <summary>
+    /// PyTorch's class for a storage of such elements, for example <c>FloatStorage</c>; null where it uses untyped storages.
+    /// </summary>
     internal static string? StorageClass(this TensorType type) => ByType[type].StorageClass;
 }

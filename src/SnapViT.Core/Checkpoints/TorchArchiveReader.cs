@@ -6,9 +6,9 @@ using SnapViT.Core.Checkpoints.Zip;
 namespace SnapViT.Core.Checkpoints;
 
 /// <summary>
-/// Reads a PyTorch checkpoint (<c>.pt</c>, <c>.pth</c>, <c>.bin</c>; the zip format of PyTorch 1.6 and later) without running anything in it:
-/// names of tensors and plain values mean what they mean in Python, objects of any other class stay inert, and what only an attack needs is refused.
-/// A whole pickled module and a TorchScript archive are read as the state dict that they hold.
+/// Reads a PyTorch checkpoint (<c>.pt</c>, <c>.pth</c>, <c>.bin</c>; the zip format of PyTorch 1.6 and later) without running anything in
+/// it: names of tensors and plain values mean what they mean in Python, objects of any other class stay inert, and what only an attack
+/// needs is refused. A whole pickled module and a TorchScript archive are read as the state dict that they hold.
 /// </summary>
 internal sealed class TorchArchiveReader : ITensorArchive
 {
@@ -48,11 +48,12 @@ internal sealed class TorchArchiveReader : ITensorArchive
     public string Path { get; }
 
     /// <summary>
-    /// All that the file holds, as immutable values: null, bool, long (<see cref="System.Numerics.BigInteger"/> beyond 64 bits), double, string,
-    /// <c>ReadOnlyMemory&lt;byte&gt;</c>, <c>IReadOnlyList&lt;object?&gt;</c> (list, tuple, set, torch.Size), <c>IReadOnlyDictionary&lt;string, object?&gt;</c>
-    /// (dict, OrderedDict, argparse.Namespace; integer keys as decimal text; in the order of the file), <see cref="TorchTensor"/> and
-    /// <see cref="TorchEnumMember"/>. Devices and dtypes are text: <c>cuda:0</c>, <c>torch.float32</c>. Modules are dictionaries of what they hold; keys
-    /// that are neither text nor integers become text in angle brackets; objects of other classes are objects that say their class only.
+    /// All that the file holds, as immutable values: null, bool, long (<see cref="System.Numerics.BigInteger"/> beyond 64 bits), double,
+    /// string, <c>ReadOnlyMemory&lt;byte&gt;</c>, <c>IReadOnlyList&lt;object?&gt;</c> (list, tuple, set, torch.Size),
+    /// <c>IReadOnlyDictionary&lt;string, object?&gt;</c> (dict, OrderedDict, argparse.Namespace; integer keys as decimal text; in the order
+    /// of the file), <see cref="TorchTensor"/> and <see cref="TorchEnumMember"/>. Devices and dtypes are text: <c>cuda:0</c>,
+    /// <c>torch.float32</c>. Modules are dictionaries of what they hold; keys that are neither text nor integers become text in angle
+    /// brackets; objects of other classes are objects that say their class only.
     /// </summary>
     public object? Root { get; }
 
@@ -62,7 +63,9 @@ internal sealed class TorchArchiveReader : ITensorArchive
     /// <summary>Always empty: what a PyTorch file says beside its tensors is in <see cref="Root"/>.</summary>
     public IReadOnlyDictionary<string, string> Metadata => ReadOnlyDictionary<string, string>.Empty;
 
-    /// <summary>The tensors of <see cref="Root"/> when it is a dictionary, also those of dictionaries inside it: keys joined by dots.</summary>
+    /// <summary>
+    /// The tensors of <see cref="Root"/> when it is a dictionary, also those of dictionaries inside it: keys joined by dots.
+    /// </summary>
     public IReadOnlyDictionary<string, TensorEntry> Tensors { get; }
 
     /// <summary>Opens a file and reads all but the tensors' values; the file stays open until the reader is disposed.</summary>

@@ -4,20 +4,28 @@ using SnapViT.Core.Errors;
 
 namespace SnapViT.Core.Checkpoints;
 
-/// <summary>Writes PyTorch checkpoints (<c>.pt</c>, <c>.pth</c>, <c>.bin</c>) in the zip format of PyTorch 1.6 and later. The same input gives the same bytes.</summary>
+/// <summary>
+/// Writes PyTorch checkpoints (<c>.pt</c>, <c>.pth</c>, <c>.bin</c>) in the zip format of PyTorch 1.6 and later. The same input gives the
+/// same bytes.
+/// </summary>
 internal static class TorchArchiveWriter
 {
     private const string Folder = "archive";
 
     private static readonly string[] Ends = [".pt", ".pth", ".bin"];
 
-    /// <summary>Whether the name of a model's file asks for PyTorch's format: <c>.pt</c>, <c>.pth</c> or <c>.bin</c>. Any other asks for safetensors.</summary>
+    /// <summary>
+    /// Whether the name of a model's file asks for PyTorch's format: <c>.pt</c>, <c>.pth</c> or <c>.bin</c>. Any other asks for
+    /// safetensors.
+    /// </summary>
     public static bool IsTorchName(string path) => Ends.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Writes tensors by name: a state dict, as plain <c>torch.load(path, weights_only=True)</c> reads it.</summary>
     /// <param name="path">The target; its folder must exist, an existing file is replaced.</param>
     /// <param name="tensors">The tensors; names are unique.</param>
-    /// <exception cref="ArgumentException">Two tensors have one name, a type is unknown to PyTorch, or a tensor wrote more or fewer bytes than its shape has.</exception>
+    /// <exception cref="ArgumentException">
+    /// Two tensors have one name, a type is unknown to PyTorch, or a tensor wrote more or fewer bytes than its shape has.
+    /// </exception>
     /// <exception cref="SnapViTException">The file would reach 4 GiB.</exception>
     /// <exception cref="IOException">The folder does not exist, the target is a directory, or the disk refuses the bytes.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the target may not be written.</exception>
@@ -39,11 +47,13 @@ internal static class TorchArchiveWriter
     /// <summary>Writes a tree of values.</summary>
     /// <param name="path">The target; its folder must exist, an existing file is replaced.</param>
     /// <param name="root">
-    /// A dictionary of null, bool, int, long, double, string, lists (any <see cref="System.Collections.IList"/>), dictionaries with string keys,
-    /// <see cref="TensorToWrite"/> (its name is not written) and <see cref="TorchEnumMember"/>. Files with enumerations load in Python only
-    /// where their classes are at hand and allowed.
+    /// A dictionary of null, bool, int, long, double, string, lists (any <see cref="System.Collections.IList"/>), dictionaries with string
+    /// keys, <see cref="TensorToWrite"/> (its name is not written) and <see cref="TorchEnumMember"/>. Files with enumerations load in
+    /// Python only where their classes are at hand and allowed.
     /// </param>
-    /// <exception cref="ArgumentException">The tree holds something else or contains itself, or a tensor wrote more or fewer bytes than its shape has.</exception>
+    /// <exception cref="ArgumentException">
+    /// The tree holds something else or contains itself, or a tensor wrote more or fewer bytes than its shape has.
+    /// </exception>
     /// <exception cref="SnapViTException">The file would reach 4 GiB.</exception>
     /// <exception cref="IOException">The folder does not exist, the target is a directory, or the disk refuses the bytes.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the target may not be written.</exception>

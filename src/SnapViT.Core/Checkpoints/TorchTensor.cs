@@ -2,7 +2,9 @@ using SnapViT.Core.Checkpoints.Pickle;
 
 namespace SnapViT.Core.Checkpoints;
 
-/// <summary>A tensor in the tree of a PyTorch file: a checked view of one of the file's storages. Its values are read by name from the archive.</summary>
+/// <summary>
+/// A tensor in the tree of a PyTorch file: a checked view of one of the file's storages. Its values are read by name from the archive.
+/// </summary>
 internal sealed class TorchTensor
 {
     private TorchTensor(TensorType type, IReadOnlyList<long> shape, TorchStorage storage, long begin, IReadOnlyList<long> strides)

@@ -29,8 +29,8 @@ public enum ErrorKind
 }
 
 /// <summary>
-/// Something given to SnapViT is wrong, and whoever gave it can mend it. The message is one line: what, where, expected, found. Faults of a calling
-/// program, such as a tensor of the wrong shape or a null, are <see cref="ArgumentException"/> and never of this type.
+/// Something given to SnapViT is wrong, and whoever gave it can mend it. The message is one line: what, where, expected, found. Faults of a
+/// calling program, such as a tensor of the wrong shape or a null, are <see cref="ArgumentException"/> and never of this type.
 /// </summary>
 public class SnapViTException : Exception
 {

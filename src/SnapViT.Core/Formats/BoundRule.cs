@@ -29,7 +29,9 @@ internal sealed class BoundRule
 
     /// <summary>Finds a row in a file.</summary>
     /// <returns>The row, or null where none of its tensors is there.</returns>
-    /// <exception cref="CheckpointFormatException">Some of its tensors are there and others are not, or they do not fit together.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// Some of its tensors are there and others are not, or they do not fit together.
+    /// </exception>
     public static BoundRule? Find(ITensorArchive file, StateDictMatch match, KeyRule rule, int block)
     {
         string[] names = [.. rule.File.Select(name => match.FullName(KeyRule.At(name.TrimEnd('?'), block)))];

@@ -48,7 +48,9 @@ internal sealed class CanonicalArchive : ITensorArchive
     /// <summary>What stands before the names of the model in the file; empty for nothing.</summary>
     public string Prefix => _match.Root;
 
-    /// <summary>Tensors of the file that are none of the backbone's: text towers, other copies of the model, heads and state of training, constants.</summary>
+    /// <summary>
+    /// Tensors of the file that are none of the backbone's: text towers, other copies of the model, heads and state of training, constants.
+    /// </summary>
     public IReadOnlyList<string> UnusedTensors { get; }
 
     /// <summary>Heads per block, where the shapes of the file's own layout show them; else null.</summary>
@@ -64,10 +66,12 @@ internal sealed class CanonicalArchive : ITensorArchive
 
     /// <summary>Recognises the format of a checkpoint and maps its tensors to canonical names.</summary>
     /// <param name="file">The open checkpoint: the view closes it when it is closed itself; a file that is refused stays open.</param>
-    /// <param name="weights">Which of several models of the file to take, by a part of the names before it, such as <c>ema</c>; null where there is one only.</param>
+    /// <param name="weights">
+    /// Which of several models of the file to take, by a part of the names before it, such as <c>ema</c>; null where there is one only.
+    /// </param>
     /// <exception cref="CheckpointFormatException">
-    /// It is of no known format, holds several models and no choice is given, a tensor is missing beside others of its layer, or there are tensors
-    /// in the model that belong to nothing.
+    /// It is of no known format, holds several models and no choice is given, a tensor is missing beside others of its layer, or there are
+    /// tensors in the model that belong to nothing.
     /// </exception>
     internal static CanonicalArchive Open(ITensorArchive file, string? weights = null) => Open(file, weights, StateDictFormats.All);
 
@@ -154,7 +158,8 @@ internal sealed class CanonicalArchive : ITensorArchive
     ];
 
     /// <summary>
-    /// Whether a tensor beside the model is named as one that the model lacks: not taken for another's, since a model without it may be another model.
+    /// Whether a tensor beside the model is named as one that the model lacks: not taken for another's, since a model without it may be
+    /// another model.
     /// </summary>
     private bool IsMisplaced(string name, HashSet<string> missing)
     {

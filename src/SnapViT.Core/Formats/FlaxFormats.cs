@@ -2,7 +2,10 @@ using static SnapViT.Core.Formats.KeyRule;
 
 namespace SnapViT.Core.Formats;
 
-/// <summary>Names of Google's own files (AugReg and the first Vision Transformers, <c>.npz</c>): Flax keeps kernels with the outputs last and heads apart.</summary>
+/// <summary>
+/// Names of Google's own files (AugReg and the first Vision Transformers, <c>.npz</c>): Flax keeps kernels with the outputs last and heads
+/// apart.
+/// </summary>
 internal static class FlaxFormats
 {
     private const string Canonical = "blocks.*.";

@@ -1,12 +1,14 @@
 namespace SnapViT.Core.Formats;
 
 /// <summary>
-/// DINOv3's mask of the qkv bias, which says that keys have none: 1 for queries and values, 0 for keys. Elements are selected, never multiplied:
-/// some files hold NaN in the bias of the keys, or in a mask that was never filled in.
+/// DINOv3's mask of the qkv bias, which says that keys have none: 1 for queries and values, 0 for keys. Elements are selected, never
+/// multiplied: some files hold NaN in the bias of the keys, or in a mask that was never filled in.
 /// </summary>
 internal static class KeyMask
 {
-    /// <summary>Clears what the mask does not let through; an element that is NaN in the mask is one of its place: keys are cleared, others kept.</summary>
+    /// <summary>
+    /// Clears what the mask does not let through; an element that is NaN in the mask is one of its place: keys are cleared, others kept.
+    /// </summary>
     /// <param name="mask">One number per element.</param>
     /// <param name="bias">The bias, queries, keys, values.</param>
     /// <param name="elementSize">Bytes per element.</param>

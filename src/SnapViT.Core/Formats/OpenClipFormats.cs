@@ -8,7 +8,10 @@ internal static class OpenClipFormats
     private const string Block = "transformer.resblocks.*.";
     private const string Canonical = "blocks.*.";
 
-    /// <summary>A timm model inside open_clip (SigLIP). The reference's own files have its blocks and patch embedding a second time, beside the trunk.</summary>
+    /// <summary>
+    /// A timm model inside open_clip (SigLIP). The reference's own files have its blocks and patch embedding a second time, beside the
+    /// trunk.
+    /// </summary>
     public static StateDictFormat Trunk { get; } = new()
     {
         Name = "open_clip-trunk",

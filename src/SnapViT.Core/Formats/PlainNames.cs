@@ -5,8 +5,8 @@ using SnapViT.Core.Checkpoints;
 namespace SnapViT.Core.Formats;
 
 /// <summary>
-/// A checkpoint under the names that its tensors have without what training wraps around modules (torch.compile, FSDP, activation checkpointing), and
-/// without the chunks in which DINOv2 trains its blocks: <c>blocks.0.7.norm1</c> is <c>blocks.7.norm1</c>.
+/// A checkpoint under the names that its tensors have without what training wraps around modules (torch.compile, FSDP, activation
+/// checkpointing), and without the chunks in which DINOv2 trains its blocks: <c>blocks.0.7.norm1</c> is <c>blocks.7.norm1</c>.
 /// </summary>
 internal sealed partial class PlainNames : ITensorArchive
 {

@@ -20,16 +20,22 @@ internal sealed record StateDictFormat
     /// <summary>Number of dimensions of the marker; null where it does not matter.</summary>
     public int? MarkerRank { get; init; }
 
-    /// <summary>Whether the first MLP layer holds gate and value in one tensor, so that it has twice as many rows as the second layer has inputs.</summary>
+    /// <summary>
+    /// Whether the first MLP layer holds gate and value in one tensor, so that it has twice as many rows as the second layer has inputs.
+    /// </summary>
     public bool HasPackedGate { get; init; }
 
-    /// <summary>Prefixes before the names of the model; the first one is written, the last one where a classifier stands beside the model.</summary>
+    /// <summary>
+    /// Prefixes before the names of the model; the first one is written, the last one where a classifier stands beside the model.
+    /// </summary>
     public IReadOnlyList<string> Prefixes { get; init; } = [""];
 
     /// <summary>Further prefixes that files have and that are never written.</summary>
     public IReadOnlyList<string> FurtherPrefixes { get; init; } = [];
 
-    /// <summary>The table. Where two rows give the same canonical tensor, the first whose names are in the file is read, and the first is written.</summary>
+    /// <summary>
+    /// The table. Where two rows give the same canonical tensor, the first whose names are in the file is read, and the first is written.
+    /// </summary>
     public required IReadOnlyList<KeyRule> Rules { get; init; }
 
     /// <summary>What a file may hold beside the backbone: names without prefix, <c>*</c> stands for anything.</summary>

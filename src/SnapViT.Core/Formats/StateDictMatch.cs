@@ -28,8 +28,8 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
     public string FullName(string name) => name.StartsWith('/') ? Wrapper + name[1..] : Root + name;
 
     /// <summary>
-    /// Whether a tensor that no row reads may be there: everything beside the model's subtree may; in it, what the format lists; where the model
-    /// stands in nothing, also what training leaves, and other whole models.
+    /// Whether a tensor that no row reads may be there: everything beside the model's subtree may; in it, what the format lists; where the
+    /// model stands in nothing, also what training leaves, and other whole models.
     /// </summary>
     /// <param name="name">The tensor.</param>
     /// <param name="others">Other whole models of the file.</param>
@@ -48,10 +48,14 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
 
     /// <summary>Finds the model of a file by the names of its tensors.</summary>
     /// <param name="file">The file, under plain names.</param>
-    /// <param name="weights">Which of several models to take: a part of the names before it, such as <c>ema</c>; null where there is one only.</param>
+    /// <param name="weights">
+    /// Which of several models to take: a part of the names before it, such as <c>ema</c>; null where there is one only.
+    /// </param>
     /// <param name="formats">The formats that are looked for; null for all.</param>
     /// <returns>The model, and other whole models of the file.</returns>
-    /// <exception cref="CheckpointFormatException">There is no model, or more than one and no choice, or no model of that choice.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// There is no model, or more than one and no choice, or no model of that choice.
+    /// </exception>
     public static (StateDictMatch Match, IReadOnlyList<StateDictMatch> Others) Find(
         PlainNames file, string? weights, IReadOnlyList<StateDictFormat>? formats = null)
     {
@@ -67,7 +71,9 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
             : throw new CheckpointFormatException(file.Path, whole.Length == 0 ? NoModel(file) : Doubt(whole, chosen, weights));
     }
 
-    /// <summary>Subtrees that hold a whole model, one for each beginning of the names, in the format with the most particular signs.</summary>
+    /// <summary>
+    /// Subtrees that hold a whole model, one for each beginning of the names, in the format with the most particular signs.
+    /// </summary>
     private static StateDictMatch[] WholeModels(PlainNames file, IReadOnlyList<StateDictFormat> formats)
     {
         OrderedDictionary<string, StateDictMatch> byRoot = [];
@@ -143,11 +149,16 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
         && first.Shape.Count == 2 && second.Shape.Count == 2
         && second.Shape[1] > 0 && first.Shape[0] == 2 * second.Shape[1];
 
-    /// <summary>Whether another model is what this format lists beside its own, as the reference's SigLIP files have their blocks twice.</summary>
+    /// <summary>
+    /// Whether another model is what this format lists beside its own, as the reference's SigLIP files have their blocks twice.
+    /// </summary>
     private bool Lists(StateDictMatch other) => other.Root == Wrapper
         && StateDictFormat.Unused.Any(pattern => Fits(pattern, "/" + other.StateDictFormat.Marker));
 
-    /// <summary>Whether a part of the names before the model is the one asked for, or has it as one of its words: <c>ema</c> of <c>state_dict_ema</c>.</summary>
+    /// <summary>
+    /// Whether a part of the names before the model is the one asked for, or has it as one of its words: <c>ema</c> of
+    /// <c>state_dict_ema</c>.
+    /// </summary>
     private bool IsCalled(string asked, bool wholeWords)
     {
         string wanted = asked.Trim('.', '/');

@@ -12,7 +12,8 @@ internal static class TimmFormats
     public const string PreLogitsRemark = "a classifier that is left out, since it reads a hidden layer of its own (pre_logits), which is no part of the backbone";
 
     /// <summary>
-    /// Heads and decoders of pre-training in the model itself: MoCo-v3's projection (<c>head.0</c> and so on), MAE's decoder. A classifier is <c>head.weight</c>.
+    /// Heads and decoders of pre-training in the model itself: MoCo-v3's projection (<c>head.0</c> and so on), MAE's decoder. A classifier
+    /// is <c>head.weight</c>.
     /// </summary>
     private static readonly string[] Training =
     [
@@ -21,8 +22,9 @@ internal static class TimmFormats
     ];
 
     /// <summary>
-    /// Other spellings: DeiT-III's own files (<c>gamma_1</c>), the norm after pooling (<c>fc_norm</c>: MAE fine-tuned, timm with average pooling), blocks
-    /// built on <c>nn.MultiheadAttention</c> and <c>nn.Sequential</c>, and the reference's pruned models, which wrap their classifiers.
+    /// Other spellings: DeiT-III's own files (<c>gamma_1</c>), the norm after pooling (<c>fc_norm</c>: MAE fine-tuned, timm with average
+    /// pooling), blocks built on <c>nn.MultiheadAttention</c> and <c>nn.Sequential</c>, and the reference's pruned models, which wrap their
+    /// classifiers.
     /// </summary>
     private static readonly KeyRule[] Spellings =
     [
@@ -60,7 +62,9 @@ internal static class TimmFormats
         Source = Source,
     };
 
-    /// <summary>timm's DINOv3, built on its Eva model. The released ones have no qkv bias; those named <c>qkvb</c> keep queries' and values'.</summary>
+    /// <summary>
+    /// timm's DINOv3, built on its Eva model. The released ones have no qkv bias; those named <c>qkvb</c> keep queries' and values'.
+    /// </summary>
     internal static StateDictFormat Eva { get; } = new()
     {
         Name = "timm-eva",

@@ -50,7 +50,10 @@ internal static class TransformersFormats
         Source = "transformers: models/deit/modeling_deit.py, configuration_deit.py",
     };
 
-    /// <summary>With and without registers; SwiGLU packs gate and value. Its classifier reads class token and patches, so it is none of the backbone's.</summary>
+    /// <summary>
+    /// With and without registers; SwiGLU packs gate and value. Its classifier reads class token and patches, so it is none of the
+    /// backbone's.
+    /// </summary>
     internal static StateDictFormat DinoV2 { get; } = new()
     {
         Name = "transformers-dinov2",

@@ -68,8 +68,8 @@ public abstract record Budget
     public static Budget AbsoluteLatency(TimeSpan latency) => new Most(CostUnit.Nanoseconds, checked(latency.Ticks * TimeSpan.NanosecondsPerTick));
 
     /// <summary>
-    /// Reads a budget of any kind: a share of FLOPs such as <c>0.6</c>, FLOPs such as <c>4.3G</c>, two ratios such as <c>0.45:0.3</c>; other
-    /// kinds by their names, such as <c>params=22M</c>, <c>size=40MB</c> or <c>latency=12ms</c>.
+    /// Reads a budget of any kind: a share of FLOPs such as <c>0.6</c>, FLOPs such as <c>4.3G</c>, two ratios such as <c>0.45:0.3</c>;
+    /// other kinds by their names, such as <c>params=22M</c>, <c>size=40MB</c> or <c>latency=12ms</c>.
     /// </summary>
     /// <exception cref="BudgetException">The text is none of these.</exception>
     public static Budget Parse(string text) => BudgetText.Any(text);
@@ -83,7 +83,8 @@ public abstract record Budget
     public static Budget ParseParameters(string text) => BudgetText.Parameters(text);
 
     /// <summary>
-    /// Reads a size of the file: a share kept such as <c>0.5</c>, or bytes with a suffix B, KB, MB, GB (powers of 1000), KiB, MiB or GiB (of 1024).
+    /// Reads a size of the file: a share kept such as <c>0.5</c>, or bytes with a suffix B, KB, MB, GB (powers of 1000), KiB, MiB or GiB
+    /// (of 1024).
     /// </summary>
     /// <exception cref="BudgetException">The text is neither.</exception>
     public static Budget ParseFileSize(string text) => BudgetText.FileSize(text);

@@ -8,8 +8,8 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Core.Planning;
 
 /// <summary>
-/// What a forward pass takes on one machine, as a sum: a fixed time, and of every block one time for each axis. The blocks of a model have one shape,
-/// so that one curve of an axis serves them all.
+/// What a forward pass takes on one machine, as a sum: a fixed time, and of every block one time for each axis. The blocks of a model have
+/// one shape, so that one curve of an axis serves them all.
 /// </summary>
 public sealed record LatencyTable
 {
@@ -80,7 +80,9 @@ internal sealed class LatencyCurve
 
     /// <summary>Takes points that already never fall.</summary>
     /// <param name="points">Widths from 0 on, each larger than the one before, with nanoseconds of 0 or more.</param>
-    /// <exception cref="ArgumentException">No point at width 0, widths out of order, or a time that is negative, not finite or falls.</exception>
+    /// <exception cref="ArgumentException">
+    /// No point at width 0, widths out of order, or a time that is negative, not finite or falls.
+    /// </exception>
     public LatencyCurve(IEnumerable<(int Width, double Nanoseconds)> points)
     {
         _points = [.. points];
@@ -99,8 +101,8 @@ internal sealed class LatencyCurve
     public int Largest => _points[^1].Width;
 
     /// <summary>
-    /// The curve nearest to measured times, by least squares, that never falls: noise, and kernels that are slower at an odd width than at a
-    /// larger even one, would otherwise make a smaller model seem dearer.
+    /// The curve nearest to measured times, by least squares, that never falls: noise, and kernels that are slower at an odd width than at
+    /// a larger even one, would otherwise make a smaller model seem dearer.
     /// </summary>
     /// <param name="points">Growing widths from 0 on with nanoseconds; negative ones count as 0.</param>
     public static LatencyCurve Fit(IEnumerable<(int Width, double Nanoseconds)> points)

@@ -18,7 +18,9 @@ internal abstract class PlanCost(string name, ViTArchitecture architecture)
     /// <summary>Cost of the whole model after the first so many steps of an order.</summary>
     public virtual long After(RemovalOrder order, int steps) => Of(order.Less(_full, steps));
 
-    /// <summary>What a block of the whole model saves by going from so many units of an axis to one less, in any scale that the axes share.</summary>
+    /// <summary>
+    /// What a block of the whole model saves by going from so many units of an axis to one less, in any scale that the axes share.
+    /// </summary>
     public virtual double Saved(int block, Axis axis, int width) => Of(_full.With(block, axis, width)) - Of(_full.With(block, axis, width - 1));
 
     /// <summary>A figure as messages give it.</summary>
@@ -29,8 +31,8 @@ internal abstract class PlanCost(string name, ViTArchitecture architecture)
 }
 
 /// <summary>
-/// FLOPs or parameters. Units of an additive axis cost the same whatever else is kept, so that counts do for an order of such axes; any other order is
-/// priced by whole widths.
+/// FLOPs or parameters. Units of an additive axis cost the same whatever else is kept, so that counts do for an order of such axes; any
+/// other order is priced by whole widths.
 /// </summary>
 internal sealed class CountedCost(string name, ViTArchitecture architecture, Func<SubnetWidths, long> of, Func<Axis, long> perUnit) : PlanCost(name, architecture)
 {
@@ -58,7 +60,9 @@ internal sealed class CountedCost(string name, ViTArchitecture architecture, Fun
     public override double Saved(int block, Axis axis, int width) => AxisTable.Of(axis).IsAdditive ? _perUnit.Get(axis) : base.Saved(block, axis, width);
 }
 
-/// <summary>Bytes of a file. Units are weighed by their parameters: what their numbers take in the header is less than one of them.</summary>
+/// <summary>
+/// Bytes of a file. Units are weighed by their parameters: what their numbers take in the header is less than one of them.
+/// </summary>
 internal sealed class FileCost(ViTArchitecture architecture, Func<SubnetWidths, long> bytes, PlanCost parameters) : PlanCost("size", architecture)
 {
     private const double Megabyte = 1e6;

@@ -14,8 +14,8 @@ public sealed record PlanOptions
     public Allocation Allocation { get; init; }
 
     /// <summary>
-    /// Kept neurons of a block are a multiple of this, or all there are; 1 or more. Heads narrower than this go in groups whose joint width is a
-    /// multiple of it; wider ones go one by one.
+    /// Kept neurons of a block are a multiple of this, or all there are; 1 or more. Heads narrower than this go in groups whose joint width
+    /// is a multiple of it; wider ones go one by one.
     /// </summary>
     public int Align { get; init; } = 1;
 
@@ -41,14 +41,19 @@ public sealed record PlanOptions
     }
 }
 
-/// <summary>How a budget in one figure is divided between the axes. Ratios say it themselves, so that none of these matters to them.</summary>
+/// <summary>
+/// How a budget in one figure is divided between the axes. Ratios say it themselves, so that none of these matters to them.
+/// </summary>
 public enum Allocation
 {
-    /// <summary>A pool for each axis, merged along the paper's line of ratio pairs: heads follow 15 points behind neurons whatever their scores.</summary>
+    /// <summary>
+    /// A pool for each axis, merged along the paper's line of ratio pairs: heads follow 15 points behind neurons whatever their scores.
+    /// </summary>
     Pools,
 
     /// <summary>
-    /// One order of all by score per unit of the budget's cost. For scores that are losses (criterion <c>curvature</c>), which compare between axes.
+    /// One order of all by score per unit of the budget's cost. For scores that are losses (criterion <c>curvature</c>), which compare
+    /// between axes.
     /// </summary>
     Joint,
 

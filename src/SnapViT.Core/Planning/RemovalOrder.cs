@@ -50,7 +50,9 @@ internal sealed class RemovalOrder
         return new SubnetWidths(kept.Select(block => new BlockWidths(block)));
     }
 
-    /// <summary>The fewest steps after which something holds that then holds for good; <see cref="Length"/> + 1 where it never does.</summary>
+    /// <summary>
+    /// The fewest steps after which something holds that then holds for good; <see cref="Length"/> + 1 where it never does.
+    /// </summary>
     public int Fewest(Func<int, bool> holds)
     {
         int low = 0, high = _steps.Length + 1;
@@ -77,8 +79,8 @@ internal sealed class RemovalOrder
 
 /// <summary>
 /// A removal order in steps after which the widths are multiples of an alignment: as many of a block's units as lead from one such width
-/// to the next go together, where the one in the middle of them went. The unpruned width is left as it is, whether a multiple or not, and no step
-/// goes below a floor.
+/// to the next go together, where the one in the middle of them went. The unpruned width is left as it is, whether a multiple or not, and
+/// no step goes below a floor.
 /// </summary>
 internal static class AlignedOrder
 {
@@ -101,7 +103,9 @@ internal static class AlignedOrder
         return steps.OrderBy(step => step.Place).Select(step => step.Step);
     }
 
-    /// <summary>Units that make up a step: as many as are together a multiple of the alignment wide. One, where a unit is at least as wide as it.</summary>
+    /// <summary>
+    /// Units that make up a step: as many as are together a multiple of the alignment wide. One, where a unit is at least as wide as it.
+    /// </summary>
     public static int Multiple(ViTArchitecture architecture, int align, Axis axis)
     {
         int channels = AxisTable.Of(axis).Channels(architecture);
@@ -119,8 +123,8 @@ internal static class AlignedOrder
 }
 
 /// <summary>
-/// A pool per axis, as in the paper, each ranked over all blocks: the lowest score first, equal scores from the last block and index on, so that what
-/// a block keeps is always a prefix of its importance order; the floors of every block never enter.
+/// A pool per axis, as in the paper, each ranked over all blocks: the lowest score first, equal scores from the last block and index on, so
+/// that what a block keeps is always a prefix of its importance order; the floors of every block never enter.
 /// </summary>
 internal sealed class RemovalPools
 {
@@ -180,9 +184,9 @@ internal sealed class RemovalPools
 }
 
 /// <summary>
-/// All axes in one order by score per unit of cost. Within a block units still go from the least important on: where a later one saves more per score
-/// than an earlier one, the two go together at their joint rate (pool adjacent violators), which is the best that an order of prefixes can do. Equal
-/// rates go as the paper's pools do.
+/// All axes in one order by score per unit of cost. Within a block units still go from the least important on: where a later one saves more
+/// per score than an earlier one, the two go together at their joint rate (pool adjacent violators), which is the best that an order of
+/// prefixes can do. Equal rates go as the paper's pools do.
 /// </summary>
 internal static class JointOrder
 {
@@ -216,8 +220,8 @@ internal static class JointOrder
     }
 
     /// <summary>
-    /// The factors of <see cref="Allocation.JointBalanced"/>: they give every axis the mean score per unit of cost of the first, of the neurons. 1 where an
-    /// axis has no score or no cost. The cost of an axis is that of the first block.
+    /// The factors of <see cref="Allocation.JointBalanced"/>: they give every axis the mean score per unit of cost of the first, of the
+    /// neurons. 1 where an axis has no score or no cost. The cost of an axis is that of the first block.
     /// </summary>
     /// <param name="scores">Scores of all units.</param>
     /// <param name="cost">What units save.</param>

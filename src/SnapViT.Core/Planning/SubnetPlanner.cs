@@ -7,8 +7,8 @@ using SnapViT.Core.Scores;
 namespace SnapViT.Core.Planning;
 
 /// <summary>
-/// Turns budgets into plans. Ranks once for every way to divide a budget; every budget from then on is a search in that ranking, and tighter
-/// budgets of one kind under the same options give nested plans.
+/// Turns budgets into plans. Ranks once for every way to divide a budget; every budget from then on is a search in that ranking, and
+/// tighter budgets of one kind under the same options give nested plans.
 /// </summary>
 public sealed class SubnetPlanner
 {
@@ -61,8 +61,12 @@ public sealed class SubnetPlanner
     /// <c>floor(L n r)</c> units less of an axis with n a block: exactly so many, with alignment at least so many and no step more.
     /// </summary>
     /// <param name="budget">What it may cost.</param>
-    /// <param name="options">How the budget is divided and rounded, and what latency and files are measured by; null for the defaults.</param>
-    /// <exception cref="BudgetException">The floors make it impossible, with the smallest possible figure; or a latency is asked for without a table.</exception>
+    /// <param name="options">
+    /// How the budget is divided and rounded, and what latency and files are measured by; null for the defaults.
+    /// </param>
+    /// <exception cref="BudgetException">
+    /// The floors make it impossible, with the smallest possible figure; or a latency is asked for without a table.
+    /// </exception>
     /// <exception cref="Errors.SnapViTException">An option is out of range.</exception>
     /// <exception cref="SnapViTException">The latency table is of another architecture.</exception>
     public SubnetPlan Plan(Budget budget, PlanOptions? options = null)

@@ -38,8 +38,8 @@ public sealed record ElasticScores(
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
 
     /// <summary>
-    /// Whether scores of different axes compare as they are: those that are losses do (criterion <c>curvature</c>), all others are on a scale of their
-    /// own for each axis.
+    /// Whether scores of different axes compare as they are: those that are losses do (criterion <c>curvature</c>), all others are on a
+    /// scale of their own for each axis.
     /// </summary>
     public bool AxesCompare => Provenance.GetValueOrDefault(Criterion) == "curvature";
 
@@ -70,7 +70,9 @@ public sealed record ElasticScores(
         SafetensorsWriter.Write(path, tensors, metadata);
     }
 
-    /// <summary>Reads a file back, or one of the reference (<see cref="ReferenceScores"/>), whose scores have their factors in them.</summary>
+    /// <summary>
+    /// Reads a file back, or one of the reference (<see cref="ReferenceScores"/>), whose scores have their factors in them.
+    /// </summary>
     /// <exception cref="CheckpointFormatException">It is damaged, or no scores file.</exception>
     public static ElasticScores Load(string path) => CheckpointArchive.IsTorch(path) ? ReferenceScores.Load(path).ToElastic() : LoadOwn(path);
 

@@ -4,7 +4,8 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Core.Scores;
 
 /// <summary>
-/// One score per unit of every ranked axis, such as a neuron or a head: the larger, the more it matters. Double throughout, since scores reach down to 1e-45.
+/// One score per unit of every ranked axis, such as a neuron or a head: the larger, the more it matters. Double throughout, since scores
+/// reach down to 1e-45.
 /// </summary>
 public sealed class ImportanceScores
 {
@@ -83,8 +84,8 @@ public sealed class ImportanceScores
     }
 
     /// <summary>
-    /// Every block's scores divided by the block's mean, every axis for itself, so that no block ranks low for the unit of its scores (Pham, 2026). A
-    /// block of zeros stays one.
+    /// Every block's scores divided by the block's mean, every axis for itself, so that no block ranks low for the unit of its scores
+    /// (Pham, 2026). A block of zeros stays one.
     /// </summary>
     public ImportanceScores DividedByBlockMean() => Map((_, _, row) => DividedByMean(row));
 
@@ -130,7 +131,8 @@ public sealed class ImportanceScores
 }
 
 /// <summary>
-/// The units of every axis and block from the most to the least important; equal scores in the order of their indices. Every sub-network is a prefix of it.
+/// The units of every axis and block from the most to the least important; equal scores in the order of their indices. Every sub-network is
+/// a prefix of it.
 /// </summary>
 internal sealed class ImportanceOrder
 {
@@ -158,14 +160,14 @@ internal sealed class ImportanceOrder
 }
 
 /// <summary>
-/// One ranking of an axis from two: units removed first by scores that suit small cuts, the rest by scores that suit large ones. Every sub-network is
-/// still a prefix of one order.
+/// One ranking of an axis from two: units removed first by scores that suit small cuts, the rest by scores that suit large ones. Every
+/// sub-network is still a prefix of one order.
 /// </summary>
 internal static class MergedRanking
 {
     /// <summary>
-    /// The units of one axis in the merged order with the scores of <paramref name="deep"/>: the n-th to go has its n-th smallest, so that scores keep
-    /// their unit and axes compare as before. Other axes are those of <paramref name="deep"/>.
+    /// The units of one axis in the merged order with the scores of <paramref name="deep"/>: the n-th to go has its n-th smallest, so that
+    /// scores keep their unit and axes compare as before. Other axes are those of <paramref name="deep"/>.
     /// </summary>
     /// <param name="axis">The axis.</param>
     /// <param name="deep">Scores for large cuts.</param>

@@ -6,8 +6,8 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Core.Scores;
 
 /// <summary>
-/// A score file of the reference (<c>importance-scores.pt</c>): the final ranking <c>P = s |c|</c> in float32, floors, the model's name and sizes,
-/// and what the run was. Read and written with the reference's keys and types.
+/// A score file of the reference (<c>importance-scores.pt</c>): the final ranking <c>P = s |c|</c> in float32, floors, the model's name and
+/// sizes, and what the run was. Read and written with the reference's keys and types.
 /// </summary>
 internal sealed record ReferenceScores
 {

@@ -3,8 +3,8 @@ using SnapViT.Core.Architecture;
 namespace SnapViT.Core.Scores;
 
 /// <summary>
-/// The global factors c that weigh blocks and heads against each other: L for the MLPs, then L*A for the heads, block by block. Their absolute
-/// values are used (paper, section 3.2). Units of any other axis have the factor 1.
+/// The global factors c that weigh blocks and heads against each other: L for the MLPs, then L*A for the heads, block by block. Their
+/// absolute values are used (paper, section 3.2). Units of any other axis have the factor 1.
 /// </summary>
 public sealed class ScoreCoefficients
 {
@@ -14,7 +14,9 @@ public sealed class ScoreCoefficients
 
     /// <summary>Takes a copy of a vector of factors.</summary>
     /// <param name="vector">L + L*A factors; a sign is ignored.</param>
-    /// <param name="full">Widths of the unpruned model (<see cref="ViTArchitecture.FullWidths"/>, <see cref="ImportanceScores.Counts"/>).</param>
+    /// <param name="full">
+    /// Widths of the unpruned model (<see cref="ViTArchitecture.FullWidths"/>, <see cref="ImportanceScores.Counts"/>).
+    /// </param>
     /// <exception cref="ArgumentException">Another length, or a factor that is not finite.</exception>
     public ScoreCoefficients(ReadOnlySpan<double> vector, SubnetWidths full)
     {

@@ -7,7 +7,9 @@ namespace SnapViT.Core.Scores;
 /// <summary>Second moments of the inputs of one linear layer as they are stored.</summary>
 /// <param name="Mean">Mean of the inputs, [n].</param>
 /// <param name="Weight">Sum of the weights of all tokens, above 0.</param>
-/// <param name="Covariance">Copies the lower triangle of their covariance, row by row, [n (n + 1) / 2]: it may be too large to be held twice.</param>
+/// <param name="Covariance">
+/// Copies the lower triangle of their covariance, row by row, [n (n + 1) / 2]: it may be too large to be held twice.
+/// </param>
 internal sealed record StoredLayerMoments(double[] Mean, double Weight, FloatReader Covariance)
 {
     /// <summary>Elements of the lower triangle of the covariance of n inputs.</summary>
@@ -84,7 +86,9 @@ internal sealed class StoredMoments
 
     internal static bool IsKey(string metadataKey) => metadataKey == ImagesKey;
 
-    /// <summary>The moments of an open scores file, or null where it has none; their names and shapes are checked, their values when they are read.</summary>
+    /// <summary>
+    /// The moments of an open scores file, or null where it has none; their names and shapes are checked, their values when they are read.
+    /// </summary>
     internal static StoredMoments? Find(ITensorArchive archive, int depth)
     {
         if (!archive.Metadata.TryGetValue(ImagesKey, out string? images))

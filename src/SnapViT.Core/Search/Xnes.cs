@@ -1,8 +1,8 @@
 namespace SnapViT.Core.Search;
 
 /// <summary>
-/// Exponential natural evolution strategy (Glasmachers et al., "Exponential Natural Evolution Strategies", GECCO 2010), ask and tell, minimising.
-/// Samples <c>x = m + A s</c> with s standard normal; after lambda fitnesses m and A follow the natural gradient.
+/// Exponential natural evolution strategy (Glasmachers et al., "Exponential Natural Evolution Strategies", GECCO 2010), ask and tell,
+/// minimising. Samples <c>x = m + A s</c> with s standard normal; after lambda fitnesses m and A follow the natural gradient.
 /// </summary>
 /// <remarks>
 /// Deterministic: the same start, options, normals and fitnesses give the same state, so an interrupted search is continued by telling its

@@ -10,10 +10,12 @@ using static TorchSharp.torch;
 namespace SnapViT.Calibration;
 
 /// <summary>
-/// Second moments of the inputs of the two layers of every block whose inputs pruning removes: <c>proj</c> (heads) and <c>fc2</c>, or SwiGLU's
-/// <c>w3</c> (neurons). One pass of the unpruned model over calibration images; labels are not used.
+/// Second moments of the inputs of the two layers of every block whose inputs pruning removes: <c>proj</c> (heads) and <c>fc2</c>, or
+/// SwiGLU's <c>w3</c> (neurons). One pass of the unpruned model over calibration images; labels are not used.
 /// </summary>
-/// <remarks>In the order of the model, so that they serve any ranking. Inputs of <c>proj</c>: A*d, head by head; of <c>fc2</c>: H.</remarks>
+/// <remarks>
+/// In the order of the model, so that they serve any ranking. Inputs of <c>proj</c>: A*d, head by head; of <c>fc2</c>: H.
+/// </remarks>
 internal sealed class CalibrationMoments : IMomentSource, IRunningSums
 {
     private readonly PrefixWeights _weights;

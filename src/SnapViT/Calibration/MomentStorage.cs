@@ -7,7 +7,9 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Calibration;
 
-/// <summary>Second moments to and from the form in which a scores file keeps them: mean and lower triangle of the covariance, as they are fitted by.</summary>
+/// <summary>
+/// Second moments to and from the form in which a scores file keeps them: mean and lower triangle of the covariance, as they are fitted by.
+/// </summary>
 internal static class MomentStorage
 {
     /// <summary>The moments as they are stored.</summary>

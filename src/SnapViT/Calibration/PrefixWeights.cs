@@ -4,9 +4,9 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Calibration;
 
 /// <summary>
-/// Weight of a prefix token (class, distillation, register) against 1 of a patch token. The nearer a block is to the end, the more of what reaches a
-/// pooled class token passes through that token alone; behind the last block nothing else does. So where a correction is fitted the weight
-/// can rise geometrically over the last third of the blocks. Models that pool patches keep the first weight, and so do scores.
+/// Weight of a prefix token (class, distillation, register) against 1 of a patch token. The nearer a block is to the end, the more of what
+/// reaches a pooled class token passes through that token alone; behind the last block nothing else does. So where a correction is fitted
+/// the weight can rise geometrically over the last third of the blocks. Models that pool patches keep the first weight, and so do scores.
 /// </summary>
 /// <param name="First">Weight in scores, and in the fit of the first two thirds of the blocks; above 0.</param>
 /// <param name="Last">Weight in the fit of the last block, above 0; null for the first weight everywhere.</param>

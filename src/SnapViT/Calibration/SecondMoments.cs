@@ -128,7 +128,9 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
         _sum.Dispose();
     }
 
-    /// <summary>Adds <c>X^T X</c> of rows X [tokens, n]. It is symmetric: every strip is multiplied with the columns up to its own end only.</summary>
+    /// <summary>
+    /// Adds <c>X^T X</c> of rows X [tokens, n]. It is symmetric: every strip is multiplied with the columns up to its own end only.
+    /// </summary>
     private void AddProducts(Tensor rows)
     {
         EveryStrip((start, columns) =>
@@ -138,7 +140,9 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
         });
     }
 
-    /// <summary>Does something strip by strip, first row and number of rows, so that what it needs in between is small beside the whole square.</summary>
+    /// <summary>
+    /// Does something strip by strip, first row and number of rows, so that what it needs in between is small beside the whole square.
+    /// </summary>
     private void EveryStrip(Action<long, long> work)
     {
         for (long start = 0; start < Width; start += Strip)

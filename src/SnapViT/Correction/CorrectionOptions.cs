@@ -23,8 +23,8 @@ public sealed record CorrectionOptions
     public Damping Damping { get; init; } = new();
 
     /// <summary>
-    /// Precision in which factors are kept and every budget is solved, float32 or float64; default float32: half of the memory and time, and weights
-    /// within 1e-5 of their largest of those in float64. Moments are summed and factored in float64 whatever this says.
+    /// Precision in which factors are kept and every budget is solved, float32 or float64; default float32: half of the memory and time,
+    /// and weights within 1e-5 of their largest of those in float64. Moments are summed and factored in float64 whatever this says.
     /// </summary>
     public ScalarType Precision { get; init; } = ScalarType.Float32;
 

@@ -38,7 +38,9 @@ internal sealed class CrossMoments : IDisposable
         _weight += outputs.shape[0] * (double)weights.sum().item<float>();
     }
 
-    /// <summary>The affine layer that gives the outputs best, held near a given weight by a ridge: weight [D, k] and bias [D], float64.</summary>
+    /// <summary>
+    /// The affine layer that gives the outputs best, held near a given weight by a ridge: weight [D, k] and bias [D], float64.
+    /// </summary>
     /// <param name="near">Weight it is held near, float64 [D, k].</param>
     /// <param name="ridge">How strongly.</param>
     /// <exception cref="SnapViTException">The moments are singular and not damped, or not finite.</exception>

@@ -20,8 +20,9 @@ public enum DampingKind
 }
 
 /// <summary>
-/// What is added to the diagonal of second moments before they are factored: a ridge that holds the corrected weights near the original ones
-/// where the calibration images say little. Too few images for the inputs of a layer are no error for that reason, but need damping above 0.
+/// What is added to the diagonal of second moments before they are factored: a ridge that holds the corrected weights near the original
+/// ones where the calibration images say little. Too few images for the inputs of a layer are no error for that reason, but need damping
+/// above 0.
 /// </summary>
 /// <param name="Kind">What it is measured by; default the mean.</param>
 /// <param name="Share">How much of that, 0 or more; default 0.01, the reference's.</param>

@@ -27,7 +27,9 @@ internal sealed class ElasticCorrection : IDisposable
     private readonly ConcurrentDictionary<(int Block, BlockLinear Layer), Lazy<LayerCorrection>> _layers = new();
 
     /// <summary>Corrections for one ranking; nothing is computed yet.</summary>
-    /// <param name="original">The unpruned weights in float32 and model order; stay the caller's, the memory of the layers that are corrected is shared.</param>
+    /// <param name="original">
+    /// The unpruned weights in float32 and model order; stay the caller's, the memory of the layers that are corrected is shared.
+    /// </param>
     /// <param name="moments">Second moments of the unpruned model; stay the caller's, their memory is shared.</param>
     /// <param name="order">Importance order of every block's structures.</param>
     /// <param name="options">What is fitted.</param>
@@ -49,16 +51,20 @@ internal sealed class ElasticCorrection : IDisposable
     }
 
     /// <summary>
-    /// The corrected tensors of one sub-network by canonical name, weights in the precision of the options and biases in float64; a layer that lost
-    /// nothing is left out. The caller disposes them.
+    /// The corrected tensors of one sub-network by canonical name, weights in the precision of the options and biases in float64; a layer
+    /// that lost nothing is left out. The caller disposes them.
     /// </summary>
     /// <param name="widths">What every block keeps.</param>
     /// <param name="once">
-    /// Whether a factor that is not there yet is made for this call alone: the way for a single sub-network, which then takes the memory of one factor
-    /// instead of all.
+    /// Whether a factor that is not there yet is made for this call alone: the way for a single sub-network, which then takes the memory of
+    /// one factor instead of all.
     /// </param>
-    /// <param name="convert">What becomes of every tensor as soon as it is there; null for nothing. The tensor given is disposed here.</param>
-    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    /// <param name="convert">
+    /// What becomes of every tensor as soon as it is there; null for nothing. The tensor given is disposed here.
+    /// </param>
+    /// <exception cref="SnapViTException">
+    /// The moments of a layer are singular and not damped, or not finite; the message names the layer.
+    /// </exception>
     public IReadOnlyDictionary<string, Tensor> At(SubnetWidths widths, bool once = false, Func<ParameterSpec, Tensor, Tensor>? convert = null)
     {
         ArgumentNullException.ThrowIfNull(widths);
@@ -89,7 +95,9 @@ internal sealed class ElasticCorrection : IDisposable
 
     /// <summary>Factors every layer that is not factored yet.</summary>
     /// <param name="cancellation">Stops between two layers.</param>
-    /// <exception cref="SnapViTException">The moments of a layer are singular and not damped, or not finite; the message names the layer.</exception>
+    /// <exception cref="SnapViTException">
+    /// The moments of a layer are singular and not damped, or not finite; the message names the layer.
+    /// </exception>
     public void WarmUp(CancellationToken cancellation)
     {
         foreach (LinearLayer layer in _original)

@@ -12,8 +12,8 @@ namespace SnapViT.Correction;
 /// <c>W' = W R[:, :k] R[:k, :k]^-1</c> for every k: one factorisation, then one triangular solve per budget.
 /// </summary>
 /// <remarks>
-/// Equal to SparseGPT's column elimination (Frantar and Alistarh, 2023) of a suffix from the right, in closed form. The damping acts as a ridge
-/// toward the original weights. Immutable: solves may run on several threads.
+/// Equal to SparseGPT's column elimination (Frantar and Alistarh, 2023) of a suffix from the right, in closed form. The damping acts as a
+/// ridge toward the original weights. Immutable: solves may run on several threads.
 /// </remarks>
 internal sealed class LayerCorrection : IDisposable
 {
@@ -71,7 +71,9 @@ internal sealed class LayerCorrection : IDisposable
             mean?.DetachFromDisposeScope());
     }
 
-    /// <summary>Weight [D, k] in the precision of the options and bias [D] in float64 of the layer on its first k inputs; the caller disposes them.</summary>
+    /// <summary>
+    /// Weight [D, k] in the precision of the options and bias [D] in float64 of the layer on its first k inputs; the caller disposes them.
+    /// </summary>
     /// <param name="kept">Inputs kept, k, 0..n.</param>
     public (Tensor Weight, Tensor? Bias) At(long kept)
     {
@@ -102,7 +104,9 @@ internal sealed class LayerCorrection : IDisposable
         ? _constant?.clone()
         : _constant!.Minus(weight.to(ScalarType.Float64).mv(_mean.narrow(0, 0, kept)));
 
-    /// <summary>The reference gives an input that is always 0 a moment of 1, which is set here, and no weight: 0 for it, 1 for the others.</summary>
+    /// <summary>
+    /// The reference gives an input that is always 0 a moment of 1, which is set here, and no weight: 0 for it, 1 for the others.
+    /// </summary>
     private static Tensor AliveInputs(Tensor moments)
     {
         Tensor dead = moments.diagonal().eq(zeros([1], ScalarType.Float64, moments.device)).to(ScalarType.Float64);

@@ -9,8 +9,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Correction;
 
 /// <summary>
-/// Correction of one sub-network, block after block: every layer that lost inputs is fitted, with intercept, to what the unpruned network's layer
-/// gives, from the inputs that it has in the pruned network, errors of the blocks before it included.
+/// Correction of one sub-network, block after block: every layer that lost inputs is fitted, with intercept, to what the unpruned network's
+/// layer gives, from the inputs that it has in the pruned network, errors of the blocks before it included.
 /// </summary>
 internal sealed class SequentialCorrection
 {
@@ -30,8 +30,12 @@ internal sealed class SequentialCorrection
     }
 
     /// <summary>A corrected copy of a pruned model; the copy is the caller's.</summary>
-    /// <param name="pruned">A sub-network of the dense model on its device, best one that is affinely corrected already: layers are held near its weights.</param>
-    /// <param name="batches">Calibration images on any device, [B, 3, S, S] each, disposed here; their tokens are kept in memory twice: 8 N D bytes an image.</param>
+    /// <param name="pruned">
+    /// A sub-network of the dense model on its device, best one that is affinely corrected already: layers are held near its weights.
+    /// </param>
+    /// <param name="batches">
+    /// Calibration images on any device, [B, 3, S, S] each, disposed here; their tokens are kept in memory twice: 8 N D bytes an image.
+    /// </param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentException">There is no image.</exception>
     /// <exception cref="SnapViTException">Activations are not finite, or their moments are singular.</exception>

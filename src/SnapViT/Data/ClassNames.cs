@@ -29,7 +29,9 @@ internal static class ClassNames
     }
 }
 
-/// <summary>Which classes of a model the classes of a set are: by their names, by their numbers, or by their order where nothing speaks against it.</summary>
+/// <summary>
+/// Which classes of a model the classes of a set are: by their names, by their numbers, or by their order where nothing speaks against it.
+/// </summary>
 internal sealed class ClassMapping
 {
     private readonly IReadOnlyDictionary<int, int> _classes;

@@ -1,7 +1,8 @@
 namespace SnapViT.Data;
 
 /// <summary>
-/// How many bytes of decoded pixels exist at once: who wants more waits until others are done. One image may always be decoded, however large it is.
+/// How many bytes of decoded pixels exist at once: who wants more waits until others are done. One image may always be decoded, however
+/// large it is.
 /// </summary>
 /// <param name="most">The most bytes of all images together.</param>
 internal sealed class DecodedBytes(long most)

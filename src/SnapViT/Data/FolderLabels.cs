@@ -8,7 +8,9 @@ namespace SnapViT.Data;
 /// <param name="List">The list that the classes are lines of; null where their order is that of their sorted names.</param>
 internal sealed record FolderLabels(IReadOnlyList<int?> Labels, IReadOnlyList<string> Classes, LabelFile? List = null)
 {
-    /// <summary>The least and the greatest class number of the file that the classes are from; null where they are no numbers of a file.</summary>
+    /// <summary>
+    /// The least and the greatest class number of the file that the classes are from; null where they are no numbers of a file.
+    /// </summary>
     public (int Least, int Most)? NumberRange { get; private init; }
 
     /// <summary>The share of photos that a file of labels may lack.</summary>

@@ -3,8 +3,9 @@ using System.IO.Enumeration;
 namespace SnapViT.Data;
 
 /// <summary>
-/// Walks a folder and its sub-folders for photos. Every real file is found once, and a linked folder is followed once, after everything that is there
-/// without a link, so that loops end and names do not depend on links where they need not. What is no photo is counted by its kind.
+/// Walks a folder and its sub-folders for photos. Every real file is found once, and a linked folder is followed once, after everything
+/// that is there without a link, so that loops end and names do not depend on links where they need not. What is no photo is counted by its
+/// kind.
 /// </summary>
 internal sealed class FolderScan
 {

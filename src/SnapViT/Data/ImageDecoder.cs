@@ -3,8 +3,8 @@ using SkiaSharp;
 namespace SnapViT.Data;
 
 /// <summary>
-/// Decodes JPEG, PNG, WebP and BMP to the bytes that PIL's <c>Image.open(f).convert("RGB")</c> gives: no rotation by EXIF, no colour management,
-/// alpha dropped.
+/// Decodes JPEG, PNG, WebP and BMP to the bytes that PIL's <c>Image.open(f).convert("RGB")</c> gives: no rotation by EXIF, no colour
+/// management, alpha dropped.
 /// </summary>
 internal static class ImageDecoder
 {
@@ -23,8 +23,12 @@ internal static class ImageDecoder
     /// <summary>Decodes one image from a stream, which stays the caller's.</summary>
     /// <param name="stream">The encoded image, from the stream's position to its end.</param>
     /// <param name="name">The image's name in messages.</param>
-    /// <param name="reserve">Told how many bytes the pixels take before they are taken; may wait until they may be. Null for nobody.</param>
-    /// <exception cref="ImageException">It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.</exception>
+    /// <param name="reserve">
+    /// Told how many bytes the pixels take before they are taken; may wait until they may be. Null for nobody.
+    /// </param>
+    /// <exception cref="ImageException">
+    /// It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.
+    /// </exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     internal static RgbImage Decode(Stream stream, string name, Action<long>? reserve = null)
     {
@@ -40,8 +44,12 @@ internal static class ImageDecoder
     /// <summary>Decodes one image from bytes.</summary>
     /// <param name="bytes">The encoded image.</param>
     /// <param name="name">The image's name in messages.</param>
-    /// <param name="reserve">Told how many bytes the pixels take before they are taken; may wait until they may be. Null for nobody.</param>
-    /// <exception cref="ImageException">It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.</exception>
+    /// <param name="reserve">
+    /// Told how many bytes the pixels take before they are taken; may wait until they may be. Null for nobody.
+    /// </param>
+    /// <exception cref="ImageException">
+    /// It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.
+    /// </exception>
     internal static RgbImage Decode(ReadOnlySpan<byte> bytes, string name, Action<long>? reserve = null)
     {
         using SKData data = SKData.CreateCopy(bytes);

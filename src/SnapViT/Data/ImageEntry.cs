@@ -21,8 +21,8 @@ public sealed class ImageException : SnapViTException
 public sealed record SkippedImage(string Name, string Reason);
 
 /// <summary>
-/// One encoded image of a set (JPEG, PNG, WebP or BMP): a name and something that opens, such as a file, a block of bytes, an entry of an archive
-/// or a row of a table. Nothing is read before <see cref="Open"/>.
+/// One encoded image of a set (JPEG, PNG, WebP or BMP): a name and something that opens, such as a file, a block of bytes, an entry of an
+/// archive or a row of a table. Nothing is read before <see cref="Open"/>.
 /// </summary>
 public sealed class ImageEntry
 {
@@ -35,7 +35,10 @@ public sealed class ImageEntry
         (Name, Location, Label, _open, _length) = (name, location, label, open, length);
     }
 
-    /// <summary>Identity of the image in seeds, hashes and messages; unique within its set. Of a folder's image: the path below the folder, with forward slashes.</summary>
+    /// <summary>
+    /// Identity of the image in seeds, hashes and messages; unique within its set. Of a folder's image: the path below the folder, with
+    /// forward slashes.
+    /// </summary>
     public string Name { get; }
 
     /// <summary>Where the image is, for messages: the full path of a file, else what the source says.</summary>
@@ -71,9 +74,9 @@ public sealed class ImageEntry
     /// <param name="name">The image's name.</param>
     /// <param name="length">Bytes of the encoded image.</param>
     /// <param name="open">
-    /// Opens the image: a stream of its own at each call, which the caller disposes. Called on background threads, several at once. What it throws as
-    /// <see cref="IOException"/>, <see cref="InvalidDataException"/>, <see cref="UnauthorizedAccessException"/> or <see cref="ImageException"/> leaves the
-    /// image out; anything else ends the reading.
+    /// Opens the image: a stream of its own at each call, which the caller disposes. Called on background threads, several at once. What it
+    /// throws as <see cref="IOException"/>, <see cref="InvalidDataException"/>, <see cref="UnauthorizedAccessException"/> or
+    /// <see cref="ImageException"/> leaves the image out; anything else ends the reading.
     /// </param>
     /// <param name="label">Class index, 0 or more; null where it is not known.</param>
     /// <param name="location">Where the image is, for messages; null for its name.</param>

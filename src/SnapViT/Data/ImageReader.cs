@@ -74,7 +74,9 @@ internal sealed class ImageConsumer
     /// <param name="preparation">How they are prepared.</param>
     /// <param name="batchSize">Images per batch, at least 1; the last batch may be smaller.</param>
     /// <param name="device">Where the batches are wanted; null for the CPU.</param>
-    /// <param name="take">Takes a batch, which is disposed afterwards; null where batches are asked for by <see cref="ImageReader.Batches"/>.</param>
+    /// <param name="take">
+    /// Takes a batch, which is disposed afterwards; null where batches are asked for by <see cref="ImageReader.Batches"/>.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The size is not positive.</exception>
     /// <exception cref="SnapViTException">A batch would take 2 GB or more.</exception>
     public ImageConsumer(ImageSet images, ImagePreparation preparation, int batchSize, Device? device = null, Action<ImageBatch>? take = null)
@@ -106,16 +108,20 @@ internal sealed class ImageConsumer
     /// <summary>Takes a batch; null where batches are asked for.</summary>
     public Action<ImageBatch>? Take { get; }
 
-    /// <summary>Whether it keeps the images in memory, so that a pass which goes on in another process has to give it all of them again.</summary>
+    /// <summary>
+    /// Whether it keeps the images in memory, so that a pass which goes on in another process has to give it all of them again.
+    /// </summary>
     public bool KeepsImages { get; init; }
 }
 
 /// <summary>
-/// Reads images once for any number of consumers: every image is opened and decoded once, prepared once for each preparation that is wanted of it, and
-/// handed over in batches. Decoding runs ahead on background threads, by at most two batches of every consumer; memory does not grow with the number
-/// of images. An image that cannot be read is left out, and its place in a batch is taken by the next one.
+/// Reads images once for any number of consumers: every image is opened and decoded once, prepared once for each preparation that is wanted
+/// of it, and handed over in batches. Decoding runs ahead on background threads, by at most two batches of every consumer; memory does not
+/// grow with the number of images. An image that cannot be read is left out, and its place in a batch is taken by the next one.
 /// </summary>
-/// <remarks>The background threads make plain arrays; tensors are made on the consumers' thread, since dispose scopes belong to threads.</remarks>
+/// <remarks>
+/// The background threads make plain arrays; tensors are made on the consumers' thread, since dispose scopes belong to threads.
+/// </remarks>
 internal sealed class ImageReader
 {
     private const int BatchesAhead = 2;
@@ -152,7 +158,9 @@ internal sealed class ImageReader
     /// <summary>The share of a consumer's images that may be unreadable before reading is refused; 0..1, default 0.1.</summary>
     public double MaxSkippedShare { get; init; } = 0.1;
 
-    /// <summary>Told how many images of how many are done, after every image that completes a batch and after the last; null for nobody.</summary>
+    /// <summary>
+    /// Told how many images of how many are done, after every image that completes a batch and after the last; null for nobody.
+    /// </summary>
     public Action<int, int>? Progress { get; set; }
 
     /// <summary>Images that the last pass left out, in order.</summary>
@@ -162,8 +170,8 @@ internal sealed class ImageReader
     public int Count => _entries.Length;
 
     /// <summary>
-    /// For each consumer the place in the pass of the first image that it has not got in a complete batch yet. True between two batches, as when
-    /// <see cref="Progress"/> is told or the pass is cancelled.
+    /// For each consumer the place in the pass of the first image that it has not got in a complete batch yet. True between two batches, as
+    /// when <see cref="Progress"/> is told or the pass is cancelled.
     /// </summary>
     public IReadOnlyList<int> Positions => _positions;
 
@@ -197,7 +205,10 @@ internal sealed class ImageReader
         }
     }
 
-    /// <summary>The batches of all consumers, for a reader of one: the caller disposes them. Leaving early stops the background work before control returns.</summary>
+    /// <summary>
+    /// The batches of all consumers, for a reader of one: the caller disposes them. Leaving early stops the background work before control
+    /// returns.
+    /// </summary>
     /// <inheritdoc cref="Run"/>
     public IEnumerable<ImageBatch> Batches(CancellationToken cancellation = default) => Read(cancellation).Select(read => read.Batch);
 

@@ -50,20 +50,24 @@ public sealed class ImageSet
     /// <summary>The least and the greatest class number of the file of labels, where it gives photos such numbers; null for none.</summary>
     internal (int Least, int Most)? NumberRange { get; private init; }
 
-    /// <summary>What the source holds beside the images, by kind: what was left out, and why. Empty for a set that is no folder's.</summary>
+    /// <summary>
+    /// What the source holds beside the images, by kind: what was left out, and why. Empty for a set that is no folder's.
+    /// </summary>
     public IReadOnlyList<LeftOut> LeftOut { get; private init; } = [];
 
     /// <summary>
-    /// The photos of a folder and its sub-folders (<c>.jpg .jpeg .png .webp .bmp</c>), in ordinal order of their names, the same on every machine. Where
-    /// photos are in sub-folders, the sub-folders are the classes; a photo beside them has none. Hidden entries, files that are no photos, links to what is
-    /// there already and the like are in <see cref="LeftOut"/>.
+    /// The photos of a folder and its sub-folders (<c>.jpg .jpeg .png .webp .bmp</c>), in ordinal order of their names, the same on every
+    /// machine. Where photos are in sub-folders, the sub-folders are the classes; a photo beside them has none. Hidden entries, files that
+    /// are no photos, links to what is there already and the like are in <see cref="LeftOut"/>.
     /// </summary>
     /// <param name="path">The folder.</param>
     /// <param name="labels">
-    /// What tells classes: a list in which names of sub-folders and parts of file names before an underscore are looked up, or the classes of single photos;
-    /// null for the sub-folders alone.
+    /// What tells classes: a list in which names of sub-folders and parts of file names before an underscore are looked up, or the classes
+    /// of single photos; null for the sub-folders alone.
     /// </param>
-    /// <exception cref="ImageException">There is no such folder, no image in it, or more than a tenth of the photos are not in the labels.</exception>
+    /// <exception cref="ImageException">
+    /// There is no such folder, no image in it, or more than a tenth of the photos are not in the labels.
+    /// </exception>
     public static ImageSet FromFolder(string path, LabelFile? labels = null)
     {
         FolderScan scan = FolderScan.Of(path);
@@ -117,7 +121,8 @@ public sealed class ImageSet
     }
 
     /// <summary>
-    /// The images that have a label; those without one are left out as long as they are fewer, such as a photo that lies beside class folders.
+    /// The images that have a label; those without one are left out as long as they are fewer, such as a photo that lies beside class
+    /// folders.
     /// </summary>
     /// <exception cref="ImageException">No image has a label, or most have none.</exception>
     public ImageSet Labelled()
@@ -138,7 +143,9 @@ public sealed class ImageSet
         return Part(Entries.Where(entry => entry.Label is not null), left);
     }
 
-    /// <summary>SHA-256 over names and lengths of the images in order, lower-case hexadecimal: the identity of the set. Contents are not read.</summary>
+    /// <summary>
+    /// SHA-256 over names and lengths of the images in order, lower-case hexadecimal: the identity of the set. Contents are not read.
+    /// </summary>
     /// <exception cref="IOException">The length of an image cannot be told.</exception>
     public string Hash()
     {

@@ -40,7 +40,9 @@ public sealed class LabelFile
     internal IReadOnlyList<string> Numbers { get; private set; } = [];
 
     /// <summary>Reads a file of labels.</summary>
-    /// <param name="path">A text file, with lines such as <c>n01440764 tench, Tinca tinca</c> or <c>ILSVRC2012_val_00000001.JPEG 65</c>.</param>
+    /// <param name="path">
+    /// A text file, with lines such as <c>n01440764 tench, Tinca tinca</c> or <c>ILSVRC2012_val_00000001.JPEG 65</c>.
+    /// </param>
     /// <exception cref="SnapViTException">A line is empty, or an identifier stands twice; the message names the line.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public static LabelFile Read(string path)
@@ -78,7 +80,9 @@ public sealed class LabelFile
         ?? (_byName.TryGetValue(ClassNames.Normal(folder), out int? label) ? label : null)
         ?? (ClassNames.NumberOf(folder) is int number && number < _names.Count ? number : null);
 
-    /// <summary>The class of a photo by its name: the longest part before an underscore that is an identifier, else the part after the last one.</summary>
+    /// <summary>
+    /// The class of a photo by its name: the longest part before an underscore that is an identifier, else the part after the last one.
+    /// </summary>
     internal int? OfPhoto(string name)
     {
         string stem = System.IO.Path.GetFileNameWithoutExtension(name);

@@ -6,7 +6,9 @@ public enum LeftOutKind
     /// <summary>Its name starts with a dot, or it is marked as hidden.</summary>
     Hidden,
 
-    /// <summary>It belongs to a system or a tool, such as <c>__MACOSX</c>, <c>._photo.jpg</c>, <c>Thumbs.db</c>, <c>lost+found</c> or <c>@eaDir</c>.</summary>
+    /// <summary>
+    /// It belongs to a system or a tool, such as <c>__MACOSX</c>, <c>._photo.jpg</c>, <c>Thumbs.db</c>, <c>lost+found</c> or <c>@eaDir</c>.
+    /// </summary>
     System,
 
     /// <summary>An image in a format that is not read, such as TIFF, GIF, HEIC or AVIF.</summary>

@@ -6,7 +6,9 @@ namespace SnapViT.Data;
 /// <summary>Which crops of an image the self-supervised loss compares (paper, section 3.1).</summary>
 public enum CropProtocol
 {
-    /// <summary>One global and one local crop: what the reference's twelve crops amount to, since it draws one rectangle for all of a kind.</summary>
+    /// <summary>
+    /// One global and one local crop: what the reference's twelve crops amount to, since it draws one rectangle for all of a kind.
+    /// </summary>
     Reference,
 
     /// <summary>Two global and ten local crops, all independent, as the paper means it.</summary>
@@ -14,8 +16,8 @@ public enum CropProtocol
 }
 
 /// <summary>
-/// Random crops of an image as torchvision's RandomResizedCrop draws them: area 25 to 100 % (global) or 5 to 25 % (local), aspect 3/4 to 4/3,
-/// resized to the model's full input by antialiased bilinear interpolation. No flips, no colour changes.
+/// Random crops of an image as torchvision's RandomResizedCrop draws them: area 25 to 100 % (global) or 5 to 25 % (local), aspect 3/4 to
+/// 4/3, resized to the model's full input by antialiased bilinear interpolation. No flips, no colour changes.
 /// </summary>
 /// <remarks>The reference normalises crops with the ImageNet mean and std for every model; here they are the model's own.</remarks>
 internal sealed class MultiCrop

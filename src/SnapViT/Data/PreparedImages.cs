@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Data;
 
 /// <summary>
-/// Images that were decoded and prepared once and are kept in memory, for work that runs over the same images many times: 600 KB for an image
-/// of 224 pixels, 600 MB for a thousand.
+/// Images that were decoded and prepared once and are kept in memory, for work that runs over the same images many times: 600 KB for an
+/// image of 224 pixels, 600 MB for a thousand.
 /// </summary>
 internal sealed class PreparedImages : IDisposable
 {

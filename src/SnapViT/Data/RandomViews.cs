@@ -4,11 +4,12 @@ using SnapViT.Core.Randomness;
 namespace SnapViT.Data;
 
 /// <summary>
-/// Random views of an image for second moments: crops of 8 to 100 % of its area (aspect 3/4 to 4/3, as torchvision's RandomResizedCrop by default),
-/// half of them mirrored, most of them at a lower resolution, down to an eighth of the model's input, and enlarged again.
+/// Random views of an image for second moments: crops of 8 to 100 % of its area (aspect 3/4 to 4/3, as torchvision's RandomResizedCrop by
+/// default), half of them mirrored, most of them at a lower resolution, down to an eighth of the model's input, and enlarged again.
 /// </summary>
 /// <remarks>
-/// Moments of sharp whole photos alone are over-fitted: what structures give on small or blurred images looks as if the others could replace it.
+/// Moments of sharp whole photos alone are over-fitted: what structures give on small or blurred images looks as if the others could
+/// replace it.
 /// </remarks>
 internal sealed class RandomViews
 {

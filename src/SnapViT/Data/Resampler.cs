@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace SnapViT.Data;
 
 /// <summary>
-/// Antialiased resampling, byte for byte as PIL does it: a horizontal then a vertical pass, filter weights in 22-bit fixed point, every pass
-/// rounded to 8 bits. The float form computes as torch does for float images, in float32 and without rounding.
+/// Antialiased resampling, byte for byte as PIL does it: a horizontal then a vertical pass, filter weights in 22-bit fixed point, every
+/// pass rounded to 8 bits. The float form computes as torch does for float images, in float32 and without rounding.
 /// </summary>
 internal static class Resampler
 {

@@ -10,12 +10,12 @@ using static TorchSharp.torch;
 namespace SnapViT.Elastic;
 
 /// <summary>
-/// The weights of one model at every size: a copy in importance order, of which sub-networks are views, made when the first is asked for; or, for a
-/// sub-network with weights of its own, the original weights, of which what it keeps is selected.
+/// The weights of one model at every size: a copy in importance order, of which sub-networks are views, made when the first is asked for;
+/// or, for a sub-network with weights of its own, the original weights, of which what it keeps is selected.
 /// </summary>
 /// <remarks>
-/// Thread-safe. Beside the ordered copy the original weights stay only where a correction needs them; a model that is cut and never viewed has no
-/// ordered copy. Sub-networks stay valid after this object is disposed: they hold the memory that they view.
+/// Thread-safe. Beside the ordered copy the original weights stay only where a correction needs them; a model that is cut and never viewed
+/// has no ordered copy. Sub-networks stay valid after this object is disposed: they hold the memory that they view.
 /// </remarks>
 internal sealed class ElasticWeights : IDisposable
 {
@@ -33,7 +33,9 @@ internal sealed class ElasticWeights : IDisposable
     /// <param name="model">The unpruned model, float32 on the CPU where sub-networks are corrected.</param>
     /// <param name="scores">Scores of its heads and neurons, factors included.</param>
     /// <param name="floors">What every block keeps whatever the budget.</param>
-    /// <param name="correct">Makes the correction of sub-networks for the order of their structures; null for none. Owned from here on.</param>
+    /// <param name="correct">
+    /// Makes the correction of sub-networks for the order of their structures; null for none. Owned from here on.
+    /// </param>
     /// <param name="precision">Precision of the sub-networks' matrices; null for that of the model.</param>
     /// <param name="device">Where sub-networks are; null for where the model is.</param>
     /// <exception cref="SnapViTException">The scores are of another architecture.</exception>
@@ -66,13 +68,17 @@ internal sealed class ElasticWeights : IDisposable
         return new VisionTransformer(WithCorrection(WeightOrder.Prefix(Ordered(), widths), widths));
     }
 
-    /// <summary>The sub-network of those widths with its own copy of the weights it keeps, contiguous in memory. The caller disposes it.</summary>
+    /// <summary>
+    /// The sub-network of those widths with its own copy of the weights it keeps, contiguous in memory. The caller disposes it.
+    /// </summary>
     /// <inheritdoc cref="At"/>
     public VisionTransformer Cut(SubnetWidths widths) => Cut(widths, _precision, _device);
 
     /// <inheritdoc cref="Cut(SubnetWidths)"/>
     /// <param name="widths">What every block keeps.</param>
-    /// <param name="precision">Precision of its matrices; null for that of the model. What sub-networks of another precision have lost does not come back.</param>
+    /// <param name="precision">
+    /// Precision of its matrices; null for that of the model. What sub-networks of another precision have lost does not come back.
+    /// </param>
     /// <param name="device">Where it is; null for where the model is.</param>
     public VisionTransformer Cut(SubnetWidths widths, ScalarType? precision, Device? device)
     {
@@ -114,10 +120,15 @@ internal sealed class ElasticWeights : IDisposable
         }
     }
 
-    /// <summary>The original model as another owner's, for work that compares with it; from the ordered weights where the original ones are gone.</summary>
+    /// <summary>
+    /// The original model as another owner's, for work that compares with it; from the ordered weights where the original ones are gone.
+    /// </summary>
     public VisionTransformer Whole() => new(Source(out _));
 
-    /// <summary>Does ahead what the first sub-network would wait for: the ordered copy, and the factors of all layers that corrections are solved by.</summary>
+    /// <summary>
+    /// Does ahead what the first sub-network would wait for: the ordered copy, and the factors of all layers that corrections are solved
+    /// by.
+    /// </summary>
     /// <param name="cancellation">Stops between two layers.</param>
     public void WarmUp(CancellationToken cancellation)
     {
@@ -199,7 +210,9 @@ internal sealed class ElasticWeights : IDisposable
         }
     }
 
-    /// <summary>A tensor in the precision and on the device that one of the model has in sub-networks; the same handle where it is so already.</summary>
+    /// <summary>
+    /// A tensor in the precision and on the device that one of the model has in sub-networks; the same handle where it is so already.
+    /// </summary>
     private static Tensor Cast(ParameterSpec parameter, Tensor tensor, Tensor ofModel, ScalarType? precision, Device? device)
     {
         ScalarType type = precision is not ScalarType given ? ofModel.dtype : parameter.IsMatrix ? given : ScalarType.Float32;

@@ -44,7 +44,8 @@ internal static class WeightOrder
     }
 
     /// <summary>
-    /// What the widths keep of one full-width tensor, in importance order: a new tensor; the tensor itself where pruning leaves it as it is.
+    /// What the widths keep of one full-width tensor, in importance order: a new tensor; the tensor itself where pruning leaves it as it
+    /// is.
     /// </summary>
     public static Tensor Select(ParameterSpec parameter, Tensor tensor, ImportanceOrder order, SubnetWidths widths)
     {

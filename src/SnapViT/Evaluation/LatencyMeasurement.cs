@@ -8,10 +8,12 @@ using static TorchSharp.torch;
 namespace SnapViT.Evaluation;
 
 /// <summary>
-/// Measures the time of forward passes. All models are measured in turn, in several rounds, and the best pass of each turn counts. Slowness that
-/// all models of a round share is divided out; the result is the median over the rounds, scaled to the fastest round.
+/// Measures the time of forward passes. All models are measured in turn, in several rounds, and the best pass of each turn counts. Slowness
+/// that all models of a round share is divided out; the result is the median over the rounds, scaled to the fastest round.
 /// </summary>
-/// <param name="conditions">What is measured under; the models are of its architecture, precision and device, torch already has its threads.</param>
+/// <param name="conditions">
+/// What is measured under; the models are of its architecture, precision and device, torch already has its threads.
+/// </param>
 /// <param name="device">The device of the conditions.</param>
 /// <param name="time">The clock.</param>
 /// <exception cref="SnapViTException">The batch is below 1.</exception>
@@ -62,7 +64,9 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
         return InFastestRound(times);
     }
 
-    /// <summary>Every time is what the model takes times how slow its round is (a median polish of one step): the first, where the second is least.</summary>
+    /// <summary>
+    /// Every time is what the model takes times how slow its round is (a median polish of one step): the first, where the second is least.
+    /// </summary>
     internal static double[] InFastestRound(IReadOnlyList<double[]> times)
     {
         double[] typical = [.. Enumerable.Range(0, times[0].Length).Select(model => Median(times.Select(round => round[model])))];
@@ -78,10 +82,12 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
     }
 
     /// <summary>
-    /// Measures a table: whole models with one width at a time less in all blocks, since a branch alone would find in the caches what a model
-    /// has to fetch.
+    /// Measures a table: whole models with one width at a time less in all blocks, since a branch alone would find in the caches what a
+    /// model has to fetch.
     /// </summary>
-    /// <param name="create">Makes a model of given widths with weights of its own, in the precision and on the device of the conditions.</param>
+    /// <param name="create">
+    /// Makes a model of given widths with weights of its own, in the precision and on the device of the conditions.
+    /// </param>
     /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
     /// <param name="cancellation">Stops between two models.</param>
     /// <returns>The table.</returns>
@@ -89,7 +95,9 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
         TableWith(create, [], progress, cancellation).Table;
 
     /// <summary>Measures a table and other models in the same rounds, so that both see the same machine.</summary>
-    /// <param name="create">Makes a model of given widths with weights of its own, in the precision and on the device of the conditions.</param>
+    /// <param name="create">
+    /// Makes a model of given widths with weights of its own, in the precision and on the device of the conditions.
+    /// </param>
     /// <param name="others">Makes the other models.</param>
     /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
     /// <param name="cancellation">Stops between two models.</param>

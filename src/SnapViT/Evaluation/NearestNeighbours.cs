@@ -7,8 +7,8 @@ using F = TorchSharp.torch.nn.functional;
 namespace SnapViT.Evaluation;
 
 /// <summary>
-/// The paper's quality measure of a backbone without labels in training: exact k-nearest-neighbour classification of L2-normalised features by
-/// Euclidean distance, every neighbour with one vote, ties to the smallest label.
+/// The paper's quality measure of a backbone without labels in training: exact k-nearest-neighbour classification of L2-normalised features
+/// by Euclidean distance, every neighbour with one vote, ties to the smallest label.
 /// </summary>
 public sealed class NearestNeighbours : IDisposable
 {

@@ -6,7 +6,9 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Export;
 
-/// <summary>The model that an ONNX graph with smaller weights computes, in torch: every weight is what the graph's stored one stands for.</summary>
+/// <summary>
+/// The model that an ONNX graph with smaller weights computes, in torch: every weight is what the graph's stored one stands for.
+/// </summary>
 internal static class DequantizedModel
 {
     /// <summary>Rounds weights as <see cref="OnnxExport.Save"/> stores them.</summary>

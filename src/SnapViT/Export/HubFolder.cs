@@ -4,7 +4,9 @@ using SnapViT.Models;
 
 namespace SnapViT.Export;
 
-/// <summary>A model as a folder that model hubs take: <c>model.safetensors</c>, <c>config.json</c> and a model card, <c>README.md</c>.</summary>
+/// <summary>
+/// A model as a folder that model hubs take: <c>model.safetensors</c>, <c>config.json</c> and a model card, <c>README.md</c>.
+/// </summary>
 internal static class HubFolder
 {
     /// <summary>Writes the folder; it is complete or not there.</summary>

@@ -11,8 +11,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Export;
 
 /// <summary>
-/// Models as ONNX graphs (opset 17): input <c>images</c>, float32 [batch, 3, S, S], normalised; outputs <c>features</c> and <c>logits</c>; the batch is free.
-/// The metadata key <see cref="ModelConfig.MetadataKey"/> holds the model's config: widths, preprocessing, provenance.
+/// Models as ONNX graphs (opset 17): input <c>images</c>, float32 [batch, 3, S, S], normalised; outputs <c>features</c> and <c>logits</c>;
+/// the batch is free. The metadata key <see cref="ModelConfig.MetadataKey"/> holds the model's config: widths, preprocessing, provenance.
 /// </summary>
 internal static class OnnxExport
 {
@@ -28,7 +28,9 @@ internal static class OnnxExport
     /// <param name="config">What the graph says about itself; its architecture and widths must be the model's.</param>
     /// <param name="options">Precision and outputs; null for the defaults.</param>
     /// <returns>The files written: the graph, and its weights where they are beside it.</returns>
-    /// <exception cref="SnapViTException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
+    /// <exception cref="SnapViTException">
+    /// Logits are asked of a model without a classifier, or a weight does not fit the precision.
+    /// </exception>
     /// <exception cref="IOException">A file cannot be written.</exception>
     public static IReadOnlyList<string> Save(string path, VisionTransformer model, ModelConfig config, OnnxOptions? options = null)
     {
@@ -61,7 +63,9 @@ internal static class OnnxExport
     /// <param name="model">The model; stays the caller's.</param>
     /// <param name="options">Precision and outputs.</param>
     /// <param name="storeOf">Where the tensors go that are made of the weight of that canonical name.</param>
-    /// <exception cref="SnapViTException">Logits are asked of a model without a classifier, or a weight does not fit the precision.</exception>
+    /// <exception cref="SnapViTException">
+    /// Logits are asked of a model without a classifier, or a weight does not fit the precision.
+    /// </exception>
     internal static OnnxGraph Build(VisionTransformer model, OnnxOptions options, Func<string, ITensorStore> storeOf)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -19,8 +19,9 @@ namespace SnapViT.Export;
 internal sealed record OnnxFamilySubnet(string Name, VisionTransformer Model, SubnetPlan Plan, ModelConfig Config);
 
 /// <summary>
-/// One model at many sizes as ONNX: the weights once, in importance order, in one file, and a small graph per budget whose tensors are the first
-/// rows of those. What a sub-network does not share, since it was corrected for its budget, stands in a file of its own beside its graph.
+/// One model at many sizes as ONNX: the weights once, in importance order, in one file, and a small graph per budget whose tensors are the
+/// first rows of those. What a sub-network does not share, since it was corrected for its budget, stands in a file of its own beside its
+/// graph.
 /// </summary>
 internal static class OnnxFamily
 {
@@ -120,7 +121,10 @@ internal static class OnnxFamily
         return OnnxFamilyMember.Of(folder, graph, data, subnet.Plan);
     }
 
-    /// <summary>The tensors of a sub-network that are not the prefix of the whole model's, compared by value: of corrected layers, so of blocks only.</summary>
+    /// <summary>
+    /// The tensors of a sub-network that are not the prefix of the whole model's, compared by value: of corrected layers, so of blocks
+    /// only.
+    /// </summary>
     private static HashSet<string> OwnTensors(ViTWeights whole, ViTWeights subnet)
     {
         using IDisposable frozen = no_grad();

@@ -9,7 +9,9 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Export;
 
-/// <summary>Models as PyTorch state dicts with the names and layouts of timm's <c>VisionTransformer</c> (docs/pytorch.md shows how timm takes them).</summary>
+/// <summary>
+/// Models as PyTorch state dicts with the names and layouts of timm's <c>VisionTransformer</c> (docs/pytorch.md shows how timm takes them).
+/// </summary>
 internal static class TorchStateDict
 {
     /// <summary>Writes a state dict that plain <c>torch.load(path, weights_only=True)</c> reads; atomically.</summary>

@@ -35,7 +35,9 @@ internal sealed class HubCache(string cacheFolder, HubModelName name)
             : null;
     }
 
-    /// <summary>Whether nothing is left to ask about a commit: weights are here, and each description is here or known to be none.</summary>
+    /// <summary>
+    /// Whether nothing is left to ask about a commit: weights are here, and each description is here or known to be none.
+    /// </summary>
     public async Task<string?> FindCompleteAsync(string commit, CancellationToken cancellation)
     {
         foreach (string file in ModelFiles.Descriptions.Where(file => !File.Exists(Absence(commit, file))))

@@ -28,10 +28,11 @@ public sealed class HubClient : IDisposable
 
     /// <summary>
     /// Makes sure that a model is in the cache: its weights (<c>model.safetensors</c>; else <c>model.safetensors.index.json</c> with its
-    /// shards; else <c>open_clip_*.safetensors</c>; else <c>pytorch_model.bin</c>; else <c>pytorch_model.bin.index.json</c> with its shards;
-    /// else <c>open_clip_pytorch_model.bin</c>), and <c>config.json</c>, <c>open_clip_config.json</c>, <c>preprocessor_config.json</c> and
-    /// <c>processor_config.json</c> where the model has them. A branch is looked up at the hub on every call. If the lookup fails, a complete copy
-    /// in the cache is used, unless the revision does not exist or the server is not trusted. A commit that is complete in the cache needs no network.
+    /// shards; else <c>open_clip_*.safetensors</c>; else <c>pytorch_model.bin</c>; else <c>pytorch_model.bin.index.json</c> with its
+    /// shards; else <c>open_clip_pytorch_model.bin</c>), and <c>config.json</c>, <c>open_clip_config.json</c>,
+    /// <c>preprocessor_config.json</c> and <c>processor_config.json</c> where the model has them. A branch is looked up at the hub on every
+    /// call. If the lookup fails, a complete copy in the cache is used, unless the revision does not exist or the server is not trusted. A
+    /// commit that is complete in the cache needs no network.
     /// </summary>
     /// <param name="name">The model and its revision.</param>
     /// <param name="progress">Bytes done per file; null for none.</param>
@@ -69,7 +70,8 @@ public sealed class HubClient : IDisposable
         string weights = ModelFiles.Weights(listing.Files)
             ?? throw new HubException(HubErrorKind.FileNotFound, $"{name}: expected {ModelFiles.Forms}, found none of them");
 
-        // Descriptions first and the branch's pointer last: where weights are, the rest is, and an interrupted update leaves the old copy usable.
+        // Descriptions first and the branch's pointer last: where weights are, the rest is, and an interrupted update leaves the old copy
+        // usable.
         foreach (string description in ModelFiles.Descriptions.Except(listing.Files))
         {
             cache.RememberAbsence(listing.Commit, description);

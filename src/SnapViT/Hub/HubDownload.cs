@@ -4,7 +4,9 @@ using SnapViT.Workflows;
 
 namespace SnapViT.Hub;
 
-/// <summary>Brings one content into the cache: into <c>.incomplete</c> beside its place, continued there after a cut, checked, then renamed.</summary>
+/// <summary>
+/// Brings one content into the cache: into <c>.incomplete</c> beside its place, continued there after a cut, checked, then renamed.
+/// </summary>
 internal sealed class HubDownload(HubConnection connection, RetryPolicy retries, IProgress<WorkProgress>? progress)
 {
     private const int BufferSize = 1 << 17;

@@ -2,7 +2,10 @@ using SnapViT.Core.Errors;
 
 namespace SnapViT.Hub;
 
-/// <summary>A model could not be fetched. The message is one line: which model, what was expected, what was found; never a token, never a signed address.</summary>
+/// <summary>
+/// A model could not be fetched. The message is one line: which model, what was expected, what was found; never a token, never a signed
+/// address.
+/// </summary>
 public sealed class HubException : SnapViTException
 {
     /// <summary>States one fault.</summary>

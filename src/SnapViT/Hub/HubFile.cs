@@ -7,8 +7,8 @@ namespace SnapViT.Hub;
 
 /// <summary>What a hub announces of one file.</summary>
 /// <param name="BlobName">
-/// The content's name in the cache, fit to be a file name on any system: the ETag where it is a hash of the content, as the hub's own are; else a
-/// name made of the commit, the file and the ETag, for an ETag of size and time is the same for two files written in one second.
+/// The content's name in the cache, fit to be a file name on any system: the ETag where it is a hash of the content, as the hub's own are;
+/// else a name made of the commit, the file and the ETag, for an ETag of size and time is the same for two files written in one second.
 /// </param>
 /// <param name="Size">Bytes; null where the hub does not tell.</param>
 internal sealed partial record HubFile(string BlobName, long? Size)
@@ -61,7 +61,9 @@ internal sealed partial record HubFile(string BlobName, long? Size)
         return found == name || Convert.ToHexStringLower(plain.GetHashAndReset()) == name ? null : found;
     }
 
-    /// <summary>Whether a content in the cache is what its name says; large ones are taken at their word, for they were checked when they came.</summary>
+    /// <summary>
+    /// Whether a content in the cache is what its name says; large ones are taken at their word, for they were checked when they came.
+    /// </summary>
     public static async Task<bool> IsSoundAsync(string blob, CancellationToken cancellation)
     {
         FileInfo file = new(blob);

@@ -40,8 +40,9 @@ public sealed partial record HubModelName
     public string Repository => $"{Organisation}/{Name}";
 
     /// <summary>
-    /// Reads <c>org/name</c> or <c>org/name@revision</c>, by the hub's own rules for names; the same after <c>hf-hub:</c>, as timm and open_clip
-    /// write it; or the address of the model's page, <c>https://huggingface.co/org/name</c>, with or without <c>/tree/revision</c>.
+    /// Reads <c>org/name</c> or <c>org/name@revision</c>, by the hub's own rules for names; the same after <c>hf-hub:</c>, as timm and
+    /// open_clip write it; or the address of the model's page, <c>https://huggingface.co/org/name</c>, with or without
+    /// <c>/tree/revision</c>.
     /// </summary>
     /// <param name="text">What the user wrote.</param>
     /// <param name="name">The name; null where it is none.</param>
@@ -70,7 +71,9 @@ public sealed partial record HubModelName
 
     private static bool StartsWith(string? text, string start) => text?.StartsWith(start, StringComparison.OrdinalIgnoreCase) == true;
 
-    /// <summary>The name in the address of a model's page; null for another text, and for the address of one file, of a data set or a space.</summary>
+    /// <summary>
+    /// The name in the address of a model's page; null for another text, and for the address of one file, of a data set or a space.
+    /// </summary>
     private static string? OfPage(string? text)
     {
         string? address = Web.FirstOrDefault(scheme => StartsWith(text, scheme)) is string scheme ? text![scheme.Length..] : text;

@@ -5,19 +5,26 @@ namespace SnapViT.Hub;
 /// <summary>Where models come from, where they are kept, and how patient a fetch is.</summary>
 public sealed record HubOptions
 {
-    /// <summary>The folder that holds the <c>models--org--name</c> folders, shared with every other client of the hub; made when it is missing.</summary>
+    /// <summary>
+    /// The folder that holds the <c>models--org--name</c> folders, shared with every other client of the hub; made when it is missing.
+    /// </summary>
     public required string CacheFolder { get; init; }
 
     /// <summary>The hub: http or https, may have a path, neither query nor user name; default the Hugging Face hub.</summary>
     public Uri Endpoint { get; init; } = new("https://huggingface.co");
 
-    /// <summary>The access token of private and gated models; null for none. It is sent to <see cref="Endpoint"/> only and never shown.</summary>
+    /// <summary>
+    /// The access token of private and gated models; null for none. It is sent to <see cref="Endpoint"/> only and never shown.
+    /// </summary>
     public string? Token { get; init; }
 
     /// <summary>Whether the network is left alone and only the cache is used; default false.</summary>
     public bool Offline { get; init; }
 
-    /// <summary>Waits before the second, third, … try after a failure that may pass; empty for a single try. Default 1, 2, 4, 8, 8 seconds, without jitter.</summary>
+    /// <summary>
+    /// Waits before the second, third, … try after a failure that may pass; empty for a single try. Default 1, 2, 4, 8, 8 seconds, without
+    /// jitter.
+    /// </summary>
     public IReadOnlyList<TimeSpan> RetryDelays { get; init; } =
         [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(8)];
 

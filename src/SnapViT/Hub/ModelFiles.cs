@@ -2,12 +2,17 @@ using System.Text.RegularExpressions;
 
 namespace SnapViT.Hub;
 
-/// <summary>Which files of a repository are a model: its weights in the first form of the list that is there, and what describes them.</summary>
+/// <summary>
+/// Which files of a repository are a model: its weights in the first form of the list that is there, and what describes them.
+/// </summary>
 internal static partial class ModelFiles
 {
     private const string IndexEnd = ".index.json";
 
-    /// <summary>The forms of weights, safetensors first, in the order of what a folder is opened by (<see cref="Core.Checkpoints.CheckpointArchive"/>).</summary>
+    /// <summary>
+    /// The forms of weights, safetensors first, in the order of what a folder is opened by
+    /// (<see cref="Core.Checkpoints.CheckpointArchive"/>).
+    /// </summary>
     private static readonly Func<string, bool>[] Preferred =
     [
         name => name == "model.safetensors",

@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// Optimal brain surgeon on one linear layer (Hassibi and Stork, 1993) with a Kronecker-factored curvature: groups of its inputs are removed
-/// one after another, the cheapest first, and the remaining ones compensate each time. With input covariance H and output-gradient moments
-/// Gamma, removing group g from weights W costs <c>tr((W_g^T Gamma W_g) (H^-1_gg)^-1)</c>.
+/// Optimal brain surgeon on one linear layer (Hassibi and Stork, 1993) with a Kronecker-factored curvature: groups of its inputs are
+/// removed one after another, the cheapest first, and the remaining ones compensate each time. With input covariance H and output-gradient
+/// moments Gamma, removing group g from weights W costs <c>tr((W_g^T Gamma W_g) (H^-1_gg)^-1)</c>.
 /// </summary>
 internal static class CompensatedRemoval
 {
@@ -61,7 +61,9 @@ internal static class CompensatedRemoval
             return (position, (own.t().mm(own) * block).sum().item<double>());
         }).MinBy(candidate => candidate.Item2);
 
-    /// <summary>Inverse and weights of the inputs that are left, after they have compensated for the group at <paramref name="start"/>.</summary>
+    /// <summary>
+    /// Inverse and weights of the inputs that are left, after they have compensated for the group at <paramref name="start"/>.
+    /// </summary>
     private static (Tensor Inverse, Tensor Weights) Without(Tensor inverse, Tensor weights, int start, int unit)
     {
         long n = inverse.shape[0];

@@ -9,8 +9,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// How a structure is scored, with the options of that criterion: its name, what it needs, and its run in a build. Immutable. To add a criterion, add a
-/// record with its options and its run, and one line to <see cref="All"/>.
+/// How a structure is scored, with the options of that criterion: its name, what it needs, and its run in a build. Immutable. To add a
+/// criterion, add a record with its options and its run, and one line to <see cref="All"/>.
 /// </summary>
 public abstract record Criterion
 {
@@ -33,16 +33,24 @@ public abstract record Criterion
     /// <summary>Whether second moments of activations are needed besides.</summary>
     public bool NeedsMoments { get; internal init; }
 
-    /// <summary>Whether scores of different blocks compare as they are, so that the factors start at 1 instead of the paper's tilt.</summary>
+    /// <summary>
+    /// Whether scores of different blocks compare as they are, so that the factors start at 1 instead of the paper's tilt.
+    /// </summary>
     public bool ComparesBlocks { get; internal init; }
 
-    /// <summary>The square of the mean self-supervised gradient over all images, as the reference computes it: <c>mean_row((1/n sum_i g_i)^2)</c>.</summary>
+    /// <summary>
+    /// The square of the mean self-supervised gradient over all images, as the reference computes it: <c>mean_row((1/n sum_i g_i)^2)</c>.
+    /// </summary>
     public static Criterion Ssl { get; } = new GradientCriterion("ssl", "squared mean self-supervised gradient, as the reference", _ => new SquaredMeanGradient());
 
-    /// <summary>The mean of the squared per-image gradients, the paper's Eq. 2 (empirical Fisher): <c>1/n sum_i mean_row(g_i^2)</c>.</summary>
+    /// <summary>
+    /// The mean of the squared per-image gradients, the paper's Eq. 2 (empirical Fisher): <c>1/n sum_i mean_row(g_i^2)</c>.
+    /// </summary>
     public static Criterion Fisher { get; } = new GradientCriterion("fisher", "mean of squared per-image gradients, the paper's Eq. 2", _ => new PerSampleFisher());
 
-    /// <summary>The loss that removing a structure costs after the others were corrected, from block-wise curvature, with default options.</summary>
+    /// <summary>
+    /// The loss that removing a structure costs after the others were corrected, from block-wise curvature, with default options.
+    /// </summary>
     public static CurvatureCriterion Curvature { get; } = new();
 
     /// <summary>As <see cref="Ssl"/> with the cross-entropy of the model's own classifier; needs labels.</summary>
@@ -180,14 +188,18 @@ internal abstract class CriterionRun : IDisposable
     /// <summary>What it wants of the images.</summary>
     public virtual IReadOnlyList<ImageConsumer> Consumers => [];
 
-    /// <summary>What is added up while consumers are served; null where it cannot be put aside, so that an interrupted pass begins anew.</summary>
+    /// <summary>
+    /// What is added up while consumers are served; null where it cannot be put aside, so that an interrupted pass begins anew.
+    /// </summary>
     public virtual IRunningSums? Sums => null;
 
     /// <summary>The latest figure of interest, for people; empty for none.</summary>
     public virtual string Note => "";
 
     /// <summary>The scores, after all consumers were served.</summary>
-    /// <param name="moments">Second moments of the model's activations; null where the criterion does not need them and nobody else does.</param>
+    /// <param name="moments">
+    /// Second moments of the model's activations; null where the criterion does not need them and nobody else does.
+    /// </param>
     public abstract ImportanceScores Scores(CalibrationMoments? moments);
 
     /// <summary>Frees what was gathered.</summary>

@@ -11,8 +11,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The loss that removing a structure costs after the others were corrected, from block-wise curvature (optimal brain surgeon with Kronecker factors);
-/// needs no labels. Scores of different blocks compare as they are.
+/// The loss that removing a structure costs after the others were corrected, from block-wise curvature (optimal brain surgeon with
+/// Kronecker factors); needs no labels. Scores of different blocks compare as they are.
 /// </summary>
 public sealed record CurvatureCriterion : Criterion
 {
@@ -21,9 +21,9 @@ public sealed record CurvatureCriterion : Criterion
         : base("curvature", "the loss that is left after correction") => (NeedsMoments, ComparesBlocks) = (true, true);
 
     /// <summary>
-    /// What the score adds to the diagonal of the covariance of the neurons' activations; default 10 % of its mean. The more, the less it trusts that the
-    /// remaining structures make up for a removed one. Stronger than the correction's own ridge, for what calibration images promise is over-fitted, that
-    /// of whole heads most (measured in bench/results/accuracy-seeds.md).
+    /// What the score adds to the diagonal of the covariance of the neurons' activations; default 10 % of its mean. The more, the less it
+    /// trusts that the remaining structures make up for a removed one. Stronger than the correction's own ridge, for what calibration
+    /// images promise is over-fitted, that of whole heads most (measured in bench/results/accuracy-seeds.md).
     /// </summary>
     public Damping NeuronDamping { get; init; } = new(DampingKind.Mean, 0.1);
 
@@ -31,8 +31,8 @@ public sealed record CurvatureCriterion : Criterion
     public Damping HeadDamping { get; init; } = new(DampingKind.Mean, 1);
 
     /// <summary>
-    /// Share of all neurons, the first to go, that are ranked by what their removal does to the features instead of to the self-supervised loss; 0..1,
-    /// default 0.
+    /// Share of all neurons, the first to go, that are ranked by what their removal does to the features instead of to the self-supervised
+    /// loss; 0..1, default 0.
     /// </summary>
     public double FeatureShare { get; init; }
 
@@ -117,7 +117,9 @@ public sealed record CurvatureCriterion : Criterion
             _features!.AddProbes(batch.Images, probes);
         }
 
-        /// <summary>A direction per image, [B, feature width]; each image has its own stream by name, whatever the order and the batches.</summary>
+        /// <summary>
+        /// A direction per image, [B, feature width]; each image has its own stream by name, whatever the order and the batches.
+        /// </summary>
         private Tensor Probes(IReadOnlyList<ImageEntry> batch)
         {
             int width = _input.Model.Architecture.FeatureDim;

@@ -11,10 +11,10 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The block-curvature score: what removing a neuron or head costs after the best affine correction of what remains, in self-supervised loss
-/// (<see cref="Add"/>) or in distance between features (<see cref="AddProbes"/>). The curvature of a block is Kronecker-factored: covariance of the inputs
-/// of <c>fc2</c> and <c>proj</c>, second moments of the gradient at their outputs. Costs are in one unit in every block, so that blocks compare
-/// without factors.
+/// The block-curvature score: what removing a neuron or head costs after the best affine correction of what remains, in self-supervised
+/// loss (<see cref="Add"/>) or in distance between features (<see cref="AddProbes"/>). The curvature of a block is Kronecker-factored:
+/// covariance of the inputs of <c>fc2</c> and <c>proj</c>, second moments of the gradient at their outputs. Costs are in one unit in every
+/// block, so that blocks compare without factors.
 /// </summary>
 internal sealed class CurvatureEstimator : IRunningSums, IDisposable
 {

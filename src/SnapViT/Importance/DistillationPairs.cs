@@ -16,7 +16,9 @@ internal sealed record DistillationPairs(int Views, int TeacherViews, int FirstS
     /// </summary>
     public static DistillationPairs OnePair { get; } = new(Views: 2, TeacherViews: 1, FirstStudentView: 1, Weight: 20);
 
-    /// <summary>The paper's protocol: 2 global and 10 local crops, all independent; the teacher sees the global ones, the student all.</summary>
+    /// <summary>
+    /// The paper's protocol: 2 global and 10 local crops, all independent; the teacher sees the global ones, the student all.
+    /// </summary>
     public static DistillationPairs TwoGlobalTenLocal { get; } = new(Views: 12, TeacherViews: 2, FirstStudentView: 0, Weight: 1);
 
     /// <summary>Views that the student sees.</summary>

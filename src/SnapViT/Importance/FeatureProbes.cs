@@ -7,8 +7,9 @@ using F = TorchSharp.torch.nn.functional;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// One backward pass of random projections of the features. With probes v of independent standard normal entries the second moments of the gradient of
-/// <c>v . f / |f|</c> are <c>J^T J</c>: the Gauss-Newton matrix of half the squared distance between L2-normalised features, which is one less their cosine.
+/// One backward pass of random projections of the features. With probes v of independent standard normal entries the second moments of the
+/// gradient of <c>v . f / |f|</c> are <c>J^T J</c>: the Gauss-Newton matrix of half the squared distance between L2-normalised features,
+/// which is one less their cosine.
 /// </summary>
 internal static class FeatureProbes
 {

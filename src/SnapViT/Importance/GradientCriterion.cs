@@ -7,7 +7,9 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
 
-/// <summary>A criterion from gradients of the model's weights: by the self-supervised loss of crops, or by cross-entropy where labels are needed.</summary>
+/// <summary>
+/// A criterion from gradients of the model's weights: by the self-supervised loss of crops, or by cross-entropy where labels are needed.
+/// </summary>
 internal sealed record GradientCriterion : Criterion
 {
     /// <summary>A criterion.</summary>

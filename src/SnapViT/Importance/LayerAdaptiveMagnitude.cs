@@ -7,10 +7,12 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The reference's <c>lamp</c> (Lee et al., 2021, without the square): every weight's magnitude over the root of the squares of all weights of its
-/// layer that are no smaller, averaged over a structure's rows. No image is looked at.
+/// The reference's <c>lamp</c> (Lee et al., 2021, without the square): every weight's magnitude over the root of the squares of all weights
+/// of its layer that are no smaller, averaged over a structure's rows. No image is looked at.
 /// </summary>
-/// <remarks>The sum starts at the largest weight; the reference's <c>norm^2 - cumsum</c> in float32 cancels to NaN there in large layers.</remarks>
+/// <remarks>
+/// The sum starts at the largest weight; the reference's <c>norm^2 - cumsum</c> in float32 cancels to NaN there in large layers.
+/// </remarks>
 internal static class LayerAdaptiveMagnitude
 {
     /// <summary>Scores of a model.</summary>

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// Second moments <c>Gamma = E[g g^T]</c> of the loss's gradient g at the outputs of <c>proj</c> and <c>fc2</c> of every block: with the second
-/// moments of the inputs the Kronecker-factored curvature of those layers (Martens and Grosse, 2015).
+/// Second moments <c>Gamma = E[g g^T]</c> of the loss's gradient g at the outputs of <c>proj</c> and <c>fc2</c> of every block: with the
+/// second moments of the inputs the Kronecker-factored curvature of those layers (Martens and Grosse, 2015).
 /// </summary>
 internal sealed class OutputGradientMoments : IRunningSums, IDisposable
 {

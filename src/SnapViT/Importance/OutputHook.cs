@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
 
-/// <summary>Keeps the outputs of <c>proj</c> and <c>fc2</c> of every block and, after the backward pass, gives the gradients at them.</summary>
+/// <summary>
+/// Keeps the outputs of <c>proj</c> and <c>fc2</c> of every block and, after the backward pass, gives the gradients at them.
+/// </summary>
 internal sealed class OutputHook : IForwardHook, IDisposable
 {
     private readonly List<(int Block, BlockLinear Layer, Tensor Output)> _kept = [];

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The paper's Eq. 2: mean over images of the squared norm of each image's own gradient. For a linear layer <c>g_ij = sum_t delta_tj x_t</c>, so
-/// <c>||g_ij||^2 = delta_j^T (X X^T) delta_j</c> over the tokens of image i, and no per-sample weight gradient is stored.
+/// The paper's Eq. 2: mean over images of the squared norm of each image's own gradient. For a linear layer <c>g_ij = sum_t delta_tj
+/// x_t</c>, so <c>||g_ij||^2 = delta_j^T (X X^T) delta_j</c> over the tokens of image i, and no per-sample weight gradient is stored.
 /// </summary>
 internal sealed class PerSampleFisher : IGradientScore
 {
@@ -51,7 +51,9 @@ internal sealed class PerSampleFisher : IGradientScore
         return largest.masked_fill(largest.logical_not(), one);
     }
 
-    /// <summary>||g_ij||^2 of X [B, T, D] and delta [B, T, rows] as float64 [B, rows], by whichever of the two forms multiplies less.</summary>
+    /// <summary>
+    /// ||g_ij||^2 of X [B, T, D] and delta [B, T, rows] as float64 [B, rows], by whichever of the two forms multiplies less.
+    /// </summary>
     private static Tensor SquaredNorms(Tensor x, Tensor delta)
     {
         long tokens = x.shape[1], width = x.shape[2], rows = delta.shape[2];

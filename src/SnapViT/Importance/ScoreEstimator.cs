@@ -8,8 +8,9 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// Local scores from gradients of every MLP neuron (its row of <c>fc1</c>, or of SwiGLU's <c>w1</c>) and every head (its rows of the values). By the
-/// paper's self-supervised loss (section 3.1) without labels or a classifier; by cross-entropy for comparison. No step of training.
+/// Local scores from gradients of every MLP neuron (its row of <c>fc1</c>, or of SwiGLU's <c>w1</c>) and every head (its rows of the
+/// values). By the paper's self-supervised loss (section 3.1) without labels or a classifier; by cross-entropy for comparison. No step of
+/// training.
 /// </summary>
 internal sealed class ScoreEstimator : IRunningSums, IDisposable
 {

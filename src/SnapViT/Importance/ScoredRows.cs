@@ -7,7 +7,9 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
 
-/// <summary>The rows that stand for the structures: a neuron's row of <c>fc1</c> (SwiGLU: <c>w1</c>), a head's d rows of the values.</summary>
+/// <summary>
+/// The rows that stand for the structures: a neuron's row of <c>fc1</c> (SwiGLU: <c>w1</c>), a head's d rows of the values.
+/// </summary>
 internal static class ScoredRows
 {
     /// <summary>Rows of one layer, [H, D] or [A*d, D]; the caller disposes them.</summary>

@@ -38,7 +38,9 @@ internal static class SelfDistillation
         return sum;
     }
 
-    /// <summary>Pooled features [B, views, D] of some views; with a hook they can be differentiated down to the first layer it keeps.</summary>
+    /// <summary>
+    /// Pooled features [B, views, D] of some views; with a hook they can be differentiated down to the first layer it keeps.
+    /// </summary>
     private static Tensor Features(VisionTransformer model, Tensor crops, int firstView, int views, IForwardHook? hook)
     {
         using DisposeScope scope = NewDisposeScope();

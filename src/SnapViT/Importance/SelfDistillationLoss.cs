@@ -5,8 +5,8 @@ using F = TorchSharp.torch.nn.functional;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The self-supervised loss of the paper (section 3.1): cross-entropy between the softmax of the teacher's and of the student's L2-normalised
-/// features. No temperature, no centring, no projection head.
+/// The self-supervised loss of the paper (section 3.1): cross-entropy between the softmax of the teacher's and of the student's
+/// L2-normalised features. No temperature, no centring, no projection head.
 /// </summary>
 internal static class SelfDistillationLoss
 {

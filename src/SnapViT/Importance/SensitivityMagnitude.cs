@@ -7,12 +7,13 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The reference's <c>snip-magnitude</c>: <c>|G w| + 1e-3 w^2</c> per weight (connection sensitivity, Lee et al., 2019, and magnitude), averaged over
-/// the row; for the values of heads squared before.
+/// The reference's <c>snip-magnitude</c>: <c>|G w| + 1e-3 w^2</c> per weight (connection sensitivity, Lee et al., 2019, and magnitude),
+/// averaged over the row; for the values of heads squared before.
 /// </summary>
 /// <param name="weights">The unpruned weights; stay the caller's.</param>
 /// <param name="batchSize">
-/// G is a sum over batches of batch means, so the share of the magnitude depends on the size of a batch: the reference's, whatever the one here.
+/// G is a sum over batches of batch means, so the share of the magnitude depends on the size of a batch: the reference's, whatever the one
+/// here.
 /// </param>
 internal sealed class SensitivityMagnitude(ViTWeights weights, int batchSize = SensitivityMagnitude.ReferenceBatch) : IGradientScore
 {

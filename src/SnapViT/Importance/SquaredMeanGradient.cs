@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Importance;
 
 /// <summary>
-/// The reference's criterion: weight gradients <c>G = sum_i delta_i^T X_i</c> summed over all images, then squared. Sums are kept in double and
-/// squared there, so that scores of 1e-45 do not vanish.
+/// The reference's criterion: weight gradients <c>G = sum_i delta_i^T X_i</c> summed over all images, then squared. Sums are kept in double
+/// and squared there, so that scores of 1e-45 do not vanish.
 /// </summary>
 internal sealed class SquaredMeanGradient : IGradientScore
 {

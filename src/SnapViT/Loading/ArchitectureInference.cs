@@ -8,8 +8,9 @@ using SnapViT.Core.Formats;
 namespace SnapViT.Loading;
 
 /// <summary>
-/// The architecture of a published checkpoint: names and shapes of its tensors, then the config beside it, then the tables of formats and known
-/// models (by a published name, else by the sizes), then what the user says. A doubt is an error that says what to pass, never a guess.
+/// The architecture of a published checkpoint: names and shapes of its tensors, then the config beside it, then the tables of formats and
+/// known models (by a published name, else by the sizes), then what the user says. A doubt is an error that says what to pass, never a
+/// guess.
 /// </summary>
 internal sealed class ArchitectureInference
 {
@@ -43,7 +44,9 @@ internal sealed class ArchitectureInference
     /// <param name="archive">The checkpoint; its names and shapes only are read.</param>
     /// <param name="config">What the config files beside it say.</param>
     /// <param name="hints">What the user says.</param>
-    /// <exception cref="CheckpointFormatException">It is no Vision Transformer, sources contradict each other, or a fact is in doubt.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// It is no Vision Transformer, sources contradict each other, or a fact is in doubt.
+    /// </exception>
     public static ModelDescription Infer(CanonicalArchive archive, PublishedConfig config, ModelHints hints) => new ArchitectureInference(archive, config, hints).Describe();
 
     private ModelDescription Describe()
@@ -166,7 +169,9 @@ internal sealed class ArchitectureInference
                 _archive.Path, "models of this kind differ in their activation and no config.json beside the file says it; pass --activation gelu-erf, gelu-tanh or quick-gelu");
     }
 
-    /// <summary>CLIP differs by publisher (OpenAI: quick GELU); SigLIP in timm by size, and only two sizes are certain: B and gopt.</summary>
+    /// <summary>
+    /// CLIP differs by publisher (OpenAI: quick GELU); SigLIP in timm by size, and only two sizes are certain: B and gopt.
+    /// </summary>
     private Activation? KnownActivation()
     {
         bool fromTimm = _archive.StateDictFormat.Rules.Any(rule => rule.File[0] == AttentionPoolSpec.LatentName);
@@ -194,8 +199,8 @@ internal sealed class ArchitectureInference
             $"table of formats ({_archive.StateDictFormat.Name})");
 
     /// <summary>
-    /// What the config says; else what the published name says; else the published settings of those families that have one setting for all of
-    /// their models. A setting for another size keeps its share of the image.
+    /// What the config says; else what the published name says; else the published settings of those families that have one setting for all
+    /// of their models. A setting for another size keeps its share of the image.
     /// </summary>
     private (Data.Preprocessing? Images, string? Doubt) Preprocessing(ViTArchitecture a)
     {

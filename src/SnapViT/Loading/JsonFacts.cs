@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace SnapViT.Loading;
 
-/// <summary>Facts of a JSON object, null where it leaves them out; every number is checked where it is read, and a fault names its key.</summary>
+/// <summary>
+/// Facts of a JSON object, null where it leaves them out; every number is checked where it is read, and a fault names its key.
+/// </summary>
 internal static class JsonFacts
 {
     /// <summary>The largest size that is believed: far above any model, far below what overflows.</summary>

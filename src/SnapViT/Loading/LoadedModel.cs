@@ -14,8 +14,8 @@ public sealed class LoadedModel : IDisposable
     public required string Sha256 { get; init; }
 
     /// <summary>
-    /// SHA-256 of the weights by value, lower-case hexadecimal: the same in every file that holds them, under whatever names. Computed when it is first
-    /// asked for, in about a second for a large model.
+    /// SHA-256 of the weights by value, lower-case hexadecimal: the same in every file that holds them, under whatever names. Computed when
+    /// it is first asked for, in about a second for a large model.
     /// </summary>
     internal string WeightsSha256 => field ??= ModelFile.HashWeights(Model);
 
@@ -29,8 +29,8 @@ public sealed class LoadedModel : IDisposable
     public Preprocessing? Preprocessing => Description.Preprocessing;
 
     /// <summary>
-    /// How images become the model's input: what its files or its published name say; where they say nothing, what the reference does for every model
-    /// (resize to 8/7 of the side, centre crop, ImageNet mean and std).
+    /// How images become the model's input: what its files or its published name say; where they say nothing, what the reference does for
+    /// every model (resize to 8/7 of the side, centre crop, ImageNet mean and std).
     /// </summary>
     public Preprocessing PreprocessingOrReference => Description.PreprocessingDoubt is string doubt
         ? throw new CheckpointFormatException(Path, $"preprocessing: {doubt}")

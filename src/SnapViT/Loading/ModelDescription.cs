@@ -14,15 +14,17 @@ public sealed record ModelDescription(ViTArchitecture Architecture, SubnetWidths
     public Preprocessing? Preprocessing { get; init; }
 
     /// <summary>
-    /// Why images cannot be prepared without being told how: the file's family is published with several settings, or a config asks for one that cannot
-    /// be done. Null where nothing is in doubt.
+    /// Why images cannot be prepared without being told how: the file's family is published with several settings, or a config asks for one
+    /// that cannot be done. Null where nothing is in doubt.
     /// </summary>
     public string? PreprocessingDoubt { get; init; }
 
     /// <summary>Names of the classes in the order of the classifier's outputs; empty where the file does not say.</summary>
     public IReadOnlyList<string> ClassNames { get; init; } = [];
 
-    /// <summary>Side of the input image that the file's position embeddings are for; the architecture's own unless another was asked for.</summary>
+    /// <summary>
+    /// Side of the input image that the file's position embeddings are for; the architecture's own unless another was asked for.
+    /// </summary>
     public int ImageSizeInFile { get; init; } = Architecture.ImageSize;
 
     /// <summary>Tensors of the file that are none of the model's, such as a text tower.</summary>

@@ -19,16 +19,22 @@ public static class ModelFile
     private const long MaxConfigLength = 4 << 20;
 
     /// <summary>Reads a model.</summary>
-    /// <param name="path">A checkpoint in any container and format (<see cref="CheckpointArchive"/>, <see cref="StateDictFormats"/>), or a model written here.</param>
+    /// <param name="path">
+    /// A checkpoint in any container and format (<see cref="CheckpointArchive"/>, <see cref="StateDictFormats"/>), or a model written here.
+    /// </param>
     /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
     /// <inheritdoc cref="Load(string, ModelHints)"/>
     public static LoadedModel Load(string path, int? heads = null) => Load(path, new ModelHints { Heads = heads });
 
     /// <summary>Reads a model.</summary>
-    /// <param name="path">A checkpoint in any container and format (<see cref="CheckpointArchive"/>, <see cref="StateDictFormats"/>), or a model written here.</param>
+    /// <param name="path">
+    /// A checkpoint in any container and format (<see cref="CheckpointArchive"/>, <see cref="StateDictFormats"/>), or a model written here.
+    /// </param>
     /// <param name="hints">What the file leaves in doubt.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="CheckpointFormatException">The file is damaged, is no such model, or a tensor is missing, unexpected or not finite.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// The file is damaged, is no such model, or a tensor is missing, unexpected or not finite.
+    /// </exception>
     /// <exception cref="TorchUnavailableException">libtorch is missing.</exception>
     public static LoadedModel Load(string path, ModelHints hints)
     {
@@ -76,7 +82,9 @@ public static class ModelFile
     /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
     /// <param name="archive">The open file, of any format.</param>
     /// <param name="hints">What the file leaves in doubt.</param>
-    /// <exception cref="CheckpointFormatException">The file is no such model, a tensor is missing or unexpected, or a fact is in doubt.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// The file is no such model, a tensor is missing or unexpected, or a fact is in doubt.
+    /// </exception>
     internal static ModelDescription Describe(ITensorArchive archive, ModelHints hints) => Describe(archive, ReadConfig(archive), hints);
 
     private static ModelDescription Describe(ITensorArchive archive, ModelConfig? config, ModelHints hints)
@@ -126,7 +134,8 @@ public static class ModelFile
     }
 
     /// <summary>
-    /// Reads the config that a model file written here carries; where its metadata were lost, that of <see cref="ConfigPath"/>. Null for any other file.
+    /// Reads the config that a model file written here carries; where its metadata were lost, that of <see cref="ConfigPath"/>. Null for
+    /// any other file.
     /// </summary>
     /// <exception cref="CheckpointFormatException">The config is damaged.</exception>
     internal static ModelConfig? ReadConfig(ITensorArchive archive)
@@ -148,7 +157,9 @@ public static class ModelFile
     /// <summary>Where the config of a model file stands beside it: <c>small.config.json</c> of <c>small.safetensors</c>.</summary>
     public static string ConfigPath(string path) => Path.ChangeExtension(path, ".config.json");
 
-    /// <summary>Writes a config beside its model file for people and other programs, atomically. The file's own metadata come first when it is read.</summary>
+    /// <summary>
+    /// Writes a config beside its model file for people and other programs, atomically. The file's own metadata come first when it is read.
+    /// </summary>
     /// <param name="path">The model file.</param>
     /// <param name="config">What the file says about itself.</param>
     /// <returns>The file written.</returns>
@@ -166,8 +177,8 @@ public static class ModelFile
         new FileInfo(path) is { Exists: true, Length: <= MaxConfigLength } && File.ReadAllText(path) is string json && ModelConfig.IsOne(json) ? json : null;
 
     /// <summary>
-    /// Writes a model with its own config, in timm's names and layout; atomically, the same model gives the same bytes. PyTorch's format has no place for
-    /// the config: <see cref="SaveConfig"/> writes it beside.
+    /// Writes a model with its own config, in timm's names and layout; atomically, the same model gives the same bytes. PyTorch's format
+    /// has no place for the config: <see cref="SaveConfig"/> writes it beside.
     /// </summary>
     /// <param name="path">The file to write: PyTorch's format for <c>.pt</c>, <c>.pth</c> and <c>.bin</c>, else safetensors.</param>
     /// <param name="model">The model, pruned or not.</param>
@@ -190,7 +201,9 @@ public static class ModelFile
     }
 
     /// <summary>Bytes of the file that <see cref="Save"/> makes of a float32 model: header, config, padding and tensors.</summary>
-    /// <param name="config">What the file says about itself, with the architecture and widths that decide how large the tensors are.</param>
+    /// <param name="config">
+    /// What the file says about itself, with the architecture and widths that decide how large the tensors are.
+    /// </param>
     public static long Bytes(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -199,7 +212,9 @@ public static class ModelFile
 
     internal static Dictionary<string, string> Metadata(ModelConfig config) => new() { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() };
 
-    /// <summary>SHA-256 over the canonical names, shapes and float32 values of a model's weights, in the order of the table; one tensor at a time.</summary>
+    /// <summary>
+    /// SHA-256 over the canonical names, shapes and float32 values of a model's weights, in the order of the table; one tensor at a time.
+    /// </summary>
     internal static string HashWeights(VisionTransformer model)
     {
         using IDisposable frozen = no_grad();
@@ -215,7 +230,9 @@ public static class ModelFile
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    /// <summary>SHA-256 of a checkpoint, lower-case hexadecimal; of one in several files, over all of them in the order of their names.</summary>
+    /// <summary>
+    /// SHA-256 of a checkpoint, lower-case hexadecimal; of one in several files, over all of them in the order of their names.
+    /// </summary>
     public static string Hash(string path)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -20,10 +20,15 @@ public sealed record ModelHints
     /// <summary>Activation of a standard MLP; null to infer it.</summary>
     public Activation? Activation { get; init; }
 
-    /// <summary>Side of the input image in pixels, a multiple of the patch: position embeddings are resampled to it. Null for the file's own.</summary>
+    /// <summary>
+    /// Side of the input image in pixels, a multiple of the patch: position embeddings are resampled to it. Null for the file's own.
+    /// </summary>
     public int? ImageSize { get; init; }
 
-    /// <summary>Which of several models in the file, by a part of the names before it, such as <c>ema</c> or <c>teacher</c>; null where it holds one only.</summary>
+    /// <summary>
+    /// Which of several models in the file, by a part of the names before it, such as <c>ema</c> or <c>teacher</c>; null where it holds one
+    /// only.
+    /// </summary>
     public string? Weights { get; init; }
 
     /// <summary>Refuses a hint that contradicts the file.</summary>

@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Loading;
 
-/// <summary>Position embeddings for another image size, resampled as timm does it: bicubic and antialiased over the grid of patches; those of the tokens before it stay.</summary>
+/// <summary>
+/// Position embeddings for another image size, resampled as timm does it: bicubic and antialiased over the grid of patches; those of the
+/// tokens before it stay.
+/// </summary>
 internal static class PositionTable
 {
     /// <summary>A table [1, prefix + g*g, D] of one grid to a new one of another, [1, prefix + h*h, D], float32.</summary>

@@ -14,7 +14,10 @@ internal static class PreprocessorConfig
     /// <summary>Names of the filters of Pillow by number.</summary>
     private static readonly string[] Filters = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
 
-    /// <summary>What processors do where their config leaves it out: whether a plain size is the short side, whether the centre is cropped, the filter.</summary>
+    /// <summary>
+    /// What processors do where their config leaves it out: whether a plain size is the short side, whether the centre is cropped, the
+    /// filter.
+    /// </summary>
     private static readonly (string Processor, bool ShortSide, bool Crops, int Filter)[] Defaults =
     [
         ("CLIP", true, true, Bicubic), ("Bit", true, true, Bicubic), ("DeiT", false, true, Bicubic), ("DINOv3", false, false, Bilinear),
@@ -22,7 +25,8 @@ internal static class PreprocessorConfig
     ];
 
     /// <returns>
-    /// What it says of images; where it asks for what no <see cref="Preprocessing"/> does, a doubt that names the fact. Null where it says nothing of images.
+    /// What it says of images; where it asks for what no <see cref="Preprocessing"/> does, a doubt that names the fact. Null where it says
+    /// nothing of images.
     /// </returns>
     /// <exception cref="FormatException">A fact is impossible.</exception>
     public static PublishedConfig? Parse(JsonElement root)

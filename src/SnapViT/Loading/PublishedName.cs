@@ -3,7 +3,10 @@ using SnapViT.Core.Architecture;
 
 namespace SnapViT.Loading;
 
-/// <summary>The published name of a checkpoint that lies in the cache that all clients of the hub share: <c>models--org--name/snapshots/commit/file</c>.</summary>
+/// <summary>
+/// The published name of a checkpoint that lies in the cache that all clients of the hub share:
+/// <c>models--org--name/snapshots/commit/file</c>.
+/// </summary>
 internal static partial class PublishedName
 {
     /// <summary>What the table of known models says of it; null for a file elsewhere, or of a name that the table lacks.</summary>

@@ -12,7 +12,9 @@ internal sealed class ShapeFacts
 
     private readonly CanonicalArchive _archive;
 
-    /// <exception cref="CheckpointFormatException">A tensor that every Vision Transformer has is missing, or has an impossible shape.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// A tensor that every Vision Transformer has is missing, or has an impossible shape.
+    /// </exception>
     public ShapeFacts(CanonicalArchive archive)
     {
         _archive = archive;

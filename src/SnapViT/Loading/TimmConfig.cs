@@ -5,8 +5,8 @@ using SnapViT.Data;
 namespace SnapViT.Loading;
 
 /// <summary>
-/// A <c>config.json</c> of timm: the name of the architecture, what was changed in it, and how its images are prepared. transformers' TimmWrapper
-/// writes the same facts.
+/// A <c>config.json</c> of timm: the name of the architecture, what was changed in it, and how its images are prepared. transformers'
+/// TimmWrapper writes the same facts.
 /// </summary>
 internal static class TimmConfig
 {

@@ -30,7 +30,9 @@ internal static class TransformersConfig
     private const double DefaultRotaryBase = 100;
 
     /// <returns>Null where it is no config of transformers.</returns>
-    /// <exception cref="FormatException">It is of a model that is no Vision Transformer here, or a fact is impossible; the message names its key.</exception>
+    /// <exception cref="FormatException">
+    /// It is of a model that is no Vision Transformer here, or a fact is impossible; the message names its key.
+    /// </exception>
     public static PublishedConfig? Parse(JsonElement root)
     {
         if (root.Text("model_type") is not string type)

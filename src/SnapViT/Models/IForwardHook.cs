@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 namespace SnapViT.Models;
 
 /// <summary>Sees the input and output of every linear layer of every block while a forward pass runs.</summary>
-/// <remarks>The tensors are valid during the call; an observer that keeps one takes its own alias. It may ask outputs for their gradient.</remarks>
+/// <remarks>
+/// The tensors are valid during the call; an observer that keeps one takes its own alias. It may ask outputs for their gradient.
+/// </remarks>
 internal interface IForwardHook
 {
     /// <summary>Called right after a layer has run; not called for a branch that has no heads or no neurons.</summary>

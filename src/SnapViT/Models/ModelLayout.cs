@@ -7,7 +7,9 @@ namespace SnapViT.Models;
 /// <summary>Brings tensors from the layout of a checkpoint into that of a model and back (<see cref="ParameterLayout"/>).</summary>
 internal static class ModelLayout
 {
-    /// <summary>Rows [parts A d, ...] of a checkpoint to a new tensor [A, parts, d, ...]; a tensor of the same layout in both to an alias.</summary>
+    /// <summary>
+    /// Rows [parts A d, ...] of a checkpoint to a new tensor [A, parts, d, ...]; a tensor of the same layout in both to an alias.
+    /// </summary>
     public static Tensor ToModel(this ParameterSpec parameter, Tensor inCheckpoint)
     {
         (int parts, int headDim) = parameter.Layout;
@@ -22,7 +24,9 @@ internal static class ModelLayout
         return rows.transpose(0, 1).contiguous().clone().MoveToOuterDisposeScope();
     }
 
-    /// <summary>A model's [A, parts, d, ...] to new rows [parts A d, ...] of a checkpoint; a tensor of the same layout in both to an alias.</summary>
+    /// <summary>
+    /// A model's [A, parts, d, ...] to new rows [parts A d, ...] of a checkpoint; a tensor of the same layout in both to an alias.
+    /// </summary>
     public static Tensor ToCheckpoint(this ParameterSpec parameter, Tensor inModel)
     {
         if (!parameter.Layout.IsHeadMajor)

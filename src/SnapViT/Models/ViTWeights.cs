@@ -5,12 +5,12 @@ using static TorchSharp.torch;
 namespace SnapViT.Models;
 
 /// <summary>
-/// The learned tensors of one model by canonical name, the one that timm gives them. Owns them: disposing disposes every handle, while storage
-/// that other weights view lives on with them.
+/// The learned tensors of one model by canonical name, the one that timm gives them. Owns them: disposing disposes every handle, while
+/// storage that other weights view lives on with them.
 /// </summary>
 /// <remarks>
-/// Shapes are those of a checkpoint, but for qkv, which is kept head-major: weight [A, 3, d, D] and bias [A, 3, d], so that a prefix of heads is
-/// one contiguous piece of memory.
+/// Shapes are those of a checkpoint, but for qkv, which is kept head-major: weight [A, 3, d, D] and bias [A, 3, d], so that a prefix of
+/// heads is one contiguous piece of memory.
 /// </remarks>
 public sealed class ViTWeights : IDisposable
 {
@@ -101,8 +101,8 @@ public sealed class ViTWeights : IDisposable
     }
 
     /// <summary>
-    /// A copy in the given precision. Matrix weights and their biases take it; tokens, positions, norms, layer scales and classifiers stay in
-    /// float32, in which the residual stream and every LayerNorm are computed.
+    /// A copy in the given precision. Matrix weights and their biases take it; tokens, positions, norms, layer scales and classifiers stay
+    /// in float32, in which the residual stream and every LayerNorm are computed.
     /// </summary>
     /// <param name="precision">float32 or bfloat16.</param>
     /// <param name="device">Where the copy lives; null for where these weights are.</param>

@@ -11,8 +11,8 @@ namespace SnapViT.Models;
 /// A Vision Transformer in inference mode, built from an architecture and the widths of its blocks: a pruned model is just a model.
 /// </summary>
 /// <remarks>
-/// Owns its weights. Calls are thread-safe: a forward pass changes nothing in the model. Matrix products run in the precision of the weights
-/// (<see cref="ViTWeights.To"/>); the residual stream, every LayerNorm and all results are float32.
+/// Owns its weights. Calls are thread-safe: a forward pass changes nothing in the model. Matrix products run in the precision of the
+/// weights (<see cref="ViTWeights.To"/>); the residual stream, every LayerNorm and all results are float32.
 /// </remarks>
 public sealed class VisionTransformer : IDisposable
 {
@@ -72,7 +72,9 @@ public sealed class VisionTransformer : IDisposable
         return Classify(tokens);
     }
 
-    /// <summary>All tokens after the final norm, or after the last block if the norm follows the pooling. Follows the caller's gradient mode.</summary>
+    /// <summary>
+    /// All tokens after the final norm, or after the last block if the norm follows the pooling. Follows the caller's gradient mode.
+    /// </summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <returns>Tokens, float32 [B, N, D].</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
@@ -147,8 +149,8 @@ public sealed class VisionTransformer : IDisposable
     internal Tensor Block(Tensor x, int block, IForwardHook? hook) => Weights.Blocks[block].Forward(x, _rotary, hook);
 
     /// <summary>
-    /// The forward pass in an ONNX graph up to the final norm: images [batch, 3, S, S] to tokens. The residual stream is kept as rows [batch*N, D], so
-    /// that every linear layer is one Gemm.
+    /// The forward pass in an ONNX graph up to the final norm: images [batch, 3, S, S] to tokens. The residual stream is kept as rows
+    /// [batch*N, D], so that every linear layer is one Gemm.
     /// </summary>
     internal string Tokens(OnnxGraph graph, string images)
     {

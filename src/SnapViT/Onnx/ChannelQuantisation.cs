@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Onnx;
 
-/// <summary>Symmetric 8-bit quantisation with one scale per output channel: <c>w ~ scale q</c>, q in -127..127, scale = largest |w| / 127.</summary>
+/// <summary>
+/// Symmetric 8-bit quantisation with one scale per output channel: <c>w ~ scale q</c>, q in -127..127, scale = largest |w| / 127.
+/// </summary>
 internal static class ChannelQuantisation
 {
     private const int Largest = 127;

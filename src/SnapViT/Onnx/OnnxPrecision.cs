@@ -12,6 +12,8 @@ public enum OnnxPrecision
     /// <summary>Half precision, cast to float32 before use: half the bytes, and the residual stream cannot overflow.</summary>
     Float16,
 
-    /// <summary>8-bit integers with one scale per output channel, dequantised before use (DequantizeLinear): a quarter of the bytes.</summary>
+    /// <summary>
+    /// 8-bit integers with one scale per output channel, dequantised before use (DequantizeLinear): a quarter of the bytes.
+    /// </summary>
     Int8,
 }

@@ -36,7 +36,9 @@ internal sealed class OnnxWeights(OnnxGraph graph, OnnxPrecision precision, Func
         return Store(name, name, values(), ScalarType.Float32);
     }
 
-    /// <summary>The weight of a linear layer or the kernel of a convolution, in the precision of the graph and float32 again where it is used.</summary>
+    /// <summary>
+    /// The weight of a linear layer or the kernel of a convolution, in the precision of the graph and float32 again where it is used.
+    /// </summary>
     /// <param name="source">Its canonical name.</param>
     /// <param name="values">Its values in the layout of the graph.</param>
     /// <param name="outputs">The dimension of the output channels.</param>

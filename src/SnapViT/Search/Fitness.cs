@@ -13,8 +13,9 @@ using F = TorchSharp.torch.nn.functional;
 namespace SnapViT.Search;
 
 /// <summary>
-/// How well a candidate's sub-networks keep the unpruned model's features on unlabelled images: at each ratio the model is cut by the global
-/// ranking of score times |factor|, and its features are compared with the unpruned ones. Smaller is better; the mean over the ratios.
+/// How well a candidate's sub-networks keep the unpruned model's features on unlabelled images: at each ratio the model is cut by the
+/// global ranking of score times |factor|, and its features are compared with the unpruned ones. Smaller is better; the mean over the
+/// ratios.
 /// </summary>
 internal sealed class Fitness : IDisposable
 {

@@ -19,10 +19,14 @@ public enum FitnessLoss
 /// <summary>What the search minimises (method of the paper, section 3.2).</summary>
 public sealed record FitnessOptions
 {
-    /// <summary>The (MLP, head) ratios that every candidate is cut at; default the paper's four, (.15, 0) (.35, .2) (.55, .4) (.65, .5).</summary>
+    /// <summary>
+    /// The (MLP, head) ratios that every candidate is cut at; default the paper's four, (.15, 0) (.35, .2) (.55, .4) (.65, .5).
+    /// </summary>
     public IReadOnlyList<PruningRatios> Ratios { get; init; } = [new(0.15, 0), new(0.35, 0.2), new(0.55, 0.4), new(0.65, 0.5)];
 
-    /// <summary>Principal components of the unpruned model's features in which they are compared; default 192. No projection where D is not larger.</summary>
+    /// <summary>
+    /// Principal components of the unpruned model's features in which they are compared; default 192. No projection where D is not larger.
+    /// </summary>
     public int PcaComponents { get; init; } = 192;
 
     /// <summary>Losses that are summed; default cosine alone.</summary>

@@ -29,7 +29,8 @@ internal static partial class AnonymousLibrary
         RandomAccess.Write(handle, library, fileOffset: 0);
         nint loaded = NativeLibrary.Load($"/proc/self/fd/{descriptor}");
 
-        // Stays open for the life of the process: the loader knows a library by its path and would take the next file of this number for it.
+        // Stays open for the life of the process: the loader knows a library by its path and would take the next file of this number for
+        // it.
         handle.SetHandleAsInvalid();
         return loaded;
     }

@@ -6,7 +6,8 @@ namespace SnapViT.Tensors;
 /// Makes the demand for one version of the C++ runtime weak, so that a runtime without it is accepted.
 /// <para>
 /// Libraries built by GCC 13 or later carry the stamp <c>std::ios_base_library_init()</c> of version GLIBCXX_3.4.32: an empty marker that
-/// says "the runtime sets up its streams itself". Nothing calls it, yet older runtimes (Debian 12, Ubuntu 22.04: 3.4.30) are refused for it.
+/// says "the runtime sets up its streams itself". Nothing calls it, yet older runtimes (Debian 12, Ubuntu 22.04: 3.4.30) are refused for
+/// it.
 /// </para>
 /// </summary>
 internal static class GlibcxxPatch

@@ -11,7 +11,9 @@ internal interface IRunningSums
     void Save(SumWriter to);
 
     /// <summary>Takes up saved sums; nothing was added before.</summary>
-    /// <exception cref="CheckpointFormatException">A sum is missing or has another shape; this object is good for nothing then but to be disposed.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// A sum is missing or has another shape; this object is good for nothing then but to be disposed.
+    /// </exception>
     void Restore(SumReader from);
 }
 

@@ -4,8 +4,9 @@ using static TorchSharp.torch;
 namespace SnapViT.Tensors;
 
 /// <summary>
-/// Sums, and products with numbers. TorchSharp 0.107's own operators hand torch the handle of a temporary <see cref="Scalar"/> and let go of it:
-/// when the collector runs at that moment, its finalizer frees the number under torch's hands. Here the number lives until torch has answered.
+/// Sums, and products with numbers. TorchSharp 0.107's own operators hand torch the handle of a temporary <see cref="Scalar"/> and let go
+/// of it: when the collector runs at that moment, its finalizer frees the number under torch's hands. Here the number lives until torch has
+/// answered.
 /// </summary>
 internal static class TensorArithmetic
 {

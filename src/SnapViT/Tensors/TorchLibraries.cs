@@ -36,7 +36,9 @@ internal static class TorchLibraries
         }
     }
 
-    /// <summary>The folders in which the runtime looks for native libraries, then those in which the system's loader does: a libtorch of one's own.</summary>
+    /// <summary>
+    /// The folders in which the runtime looks for native libraries, then those in which the system's loader does: a libtorch of one's own.
+    /// </summary>
     public static IReadOnlyList<string> SearchFolders()
     {
         IEnumerable<string> ofRuntime = Split(AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string);

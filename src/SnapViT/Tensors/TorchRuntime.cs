@@ -19,7 +19,9 @@ public static class TorchRuntime
     /// Loads the native libraries unless they are loaded. A program that calls TorchSharp before anything of SnapViT must call this first
     /// on systems whose C++ runtime is older than GCC 13 (Debian 12, Ubuntu 22.04).
     /// </summary>
-    /// <exception cref="TorchUnavailableException">A library is missing or is refused by this system; the message names it and the reason.</exception>
+    /// <exception cref="TorchUnavailableException">
+    /// A library is missing or is refused by this system; the message names it and the reason.
+    /// </exception>
     public static void EnsureLoaded()
     {
         try

@@ -31,8 +31,8 @@ public sealed record BuildOptions
     public const double DefaultPrefixWeight = 20;
 
     /// <summary>
-    /// What was measured best (bench/results): scores by block curvature, second moments of random views in the file, no search. The default of
-    /// <see cref="ElasticViT"/>'s Build and of <c>snapvit build</c>.
+    /// What was measured best (bench/results): scores by block curvature, second moments of random views in the file, no search. The
+    /// default of <see cref="ElasticViT"/>'s Build and of <c>snapvit build</c>.
     /// </summary>
     public static BuildOptions Recommended => new()
     {
@@ -66,13 +66,20 @@ public sealed record BuildOptions
     /// <summary>Images that second moments are taken from at most, at least 1; default 256.</summary>
     public int CalibrationImages { get; init; } = DefaultCalibrationImages;
 
-    /// <summary>Random views of each of those images (<see cref="RandomViews"/>), 0 or more; default 0, for the whole image as it is evaluated.</summary>
+    /// <summary>
+    /// Random views of each of those images (<see cref="RandomViews"/>), 0 or more; default 0, for the whole image as it is evaluated.
+    /// </summary>
     public int CalibrationViews { get; init; }
 
-    /// <summary>Share of the moments' weight that the whole images have beside the views, 0..1 without 1; default 0. Without views they have all of it.</summary>
+    /// <summary>
+    /// Share of the moments' weight that the whole images have beside the views, 0..1 without 1; default 0. Without views they have all of
+    /// it.
+    /// </summary>
     public double WholeImageShare { get; init; }
 
-    /// <summary>Weight of a prefix token (class, distillation, register) against 1 of a patch token in the moments; default 20 everywhere.</summary>
+    /// <summary>
+    /// Weight of a prefix token (class, distillation, register) against 1 of a patch token in the moments; default 20 everywhere.
+    /// </summary>
     public PrefixWeights PrefixWeights { get; init; } = new(DefaultPrefixWeight);
 
     /// <summary>How sub-networks are corrected in the search; null for not at all.</summary>

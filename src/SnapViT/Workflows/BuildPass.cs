@@ -8,8 +8,8 @@ using SnapViT.Tensors;
 namespace SnapViT.Workflows;
 
 /// <summary>
-/// The part of a build that reads images, each once: for second moments, for scores unless they are known, and for the search. It can be left between two
-/// batches and taken up again.
+/// The part of a build that reads images, each once: for second moments, for scores unless they are known, and for the search. It can be
+/// left between two batches and taken up again.
 /// </summary>
 internal sealed class BuildPass : IDisposable
 {

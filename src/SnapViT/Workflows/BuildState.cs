@@ -38,8 +38,9 @@ internal sealed record BuildPosition
 }
 
 /// <summary>
-/// What an unfinished build has so far, in a file beside the result: how far it is, the sums of the pass over the images, local scores, fitnesses. The
-/// fingerprint names everything that the numbers depend on, so that a build is continued only by the same command on the same input.
+/// What an unfinished build has so far, in a file beside the result: how far it is, the sums of the pass over the images, local scores,
+/// fitnesses. The fingerprint names everything that the numbers depend on, so that a build is continued only by the same command on the
+/// same input.
 /// </summary>
 /// <param name="path">The file; null to keep no state.</param>
 /// <param name="fingerprint">What the numbers depend on.</param>
@@ -61,7 +62,9 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
     /// <summary>Images that are read between two writings at least.</summary>
     private const int LeastPhotos = 32;
 
-    /// <summary>The work between two writings takes this many times as long as a writing: under 2 % of the time goes into the state.</summary>
+    /// <summary>
+    /// The work between two writings takes this many times as long as a writing: under 2 % of the time goes into the state.
+    /// </summary>
     private const double WorkPerWriting = 50;
 
     /// <summary>Files up to this size are written as often as there is something new.</summary>

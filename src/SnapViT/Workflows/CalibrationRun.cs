@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Workflows;
 
 /// <summary>
-/// The part of a build that gathers second moments: the unpruned model over random views of the calibration images, over whole images, or both.
+/// The part of a build that gathers second moments: the unpruned model over random views of the calibration images, over whole images, or
+/// both.
 /// </summary>
 internal sealed class CalibrationRun : IRunningSums, IDisposable
 {
@@ -49,7 +50,9 @@ internal sealed class CalibrationRun : IRunningSums, IDisposable
     /// <summary>What it wants of the images.</summary>
     public IReadOnlyList<ImageConsumer> Consumers { get; }
 
-    /// <summary>Adds what waited until all views were added: sums in one order give the same moments to the last bit, however the images were read.</summary>
+    /// <summary>
+    /// Adds what waited until all views were added: sums in one order give the same moments to the last bit, however the images were read.
+    /// </summary>
     /// <param name="progress">Told how many images were added; null for nobody.</param>
     /// <param name="afterBatch">Called after every batch with the number of images added, when the sums can be kept.</param>
     /// <param name="cancellation">Stops between two batches.</param>

@@ -19,13 +19,15 @@ namespace SnapViT.Workflows;
 /// <param name="ContinuedPhotos">Photos that an interrupted build had read already; 0 for a build from its beginning.</param>
 /// <param name="Continued">Evaluations taken over from an interrupted build.</param>
 /// <param name="Skipped">Images that could not be read.</param>
-/// <param name="Discarded">Why an unfinished state that was found could not be continued and the build began anew; null where none was found, or it was.</param>
+/// <param name="Discarded">
+/// Why an unfinished state that was found could not be continued and the build began anew; null where none was found, or it was.
+/// </param>
 internal sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int ContinuedPhotos, int Continued, IReadOnlyList<SkippedImage> Skipped, string? Discarded);
 
 /// <summary>
-/// The main job: a pretrained model and unlabelled photos in, elastic scores out. One pass over the photos gathers whatever scores, second moments and
-/// search want of them; then come the scores and the search over global factors. What was added up and found so far is kept now and then, and when the
-/// build is cancelled: an interrupted build goes on from there to the same result.
+/// The main job: a pretrained model and unlabelled photos in, elastic scores out. One pass over the photos gathers whatever scores, second
+/// moments and search want of them; then come the scores and the search over global factors. What was added up and found so far is kept now
+/// and then, and when the build is cancelled: an interrupted build goes on from there to the same result.
 /// </summary>
 internal sealed class ElasticBuild
 {
@@ -45,8 +47,8 @@ internal sealed class ElasticBuild
     /// <param name="options">How the model is made elastic.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <exception cref="SnapViTException">
-    /// An option is out of range, the model is pruned already, has no classifier where the criterion needs one, or there are fewer images than the search
-    /// compares components.
+    /// An option is out of range, the model is pruned already, has no classifier where the criterion needs one, or there are fewer images
+    /// than the search compares components.
     /// </exception>
     /// <exception cref="BudgetException">The floors make a ratio of the search impossible.</exception>
     /// <exception cref="ImageException">The criterion needs labels of the model's classes, and the images lack them.</exception>
@@ -71,7 +73,9 @@ internal sealed class ElasticBuild
         _provenance = Describe();
     }
 
-    /// <summary>Told once, at the start of <see cref="Run"/>, what is continued of an interrupted build, or why it begins anew; null for nobody.</summary>
+    /// <summary>
+    /// Told once, at the start of <see cref="Run"/>, what is continued of an interrupted build, or why it begins anew; null for nobody.
+    /// </summary>
     public Action<string>? Told { get; init; }
 
     private Criterion Criterion => _options.Criterion;

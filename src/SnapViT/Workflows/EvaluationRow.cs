@@ -10,6 +10,8 @@ namespace SnapViT.Workflows;
 /// <param name="Knn">Accuracy by 20 nearest neighbours, 0..1; null without training images.</param>
 /// <param name="ImagesPerSecond">Speed of the forward pass alone, at the batch size of the evaluation.</param>
 /// <param name="Images">Test images that top-1 and speed were measured on.</param>
-/// <param name="KnnImages">Test images that k-NN was measured on: those whose class is among the training images; null without training images.</param>
+/// <param name="KnnImages">
+/// Test images that k-NN was measured on: those whose class is among the training images; null without training images.
+/// </param>
 public sealed record EvaluationRow(
     PruningRatios Removed, long Parameters, long Flops, double? Top1, double? Knn, double ImagesPerSecond, int Images, int? KnnImages);

@@ -17,7 +17,9 @@ namespace SnapViT.Workflows;
 public sealed class LatencyTables(LatencyConditions conditions, Device device, ScalarType precision, TimeProvider time)
 {
     /// <summary>The table stored in a file; null where there is no file.</summary>
-    /// <exception cref="CheckpointFormatException">The file is damaged, no table, or one of other conditions; the message says which.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// The file is damaged, no table, or one of other conditions; the message says which.
+    /// </exception>
     public LatencyTable? Find(string path)
     {
         if (!File.Exists(path))
@@ -52,8 +54,8 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
     }
 
     /// <summary>
-    /// Measures one sub-network as <see cref="Measure"/> measures those of the table, in turn with the whole model, which shows whether the machine
-    /// runs at the same speed as it did then.
+    /// Measures one sub-network as <see cref="Measure"/> measures those of the table, in turn with the whole model, which shows whether the
+    /// machine runs at the same speed as it did then.
     /// </summary>
     /// <param name="subnet">A sub-network in float32; stays the caller's.</param>
     /// <param name="model">The unpruned model; stays the caller's.</param>

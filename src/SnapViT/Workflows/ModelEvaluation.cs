@@ -39,7 +39,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <param name="train">Labelled training images for k-NN, whose classes are matched by name; null to leave k-NN out.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <returns>One row per model.</returns>
-    /// <exception cref="ImageException">Images have no labels, too many cannot be read, or the two sets have no class in common.</exception>
+    /// <exception cref="ImageException">
+    /// Images have no labels, too many cannot be read, or the two sets have no class in common.
+    /// </exception>
     public IReadOnlyList<EvaluationRow> Run(IReadOnlyList<VisionTransformer> models, ImageSet test, ImageSet? train, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(models);

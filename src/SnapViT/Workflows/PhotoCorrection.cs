@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Workflows;
 
 /// <summary>
-/// Corrects sub-networks block after block from photos (<see cref="SequentialCorrection"/>): every layer is fitted to what the original model's layer
-/// gives, whatever was corrected before, so that corrections never stack.
+/// Corrects sub-networks block after block from photos (<see cref="SequentialCorrection"/>): every layer is fitted to what the original
+/// model's layer gives, whatever was corrected before, so that corrections never stack.
 /// </summary>
 /// <param name="source">The unpruned model; stays the caller's.</param>
 /// <param name="photos">Calibration photos, at least one; labels are not used.</param>
@@ -18,14 +18,18 @@ namespace SnapViT.Workflows;
 internal sealed class PhotoCorrection(
     VisionTransformer source, ImageSet photos, Preprocessing preprocessing, int batchSize, IProgress<WorkProgress>? progress = null)
 {
-    /// <summary>What holds a layer near the weights it starts from: weaker ridges fitted errors of the blocks before (bench/results/accuracy.md).</summary>
+    /// <summary>
+    /// What holds a layer near the weights it starts from: weaker ridges fitted errors of the blocks before (bench/results/accuracy.md).
+    /// </summary>
     private static readonly Damping Ridge = new(DampingKind.Mean, 0.3);
 
     /// <summary>Photos that are fitted to.</summary>
     public int Photos => photos.Count;
 
     /// <summary>The corrected copy of a sub-network.</summary>
-    /// <param name="start">A sub-network of the source in float32 on the CPU, best one that is affinely corrected already; stays the caller's.</param>
+    /// <param name="start">
+    /// A sub-network of the source in float32 on the CPU, best one that is affinely corrected already; stays the caller's.
+    /// </param>
     /// <param name="precision">Precision of the copy's weights.</param>
     /// <param name="device">Where it is fitted and the copy lives; null for where the models are.</param>
     /// <param name="cancellation">Stops between two batches.</param>

@@ -28,7 +28,9 @@ internal sealed record LinearSpec(ParameterSpec Weight, ParameterSpec? Bias)
     /// <summary>Inputs of the layer.</summary>
     public long Inputs => Weight.Shape[^1];
 
-    /// <summary>The pruned dimension over its inputs; null where they are never pruned. Such layers are what a correction re-fits.</summary>
+    /// <summary>
+    /// The pruned dimension over its inputs; null where they are never pruned. Such layers are what a correction re-fits.
+    /// </summary>
     public PrunedDimension? PrunedInput => Weight.PrunedInput;
 
     /// <summary>The tensors.</summary>

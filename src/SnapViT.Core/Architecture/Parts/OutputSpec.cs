@@ -1,6 +1,8 @@
 namespace SnapViT.Core.Architecture.Parts;
 
-/// <summary>What stands behind the pooled feature: CLIP's projection and the model's own classifiers. Float32 in every model, never pruned.</summary>
+/// <summary>
+/// What stands behind the pooled feature: CLIP's projection and the model's own classifiers. Float32 in every model, never pruned.
+/// </summary>
 internal sealed class OutputSpec
 {
     /// <summary>The outputs of a model.</summary>

@@ -1,8 +1,8 @@
 namespace SnapViT.Core.Architecture.Parts;
 
 /// <summary>
-/// Rotary positions as DINOv3 has them: patch tokens only, coordinates of patch centres per axis in [-1, 1], computed in float32. They have no
-/// parameters.
+/// Rotary positions as DINOv3 has them: patch tokens only, coordinates of patch centres per axis in [-1, 1], computed in float32. They have
+/// no parameters.
 /// </summary>
 internal static class RotarySpec
 {

@@ -35,7 +35,9 @@ internal static class PickleCalls
             : arguments.Take<List<object?>>(0);
     }
 
-    /// <summary><c>encode(text, 'latin1')</c> and <c>bytearray(text, 'latin-1')</c>: how protocol 2 writes bytes. Empty bytes have no arguments.</summary>
+    /// <summary>
+    /// <c>encode(text, 'latin1')</c> and <c>bytearray(text, 'latin-1')</c>: how protocol 2 writes bytes. Empty bytes have no arguments.
+    /// </summary>
     public static object? Bytes(PickleArguments arguments)
     {
         arguments.ExpectCount(0, 2);
@@ -122,7 +124,9 @@ internal static class PickleCalls
         return arguments.Take<TorchTensor>(0);
     }
 
-    /// <summary><c>(function, class, arguments, state)</c>: a tensor of a class of its own, which is the tensor that the function gives.</summary>
+    /// <summary>
+    /// <c>(function, class, arguments, state)</c>: a tensor of a class of its own, which is the tensor that the function gives.
+    /// </summary>
     public static object? TensorOfClass(PickleArguments arguments)
     {
         arguments.ExpectCount(4, 4);

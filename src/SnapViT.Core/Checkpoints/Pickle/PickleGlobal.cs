@@ -11,7 +11,9 @@ internal sealed record PickleGlobal(string Module, string Name)
     /// <summary>Whether it makes an object without arguments (NEWOBJ) and takes a state (BUILD).</summary>
     public bool IsDictionary { get; init; }
 
-    /// <summary>Whether the state replaces nothing but fills the dictionary (Namespace), or is dropped (OrderedDict: versions of modules).</summary>
+    /// <summary>
+    /// Whether the state replaces nothing but fills the dictionary (Namespace), or is dropped (OrderedDict: versions of modules).
+    /// </summary>
     public bool KeepsState { get; init; }
 
     /// <summary>Whether it is a class of storages.</summary>

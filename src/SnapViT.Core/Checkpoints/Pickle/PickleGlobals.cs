@@ -3,8 +3,8 @@ using System.Collections.Frozen;
 namespace SnapViT.Core.Checkpoints.Pickle;
 
 /// <summary>
-/// The list of Python names that mean something in a checkpoint. Nothing on it runs code of the file or of Python. A name off the list makes an inert
-/// <see cref="PickleObject"/>; one that only an attack needs is refused.
+/// The list of Python names that mean something in a checkpoint. Nothing on it runs code of the file or of Python. A name off the list
+/// makes an inert <see cref="PickleObject"/>; one that only an attack needs is refused.
 /// </summary>
 internal static class PickleGlobals
 {

@@ -5,10 +5,13 @@ using SnapViT.Core.Checkpoints.Zip;
 namespace SnapViT.Core.Checkpoints.Pickle;
 
 /// <summary>
-/// Reads the pickle of a PyTorch file: a stack machine that makes values and knows no other effect. Names come from <see cref="PickleGlobals"/> only;
-/// instructions, memo, marks and text are bounded, and every index, length and type is checked when it is used.
+/// Reads the pickle of a PyTorch file: a stack machine that makes values and knows no other effect. Names come from
+/// <see cref="PickleGlobals"/> only; instructions, memo, marks and text are bounded, and every index, length and type is checked when it is
+/// used.
 /// </summary>
-/// <remarks>The instructions are those of Python's pickle protocols 2 to 5 that PyTorch writes (documented in CPython's pickletools).</remarks>
+/// <remarks>
+/// The instructions are those of Python's pickle protocols 2 to 5 that PyTorch writes (documented in CPython's pickletools).
+/// </remarks>
 internal sealed class PickleMachine
 {
     private const int MaxInstructions = 1 << 21;

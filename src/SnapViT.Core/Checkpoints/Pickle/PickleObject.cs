@@ -1,8 +1,8 @@
 namespace SnapViT.Core.Checkpoints.Pickle;
 
 /// <summary>
-/// An object of a class that is not on the list of <see cref="PickleGlobals"/>, while a pickle is being read: what the pickle says of it, and nothing
-/// done with it. The class is never looked up, made or called.
+/// An object of a class that is not on the list of <see cref="PickleGlobals"/>, while a pickle is being read: what the pickle says of it,
+/// and nothing done with it. The class is never looked up, made or called.
 /// </summary>
 /// <param name="class">The class, or the function that would make the object.</param>
 internal sealed class PickleObject(PickleGlobal @class)
@@ -22,8 +22,8 @@ internal sealed class PickleObject(PickleGlobal @class)
     public object? State { get; set; }
 
     /// <summary>
-    /// The dictionary that the object is, if it is one: a class derived from dict, a module of a TorchScript archive (its attributes), or a pickled
-    /// <c>torch.nn.Module</c> (its parameters, buffers and modules, which is what <c>state_dict()</c> gives).
+    /// The dictionary that the object is, if it is one: a class derived from dict, a module of a TorchScript archive (its attributes), or a
+    /// pickled <c>torch.nn.Module</c> (its parameters, buffers and modules, which is what <c>state_dict()</c> gives).
     /// </summary>
     public PickleDictionary? AsDictionary()
     {

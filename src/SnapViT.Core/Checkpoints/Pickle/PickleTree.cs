@@ -16,7 +16,9 @@ internal sealed class PickleTree
 
     private PickleTree(PickleCursor cursor) => _cursor = cursor;
 
-    /// <exception cref="CheckpointFormatException">The tree is too large or deep, contains itself, has keys that are no names, or holds something that is no value.</exception>
+    /// <exception cref="CheckpointFormatException">
+    /// The tree is too large or deep, contains itself, has keys that are no names, or holds something that is no value.
+    /// </exception>
     public static object? Freeze(object? root, PickleCursor cursor) => new PickleTree(cursor).Freeze(root, 0);
 
     private object? Freeze(object? value, int depth)

@@ -102,7 +102,10 @@ internal sealed class PickleWriter
         Op('R');
     }
 
-    /// <summary><c>_rebuild_tensor_v2(storage, offset 0, size, stride, False, OrderedDict())</c>; types without a storage class of their own take <c>_v3</c> and their dtype.</summary>
+    /// <summary>
+    /// <c>_rebuild_tensor_v2(storage, offset 0, size, stride, False, OrderedDict())</c>; types without a storage class of their own take
+    /// <c>_v3</c> and their dtype.
+    /// </summary>
     private void Tensor(TensorToWrite tensor)
     {
         TensorEntry entry = tensor.Entry;

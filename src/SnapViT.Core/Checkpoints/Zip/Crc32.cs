@@ -2,10 +2,14 @@ using System.Buffers.Binary;
 
 namespace SnapViT.Core.Checkpoints.Zip;
 
-/// <summary>The checksum of zip files: CRC-32 with the reflected polynomial 0xEDB88320, initial value and final complement of all ones.</summary>
+/// <summary>
+/// The checksum of zip files: CRC-32 with the reflected polynomial 0xEDB88320, initial value and final complement of all ones.
+/// </summary>
 internal sealed class Crc32
 {
-    /// <summary>Eight tables of 256: what a byte becomes after itself and 0 to 7 more bytes, so that eight bytes are summed at a time.</summary>
+    /// <summary>
+    /// Eight tables of 256: what a byte becomes after itself and 0 to 7 more bytes, so that eight bytes are summed at a time.
+    /// </summary>
     private static readonly uint[] Tables = MakeTables();
 
     private uint _state = uint.MaxValue;

@@ -29,8 +29,8 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
     }
 
     /// <summary>
-    /// Reads a part of an entry. The checksum of the whole entry is compared before anything of it is believed: a local header with one byte changed
-    /// moves all of its content and contradicts nothing else.
+    /// Reads a part of an entry. The checksum of the whole entry is compared before anything of it is believed: a local header with one
+    /// byte changed moves all of its content and contradicts nothing else.
     /// </summary>
     /// <exception cref="CheckpointFormatException">The bytes of the entry are not those that were written.</exception>
     public void ReadIntact(ZipEntry entry, long begin, Span<byte> destination)

@@ -7,7 +7,10 @@ namespace SnapViT.Core.Checkpoints.Zip;
 /// Reads the directory of a zip file and checks it against the local headers: names, sizes and places of all entries are known to be
 /// consistent, inside the file and apart from each other before one byte of an entry is read.
 /// </summary>
-/// <remarks>Own code instead of System.IO.Compression, which hides where entries lie: big tensors are read straight from the file, and overlaps must be seen.</remarks>
+/// <remarks>
+/// Own code instead of System.IO.Compression, which hides where entries lie: big tensors are read straight from the file, and overlaps must
+/// be seen.
+/// </remarks>
 internal static class ZipDirectory
 {
     private const uint RecordSignature = 0x02014b50;

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace SnapViT.Core.Checkpoints.Zip;
 
-/// <summary>Writes a zip file of uncompressed entries whose bytes begin at multiples of 64, as PyTorch lays them out for mapping into memory.</summary>
+/// <summary>
+/// Writes a zip file of uncompressed entries whose bytes begin at multiples of 64, as PyTorch lays them out for mapping into memory.
+/// </summary>
 /// <param name="stream">A seekable stream: checksums are put in place after the bytes.</param>
 internal sealed class ZipStoredWriter(Stream stream)
 {

@@ -8,7 +8,8 @@ using static TorchSharp.torch;
 namespace SnapViT.Models.Parts;
 
 /// <summary>
-/// One pre-norm block: <c>x + ls1 attention(norm1 x)</c>, then <c>x + ls2 mlp(norm2 x)</c>. A branch without heads or neurons is its bias alone.
+/// One pre-norm block: <c>x + ls1 attention(norm1 x)</c>, then <c>x + ls2 mlp(norm2 x)</c>. A branch without heads or neurons is its bias
+/// alone.
 /// </summary>
 internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
 {

@@ -7,7 +7,9 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Models.Parts;
 
-/// <summary>Rotary positions of queries and keys: <c>x cos + (-x2, x1) sin</c> of the halves x1, x2 of every patch token. Owns its tables.</summary>
+/// <summary>
+/// Rotary positions of queries and keys: <c>x cos + (-x2, x1) sin</c> of the halves x1, x2 of every patch token. Owns its tables.
+/// </summary>
 internal sealed class RotaryPart : IDisposable
 {
     private readonly int _prefixTokens;

@@ -18,7 +18,9 @@ internal sealed class TokensPart(ViTWeights weights, TokensSpec spec)
     private readonly Tensor? _registers = weights.Find(spec.Registers);
     private readonly Tensor? _positions = weights.Find(spec.Positions);
 
-    /// <summary>Patches [B, P, D] with their positions in their places behind the prefix tokens: [B, N, D], affine in the patches.</summary>
+    /// <summary>
+    /// Patches [B, P, D] with their positions in their places behind the prefix tokens: [B, N, D], affine in the patches.
+    /// </summary>
     public Tensor Forward(Tensor patches)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -33,8 +35,8 @@ internal sealed class TokensPart(ViTWeights weights, TokensSpec spec)
     }
 
     /// <summary>
-    /// Patches [batch, P, D] to [batch, N, D]: the patches in their places plus one table of everything that does not depend on the image, which
-    /// is what comes of patches of zeros.
+    /// Patches [batch, P, D] to [batch, N, D]: the patches in their places plus one table of everything that does not depend on the image,
+    /// which is what comes of patches of zeros.
     /// </summary>
     public string Forward(OnnxGraph graph, string patches)
     {
