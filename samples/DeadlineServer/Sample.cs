@@ -37,7 +37,11 @@ internal static class Sample
 
     private static void Serve(ElasticViT elastic, Arguments arguments, TextWriter output)
     {
-        SubnetPlan[] plans = [elastic.Planner.Plan(Budget.Whole), .. PruningRatios.Paper.Select(ratios => elastic.Planner.Plan(Budget.Ratios(ratios)))];
+        SubnetPlan[] plans =
+        [
+            elastic.Planner.Plan(Budget.Whole),
+            .. PruningRatios.Paper.Select(ratios => elastic.Planner.Plan(Budget.Ratios(ratios))),
+        ];
         using SubnetPool pool = new(elastic, plans.Length);
         using Tensor image = Noise(plans[0], arguments.Model is null ? DemoImages : 1, arguments.Seed);
         LatencyTable latencies = LatencyTable.Measure(pool, plans, image);
@@ -58,7 +62,8 @@ internal static class Sample
 
         using LoadedModel model = ModelFile.Load(path);
         ImportanceScores scores = Criterion.Lamp.Of(model.Model.Weights, arguments.Seed);
-        return ElasticViT.Open(model, new ElasticScores(scores, ScoreCoefficients.Equal(scores.Counts), new KeepFloors(), new Dictionary<string, string>()));
+        return ElasticViT.Open(
+            model, new ElasticScores(scores, ScoreCoefficients.Equal(scores.Counts), new KeepFloors(), new Dictionary<string, string>()));
     }
 
     private static Tensor Noise(SubnetPlan plan, long images, ulong seed)

@@ -11,7 +11,8 @@ internal static class SnapVitCommand
     {
         RootCommand root = new("Turns one pretrained Vision Transformer into a model of any size: no labels, no retraining.")
         {
-            DemoCommand.Create(), BuildCommand.Create(), PlanCommand.Create(), CutCommand.Create(), EvalCommand.Create(), InspectCommand.Create(), ExportCommand.Create(),
+            DemoCommand.Create(), BuildCommand.Create(), PlanCommand.Create(), CutCommand.Create(), EvalCommand.Create(),
+            InspectCommand.Create(), ExportCommand.Create(),
             ConvertCommand.Create(), TrainDemoCommand.Create(),
         };
         GlobalOptions.AddTo(root);
@@ -49,7 +50,8 @@ internal static class SnapVitCommand
         }
         catch (Exception exception)
         {
-            return ExitCode.Report(exception, parsed.GetValue(GlobalOptions.Json) ? output : null, error, parsed.GetValue(GlobalOptions.Verbose));
+            return ExitCode.Report(
+                exception, parsed.GetValue(GlobalOptions.Json) ? output : null, error, parsed.GetValue(GlobalOptions.Verbose));
         }
     }
 }

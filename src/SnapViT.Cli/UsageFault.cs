@@ -40,7 +40,9 @@ internal static class UsageFault
     {
         string name = unknown.Split('=', ':')[0];
         IEnumerable<Command> commands = at.Parent is CommandResult root ? [at.Command, root.Command] : [at.Command];
-        IEnumerable<string> known = commands.SelectMany(command => command.Options).Where(option => !option.Hidden).Select(option => option.Name);
+        IEnumerable<string> known = commands.SelectMany(command => command.Options)
+            .Where(option => !option.Hidden)
+            .Select(option => option.Name);
         string? meant = Nearest.Of(name, known.Where(option => option.StartsWith(OptionStart, StringComparison.Ordinal)));
         return $"there is no option '{name}'{Meant(meant)}";
     }

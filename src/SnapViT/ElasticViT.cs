@@ -39,26 +39,33 @@ public sealed class ElasticViT : IDisposable
     /// <summary>
     /// A model in memory of which nothing is known but its weights and scores. The model stays the caller's, its memory is shared.
     /// </summary>
-    internal ElasticViT(VisionTransformer model, ImportanceScores scores, KeepFloors floors, Func<ImportanceOrder, ElasticCorrection>? correct = null)
+    internal ElasticViT(
+        VisionTransformer model, ImportanceScores scores, KeepFloors floors, Func<ImportanceOrder, ElasticCorrection>? correct = null)
     {
         _weights = new ElasticWeights(model, scores, floors, correct);
-        _source = new SubnetSource("model", "", new Dictionary<string, string>(), Preprocessing.Named("reference", model.Architecture.ImageSize));
-        (_correction, _options) = (correct is null ? SubnetSource.Uncorrected : SubnetSource.Describe(new CorrectionOptions()), new ElasticOptions());
+        _source = new SubnetSource(
+            "model", "", new Dictionary<string, string>(), Preprocessing.Named("reference", model.Architecture.ImageSize));
+        (_correction, _options) = (
+            correct is null ? SubnetSource.Uncorrected : SubnetSource.Describe(new CorrectionOptions()), new ElasticOptions());
         Scores = new ElasticScores(scores, ScoreCoefficients.Equal(scores.Counts), floors, _source.Provenance);
     }
 
     private ElasticViT(LoadedModel model, ElasticScores scores, ElasticOptions options)
     {
         RequireSameModel(model, scores);
-        CorrectionOptions? correction = options.Correction is { Optional: true } && scores.Moments is null ? null : options.Correction?.Validated();
+        CorrectionOptions? correction = options.Correction is { Optional: true } && scores.Moments is null
+            ? null
+            : options.Correction?.Validated();
         if (correction is not null && scores.Moments is null)
         {
-            throw new CheckpointFormatException(model.Path, "expected scores with second moments for a correction, found none: build them with moments");
+            throw new CheckpointFormatException(
+                model.Path, "expected scores with second moments for a correction, found none: build them with moments");
         }
 
         (Scores, _options, _correction) = (scores, options, SubnetSource.Describe(correction));
         _source = new SubnetSource(
-            Path.GetFileName(model.Path), model.Sha256, scores.Provenance, (options.Preprocessing ?? model.PreprocessingOrReference).Validated());
+            Path.GetFileName(model.Path), model.Sha256, scores.Provenance,
+            (options.Preprocessing ?? model.PreprocessingOrReference).Validated());
         Doubts = model.Doubts(options.Preprocessing);
         _weights = new ElasticWeights(
             model.Model, scores.Scaled, scores.Floors, correction is null ? null : Correct, options.Precision, options.Device ?? CPU);
@@ -81,7 +88,8 @@ public sealed class ElasticViT : IDisposable
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static ElasticViT Build(
-        string modelPath, string imageFolder, BuildOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+        string modelPath, string imageFolder, BuildOptions? options = null,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         TorchRuntime.EnsureLoaded();
         using LoadedModel model = ModelFile.Load(modelPath);
@@ -95,7 +103,8 @@ public sealed class ElasticViT : IDisposable
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     public static ElasticViT Build(
-        LoadedModel model, ImageSet images, BuildOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+        LoadedModel model, ImageSet images, BuildOptions? options = null,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         TorchRuntime.EnsureLoaded();
         ArgumentNullException.ThrowIfNull(model);
@@ -163,7 +172,11 @@ public sealed class ElasticViT : IDisposable
     public SubnetPlan Plan(Budget budget, PlanOptions? options = null)
     {
         PlanOptions how = options ?? PlanOptions.Default;
-        return Planner.Plan(budget, how.FileBytes is null ? how with { FileBytes = widths => FileBytes(SubnetPlan.Of(Planner.Architecture, widths)) } : how);
+        return Planner.Plan(
+            budget,
+            how.FileBytes is null
+                ? how with { FileBytes = widths => FileBytes(SubnetPlan.Of(Planner.Architecture, widths)) }
+                : how);
     }
 
     /// <summary>Bytes of the file that <see cref="Subnet.Save"/> writes of a plan, header and config included.</summary>
@@ -223,7 +236,8 @@ public sealed class ElasticViT : IDisposable
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ImageException">Too many photos cannot be read.</exception>
     public Subnet CutSequentially(
-        SubnetPlan plan, ImageSet photos, ulong seed = 42, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+        SubnetPlan plan, ImageSet photos, ulong seed = 42,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(photos);
         RequireMine(plan);
@@ -270,7 +284,10 @@ public sealed class ElasticViT : IDisposable
     {
         ArgumentNullException.ThrowIfNull(subnets);
         using Subnet whole = At(Budget.Whole);
-        return OnnxFamily.Save(folder, whole.Model, subnets.Select(pair => new OnnxFamilySubnet(pair.Name, pair.Subnet.Model, pair.Subnet.Plan, pair.Subnet.Config)), options);
+        return OnnxFamily.Save(
+            folder, whole.Model,
+            subnets.Select(pair => new OnnxFamilySubnet(pair.Name, pair.Subnet.Model, pair.Subnet.Plan, pair.Subnet.Config)),
+            options);
     }
 
     /// <inheritdoc/>
@@ -305,7 +322,8 @@ public sealed class ElasticViT : IDisposable
         {
             throw new CheckpointFormatException(model.Path, weights is null
                 ? $"expected the model that the scores were made for (sha256 {expected}), found another (sha256 {model.Sha256})"
-                : $"expected the model that the scores were made for (sha256 of its weights {weights}), found another (sha256 of its weights {model.WeightsSha256})");
+                : $"expected the model that the scores were made for (sha256 of its weights {weights}), "
+                    + $"found another (sha256 of its weights {model.WeightsSha256})");
         }
     }
 }

@@ -6,7 +6,8 @@ namespace SnapViT;
 /// <summary>Features of many images, with the images' names. Owns its tensor.</summary>
 public sealed class ImageFeatures : IDisposable
 {
-    internal ImageFeatures(Tensor features, IReadOnlyList<string> names, IReadOnlyList<SkippedImage> skipped) => (Features, Names, Skipped) = (features, names, skipped);
+    internal ImageFeatures(Tensor features, IReadOnlyList<string> names, IReadOnlyList<SkippedImage> skipped) =>
+        (Features, Names, Skipped) = (features, names, skipped);
 
     /// <summary>One row per image that could be read, float32 [n, D] on the CPU.</summary>
     public Tensor Features { get; }

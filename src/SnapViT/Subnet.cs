@@ -130,7 +130,8 @@ public sealed class Subnet : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
         Tensor tokens = Model.Tokens(images);
-        return tokens.narrow(1, _model.Architecture.PrefixTokens, _model.Architecture.Patches).contiguous().clone().MoveToOuterDisposeScope();
+        return tokens.narrow(1, _model.Architecture.PrefixTokens, _model.Architecture.Patches)
+            .contiguous().clone().MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -143,7 +144,8 @@ public sealed class Subnet : IDisposable
     /// <returns>The caller's.</returns>
     /// <exception cref="ImageException">More than a tenth of the images cannot be read.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public ImageFeatures EmbedFolder(ImageSet images, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+    public ImageFeatures EmbedFolder(
+        ImageSet images, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(images);
         List<string> names = [];
@@ -164,7 +166,8 @@ public sealed class Subnet : IDisposable
     /// <param name="batchSize">Images per forward pass, at least 1.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    public ImageFeatures EmbedFolder(string folder, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
+    public ImageFeatures EmbedFolder(
+        string folder, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
         EmbedFolder(ImageSet.FromFolder(folder), batchSize, progress, cancellation);
 
     /// <summary>
@@ -215,11 +218,13 @@ public sealed class Subnet : IDisposable
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ImageException">Too many photos cannot be read.</exception>
     public ModelAgreement CompareOnnx(
-        OnnxPrecision precision, ImageSet photos, ulong seed = 42, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+        OnnxPrecision precision, ImageSet photos, ulong seed = 42,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(photos);
         using VisionTransformer dequantized = DequantizedModel.Of(Model, precision);
-        return ModelAgreement.Measure(Model, dequantized, photos.Sample(MostPhotos, seed), Preprocessing, PhotosPerBatch, progress, cancellation);
+        return ModelAgreement.Measure(
+            Model, dequantized, photos.Sample(MostPhotos, seed), Preprocessing, PhotosPerBatch, progress, cancellation);
     }
 
     /// <inheritdoc/>

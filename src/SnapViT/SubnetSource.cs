@@ -15,7 +15,8 @@ namespace SnapViT;
 /// <param name="Sha256">SHA-256 of the model's file, lower-case hexadecimal.</param>
 /// <param name="Provenance">Options, seeds and hashes of the scores.</param>
 /// <param name="Preprocessing">How images become the model's input.</param>
-internal sealed record SubnetSource(string Model, string Sha256, IReadOnlyDictionary<string, string> Provenance, Preprocessing Preprocessing)
+internal sealed record SubnetSource(
+    string Model, string Sha256, IReadOnlyDictionary<string, string> Provenance, Preprocessing Preprocessing)
 {
     /// <summary>The words for no correction.</summary>
     public const string Uncorrected = "none";
@@ -25,7 +26,8 @@ internal sealed record SubnetSource(string Model, string Sha256, IReadOnlyDictio
         correction is null ? Uncorrected : $"{correction.Mode.ToString().ToLowerInvariant()}, damping {correction.Damping.ToText()}";
 
     /// <summary>The correction block after block on photos, from what it starts with, in words.</summary>
-    public static string DescribeSequential(string start) => $"sequential from {(start == Uncorrected ? "the uncorrected sub-network" : start)}";
+    public static string DescribeSequential(string start) =>
+        $"sequential from {(start == Uncorrected ? "the uncorrected sub-network" : start)}";
 
     /// <summary>What a sub-network says about itself in every format it is written in.</summary>
     /// <param name="plan">What it keeps.</param>

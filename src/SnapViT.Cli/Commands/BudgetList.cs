@@ -6,7 +6,8 @@ namespace SnapViT.Cli.Commands;
 internal static class BudgetList
 {
     /// <summary>What an option that takes such a text says about it.</summary>
-    public const string Says = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), two removed ratios (0.45:0.3), or any kind by name (params=22M, size=40MB, latency=12ms).";
+    public const string Says = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), two removed ratios (0.45:0.3), "
+        + "or any kind by name (params=22M, size=40MB, latency=12ms).";
 
     /// <summary>A budget of a list as the option for one: <c>--flops 0.6</c>, <c>--ratios 0.45:0.3</c>.</summary>
     public static string AsOption(string text)
@@ -18,5 +19,6 @@ internal static class BudgetList
 
     /// <summary>The budgets, each with its text.</summary>
     /// <exception cref="BudgetException">One of them is not well formed.</exception>
-    public static (string Text, Budget Budget)[] Read(string text) => [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part => (part, Budget.Parse(part)))];
+    public static (string Text, Budget Budget)[] Read(string text) =>
+        [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part => (part, Budget.Parse(part)))];
 }

@@ -21,27 +21,92 @@ internal static class BuildCommand
 
     private static readonly string[] Presets = ["recommended", "reference"];
     private static readonly ModelOptions Model = new();
-    private static readonly Option<string> Images = new("--images") { Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are used by the criteria of cross-entropy only.", Required = true };
-    private static readonly Option<string?> Labels = new("--labels") { Description = "For a criterion that needs labels: what tells the classes of the photos, as for eval." };
+    private static readonly Option<string> Images = new("--images")
+    {
+        Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are used by the criteria of cross-entropy only.",
+        Required = true,
+    };
+    private static readonly Option<string?> Labels = new("--labels")
+    {
+        Description = "For a criterion that needs labels: what tells the classes of the photos, as for eval.",
+    };
     private static readonly Option<string> Out = new("--out") { Description = "The scores file to write (safetensors).", Required = true };
-    private static readonly Option<int> Samples = new("--samples") { Description = "Photos used at most, a seeded sample.", DefaultValueFactory = _ => 1000 };
+    private static readonly Option<int> Samples = new("--samples")
+    {
+        Description = "Photos used at most, a seeded sample.",
+        DefaultValueFactory = _ => 1000,
+    };
     private static readonly Option<string> Preset = PresetOption();
-    private static readonly Option<int?> Evaluations = new("--evaluations") { Description = "Candidates of the search; 0 leaves the factors at their start. Default: the preset's, 0 or 50." };
+    private static readonly Option<int?> Evaluations = new("--evaluations")
+    {
+        Description = "Candidates of the search; 0 leaves the factors at their start. Default: the preset's, 0 or 50.",
+    };
     private static readonly Option<string?> Criterion = CriterionOption();
-    private static readonly Option<ScoreNormalisation> Normalise = GlobalOptions.OneOf("--normalise", "block: every block's scores are divided by the block's mean before blocks are ranked against each other.", ScoreNormalisation.None);
-    private static readonly Option<int> Calibration = new("--calibration") { Description = "Photos that second moments for the correction are taken from at most.", DefaultValueFactory = _ => BuildOptions.DefaultCalibrationImages };
-    private static readonly Option<int?> CalibrationViews = new("--calibration-views") { Description = "Random views of each of those photos (crops, mirrored or not, most at a lower resolution); 0 takes the whole photo. Default: the preset's, 8 or 0." };
-    private static readonly Option<double?> WholeImages = new("--whole-images") { Description = "Share of the moments' weight that the whole photos have beside the views, 0 or more and below 1. Default: the preset's, 0.15 or 0." };
-    private static readonly Option<double> PrefixWeight = new("--prefix-weight") { Description = "Weight of a class, distillation or register token against a patch token in the second moments.", DefaultValueFactory = _ => BuildOptions.DefaultPrefixWeight };
-    private static readonly Option<double?> LastPrefixWeight = new("--last-prefix-weight") { Description = "For models that pool the class token: the weight in the last block to which corrections let it rise over the last third of the blocks. Default: the preset's, 1000 or no rise." };
-    private static readonly Option<string> NeuronDamping = new("--neuron-damping") { Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.", DefaultValueFactory = _ => Scoring.Curvature.NeuronDamping.ToText() };
-    private static readonly Option<string> HeadDamping = new("--head-damping") { Description = "The same for heads.", DefaultValueFactory = _ => Scoring.Curvature.HeadDamping.ToText() };
-    private static readonly Option<double?> FeatureShare = new("--feature-share") { Description = "For --criterion curvature: share of all neurons, the first to go, that are ranked by what their removal does to the features of the photos instead of to the self-supervised loss, 0 to 1. Default: the preset's, 0.2 or 0." };
-    private static readonly Option<bool?> Moments = new("--moments") { Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by how much). Default: the preset's." };
-    private static readonly Option<CropProtocol> Crops = GlobalOptions.OneOf("--crops", "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.", CropProtocol.Reference);
+    private static readonly Option<ScoreNormalisation> Normalise = GlobalOptions.OneOf(
+        "--normalise",
+        "block: every block's scores are divided by the block's mean before blocks are ranked against each other.",
+        ScoreNormalisation.None);
+    private static readonly Option<int> Calibration = new("--calibration")
+    {
+        Description = "Photos that second moments for the correction are taken from at most.",
+        DefaultValueFactory = _ => BuildOptions.DefaultCalibrationImages,
+    };
+    private static readonly Option<int?> CalibrationViews = new("--calibration-views")
+    {
+        Description = "Random views of each of those photos (crops, mirrored or not, most at a lower resolution); 0 takes the whole "
+            + "photo. Default: the preset's, 8 or 0.",
+    };
+    private static readonly Option<double?> WholeImages = new("--whole-images")
+    {
+        Description = "Share of the moments' weight that the whole photos have beside the views, 0 or more and below 1. Default: the "
+            + "preset's, 0.15 or 0.",
+    };
+    private static readonly Option<double> PrefixWeight = new("--prefix-weight")
+    {
+        Description = "Weight of a class, distillation or register token against a patch token in the second moments.",
+        DefaultValueFactory = _ => BuildOptions.DefaultPrefixWeight,
+    };
+    private static readonly Option<double?> LastPrefixWeight = new("--last-prefix-weight")
+    {
+        Description = "For models that pool the class token: the weight in the last block to which corrections let it rise over the last "
+            + "third of the blocks. Default: the preset's, 1000 or no rise.",
+    };
+    private static readonly Option<string> NeuronDamping = new("--neuron-damping")
+    {
+        Description = "For --criterion curvature: what is added to the covariance of the neurons' activations, a share of the mean, max "
+            + "or percentile of its diagonal; the more, the less the score trusts that other neurons make up for one.",
+        DefaultValueFactory = _ => Scoring.Curvature.NeuronDamping.ToText(),
+    };
+    private static readonly Option<string> HeadDamping = new("--head-damping")
+    {
+        Description = "The same for heads.",
+        DefaultValueFactory = _ => Scoring.Curvature.HeadDamping.ToText(),
+    };
+    private static readonly Option<double?> FeatureShare = new("--feature-share")
+    {
+        Description = "For --criterion curvature: share of all neurons, the first to go, that are ranked by what their removal does to "
+            + "the features of the photos instead of to the self-supervised loss, 0 to 1. Default: the preset's, 0.2 or 0.",
+    };
+    private static readonly Option<bool?> Moments = new("--moments")
+    {
+        Description = "Whether second moments are kept in the file, so that cut and eval can correct; they make it larger (build says by "
+            + "how much). Default: the preset's.",
+    };
+    private static readonly Option<CropProtocol> Crops = GlobalOptions.OneOf(
+        "--crops",
+        "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.",
+        CropProtocol.Reference);
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
-    private static readonly Option<double> NeuronFloor = new("--neuron-floor") { Description = "Share of its neurons that every block keeps.", DefaultValueFactory = _ => 0.05 };
-    private static readonly Option<double> HeadFloor = new("--head-floor") { Description = "Share of its heads that every block keeps.", DefaultValueFactory = _ => 0.2 };
+    private static readonly Option<double> NeuronFloor = new("--neuron-floor")
+    {
+        Description = "Share of its neurons that every block keeps.",
+        DefaultValueFactory = _ => 0.05,
+    };
+    private static readonly Option<double> HeadFloor = new("--head-floor")
+    {
+        Description = "Share of its heads that every block keeps.",
+        DefaultValueFactory = _ => 0.2,
+    };
 
     public static Command Create()
     {
@@ -52,7 +117,11 @@ internal static class BuildCommand
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages, PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, NeuronFloor, HeadFloor })
+        foreach (Option option in new Option[]
+            {
+                Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
+                PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, NeuronFloor, HeadFloor,
+            })
         {
             command.Options.Add(option);
         }
@@ -95,7 +164,8 @@ internal static class BuildCommand
             CalibrationImages = parsed.GetValue(Calibration),
             CalibrationViews = parsed.GetValue(CalibrationViews) ?? preset.CalibrationViews,
             WholeImageShare = parsed.GetValue(WholeImages) ?? preset.WholeImageShare,
-            PrefixWeights = new PrefixWeights(parsed.GetValue(PrefixWeight), parsed.GetValue(LastPrefixWeight) ?? preset.PrefixWeights.Last),
+            PrefixWeights = new PrefixWeights(
+                parsed.GetValue(PrefixWeight), parsed.GetValue(LastPrefixWeight) ?? preset.PrefixWeights.Last),
             KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,
             Crops = parsed.GetValue(Crops),
             Fitness = new FitnessOptions { Floors = new KeepFloors(parsed.GetValue(NeuronFloor), parsed.GetValue(HeadFloor)) },

@@ -16,10 +16,25 @@ namespace SnapViT.Cli.Commands;
 internal static class ConvertCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Option<string?> To = new("--to") { Description = $"Names to write a model with: {string.Join(", ", StateDictFormats.Writable.Select(format => format.Name))}." };
-    private static readonly Option<string?> Scores = new("--scores") { Description = "Convert this scores file of the model instead: one of the reference to this program's format, one made here to the reference's." };
-    private static readonly Option<string?> ModelType = new("--model-type") { Description = $"For scores made here: the reference's name of the model, one of {string.Join(", ", ReferenceScores.ModelTypes)}." };
-    private static readonly Option<string> Out = new("--out") { Description = "The file to write: .pt, .pth or .bin for PyTorch's format, else safetensors. NAME.config.json beside a model keeps what is known of it.", Required = true };
+    private static readonly Option<string?> To = new("--to")
+    {
+        Description = $"Names to write a model with: {string.Join(", ", StateDictFormats.Writable.Select(format => format.Name))}.",
+    };
+    private static readonly Option<string?> Scores = new("--scores")
+    {
+        Description = "Convert this scores file of the model instead: one of the reference to this program's format, one made here to the "
+            + "reference's.",
+    };
+    private static readonly Option<string?> ModelType = new("--model-type")
+    {
+        Description = $"For scores made here: the reference's name of the model, one of {string.Join(", ", ReferenceScores.ModelTypes)}.",
+    };
+    private static readonly Option<string> Out = new("--out")
+    {
+        Description = "The file to write: .pt, .pth or .bin for PyTorch's format, else safetensors. NAME.config.json beside a model keeps "
+            + "what is known of it.",
+        Required = true,
+    };
 
     public static Command Create()
     {
@@ -87,7 +102,8 @@ internal static class ConvertCommand
         }
 
         string type = parsed.GetValue(ModelType)
-            ?? throw new SnapViTException(ErrorKind.Option, $"--model-type: expected one of {string.Join(", ", ReferenceScores.ModelTypes)}, found nothing");
+            ?? throw new SnapViTException(
+                ErrorKind.Option, $"--model-type: expected one of {string.Join(", ", ReferenceScores.ModelTypes)}, found nothing");
         ReferenceScores.From(read, architecture, type).Save(path);
         return "the scores in the format of the reference";
     }

@@ -14,8 +14,12 @@ internal sealed class CorrectionOption
     {
         Correction = new("--correction")
         {
-            Description = "Re-fits the layers that lost inputs, from the second moments in the scores file. sparsegpt: least squares, as the reference; affine: with intercept. auto: affine where the file has moments."
-                + (offersSequential ? " sequential: block after block from the sub-network's own inputs on photos (--images), at most 256; needs no moments." : ""),
+            Description = "Re-fits the layers that lost inputs, from the second moments in the scores file. "
+                + "sparsegpt: least squares, as the reference; affine: with intercept. auto: affine where the file has moments."
+                + (offersSequential
+                    ? " sequential: block after block from the sub-network's own inputs on photos (--images), at most 256; "
+                        + "needs no moments."
+                    : ""),
             DefaultValueFactory = _ => Auto,
         };
         Correction.AcceptOnlyFromAmong(offersSequential ? [Auto, None, SparseGpt, Affine, Sequential] : [Auto, None, SparseGpt, Affine]);
@@ -25,7 +29,8 @@ internal sealed class CorrectionOption
 
     private Option<string> Ridge { get; } = new("--damping")
     {
-        Description = "What holds corrected weights near the original ones: mean, max or percentile of the second moments' diagonal, and a share of it.",
+        Description = "What holds corrected weights near the original ones: mean, max or percentile of the second moments' diagonal, "
+            + "and a share of it.",
         DefaultValueFactory = _ => new Damping().ToText(),
     };
 
@@ -52,7 +57,8 @@ internal sealed class CorrectionOption
         if (IsSequential(parsed) && photos is null)
         {
             throw new SnapViTException(
-                ErrorKind.Option, "--correction sequential: expected --images DIR with it, the photos that layers are fitted on; found none");
+                ErrorKind.Option,
+                "--correction sequential: expected --images DIR with it, the photos that layers are fitted on; found none");
         }
     }
 

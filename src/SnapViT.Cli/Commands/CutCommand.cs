@@ -12,7 +12,10 @@ namespace SnapViT.Cli.Commands;
 internal static class CutCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
+    private static readonly Argument<string> Scores = new("SCORES")
+    {
+        Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt).",
+    };
     private static readonly BudgetOptions Budgets = new();
     private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new(offersSequential: true);
@@ -65,8 +68,10 @@ internal static class CutCommand
     }
 
     private static Subnet Cut(
-        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, PhotoFolders folders, CancellationToken cancellation) => Correction.IsSequential(parsed)
+        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, PhotoFolders folders,
+        CancellationToken cancellation) => Correction.IsSequential(parsed)
         ? ProgressDisplay.Run(parsed, progress =>
-            elastic.CutSequentially(plan, folders.Open(Targets.Photos(parsed)!), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+            elastic.CutSequentially(
+                plan, folders.Open(Targets.Photos(parsed)!), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
         : elastic.Cut(plan);
 }

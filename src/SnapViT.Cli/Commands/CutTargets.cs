@@ -13,12 +13,30 @@ namespace SnapViT.Cli.Commands;
 /// <summary>The files that a cut writes, a format each, and at least one of them.</summary>
 internal sealed class CutTargets
 {
-    private readonly Option<string?> _out = new("--out") { Description = "The model file to write: .pt, .pth or .bin for PyTorch's format, else safetensors. Every verb reads it again; NAME.config.json beside it says what it is." };
-    private readonly Option<string?> _onnx = new("--onnx") { Description = "The ONNX graph to write: dynamic batch, opset 17, with the config in its metadata." };
-    private readonly Option<string?> _torch = new("--pt") { Description = "The PyTorch state dict to write for timm, in its names and without a config (docs/pytorch.md)." };
-    private readonly Option<string?> _hub = new("--hub") { Description = "The folder to write, new or empty, as model hubs have it: model.safetensors, config.json, and a model card README.md." };
+    private readonly Option<string?> _out = new("--out")
+    {
+        Description = "The model file to write: .pt, .pth or .bin for PyTorch's format, else safetensors. Every verb reads it again; "
+            + "NAME.config.json beside it says what it is.",
+    };
+    private readonly Option<string?> _onnx = new("--onnx")
+    {
+        Description = "The ONNX graph to write: dynamic batch, opset 17, with the config in its metadata.",
+    };
+    private readonly Option<string?> _torch = new("--pt")
+    {
+        Description = "The PyTorch state dict to write for timm, in its names and without a config (docs/pytorch.md).",
+    };
+    private readonly Option<string?> _hub = new("--hub")
+    {
+        Description = "The folder to write, new or empty, as model hubs have it: model.safetensors, config.json, and a model card "
+            + "README.md.",
+    };
     private readonly OnnxOptionSet _onnxOptions = new();
-    private readonly Option<string?> _images = new("--images") { Description = "Photos for --correction sequential, and for ONNX those on which smaller weights are compared with float32; at most 256 of them, labels are not used." };
+    private readonly Option<string?> _images = new("--images")
+    {
+        Description = "Photos for --correction sequential, and for ONNX those on which smaller weights are compared with float32; at most "
+            + "256 of them, labels are not used.",
+    };
 
     public void AddTo(Command command)
     {
@@ -49,7 +67,10 @@ internal sealed class CutTargets
 
         if (Photos(parsed) is not null && !correctsByPhotos && _onnxOptions.Read(parsed).Precision == OnnxPrecision.Float32)
         {
-            throw new SnapViTException(ErrorKind.Option, "--images: expected --correction sequential, or --fp16 or --int8 with it, for float32 weights lose nothing; found none");
+            throw new SnapViTException(
+                ErrorKind.Option,
+                "--images: expected --correction sequential, or --fp16 or --int8 with it, for float32 weights lose nothing; "
+                    + "found none");
         }
 
         _onnxOptions.Read(parsed);

@@ -12,10 +12,15 @@ internal static class DemoCommand
     private static readonly Option<string?> Out = new("--out") { Description = "A page with the curves to write (self-contained HTML)." };
     private static readonly Option<string?> Files = new("--files")
     {
-        Description = "A folder to write, new or empty: model.safetensors, photos (without labels), train and test (a sub-folder per class).",
+        Description = "A folder to write, new or empty: model.safetensors, photos (without labels), "
+            + "train and test (a sub-folder per class).",
     };
 
-    private static readonly Option<int> Evaluations = new("--evaluations") { Description = "Candidates of the search.", DefaultValueFactory = _ => 0 };
+    private static readonly Option<int> Evaluations = new("--evaluations")
+    {
+        Description = "Candidates of the search.",
+        DefaultValueFactory = _ => 0,
+    };
 
     public static Command Create()
     {

@@ -15,14 +15,36 @@ namespace SnapViT.Cli.Commands;
 internal static class EvalCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Option<string?> Scores = new("--scores") { Description = "The scores file of this model; without it only the model itself is measured." };
-    private static readonly Option<string?> Budgets = new("--budgets") { Description = BudgetList.Says + " Default: the six pairs of the paper. The unpruned model is measured beside them." };
-    private static readonly Option<string?> Train = new("--train") { Description = "Labelled training images for k-NN (k = 20): one sub-folder per class, or a flat folder with --labels. Classes are matched by name." };
-    private static readonly Option<string> Test = new("--test") { Description = "Labelled test images: one sub-folder per class, or a flat folder with --labels.", Required = true };
-    private static readonly Option<string?> Labels = new("--labels") { Description = "What tells the classes of --test and --train: lines 'identifier names', the line number (from 0) being the class, in which folder names and the part of a file name before '_' are looked up; or lines 'photo.jpg class'; or a class number a line, for the photos in order." };
+    private static readonly Option<string?> Scores = new("--scores")
+    {
+        Description = "The scores file of this model; without it only the model itself is measured.",
+    };
+    private static readonly Option<string?> Budgets = new("--budgets")
+    {
+        Description = BudgetList.Says + " Default: the six pairs of the paper. The unpruned model is measured beside them.",
+    };
+    private static readonly Option<string?> Train = new("--train")
+    {
+        Description = "Labelled training images for k-NN (k = 20): one sub-folder per class, or a flat folder with --labels. Classes are "
+            + "matched by name.",
+    };
+    private static readonly Option<string> Test = new("--test")
+    {
+        Description = "Labelled test images: one sub-folder per class, or a flat folder with --labels.",
+        Required = true,
+    };
+    private static readonly Option<string?> Labels = new("--labels")
+    {
+        Description = "What tells the classes of --test and --train: lines 'identifier names', the line number (from 0) being the class, "
+            + "in which folder names and the part of a file name before '_' are looked up; or lines 'photo.jpg class'; or a class number "
+            + "a line, for the photos in order.",
+    };
     private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new(offersSequential: true);
-    private static readonly Option<string?> Images = new("--images") { Description = "Photos for --correction sequential, at most 256 of them; labels are not used." };
+    private static readonly Option<string?> Images = new("--images")
+    {
+        Description = "Photos for --correction sequential, at most 256 of them; labels are not used.",
+    };
     private static readonly Option<int?> Samples = new("--samples")
     {
         Description = "Test images measured at most, a seeded sample. Default: all of them.",
@@ -66,11 +88,23 @@ internal static class EvalCommand
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
         ModelEvaluation? evaluation = null;
         using ElasticViT? elastic = scores is null ? null : ElasticViT.Open(
-            model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Precision = precision, Device = device, Preprocessing = preprocessing });
+            model, scores, new ElasticOptions
+            {
+                Correction = Correction.Read(parsed),
+                Precision = precision,
+                Device = device,
+                Preprocessing = preprocessing,
+            });
         PlanOptions? how = elastic is null
             ? null
-            : Planning.Read(parsed, new PlanSubject(model, elastic, Correction.IsSequential(parsed), device, precision), budgets.Select(entry => entry.Budget), cancellation);
-        SubnetPlan[] plans = elastic is null ? [] : [elastic.Plan(Budget.Whole), .. budgets.Select(entry => elastic.Plan(entry.Budget, how))];
+            : Planning.Read(
+                parsed,
+                new PlanSubject(model, elastic, Correction.IsSequential(parsed), device, precision),
+                budgets.Select(entry => entry.Budget),
+                cancellation);
+        SubnetPlan[] plans = elastic is null
+            ? []
+            : [elastic.Plan(Budget.Whole), .. budgets.Select(entry => elastic.Plan(entry.Budget, how))];
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
             evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress) { ClassNames = model.ClassNames };
@@ -85,9 +119,13 @@ internal static class EvalCommand
         });
         string?[] texts = [null, .. budgets.Select(entry => entry.Text)];
         MeasuredRow[] measured =
-            [.. rows.Select((row, index) => new MeasuredRow(texts[index], elastic is null ? null : PlanReport.LatencyMs(plans[index], how!), row))];
+            [
+                .. rows.Select((row, index) => new MeasuredRow(
+                    texts[index], elastic is null ? null : PlanReport.LatencyMs(plans[index], how!), row)),
+            ];
         MeasuredRow? unpruned = elastic is null ? null : measured[0];
-        Report report = EvaluationReport.Of(preprocessing, precision, unpruned, [.. measured.Skip(elastic is null ? 0 : 1)], evaluation!, folders.LeftOut);
+        Report report = EvaluationReport.Of(
+            preprocessing, precision, unpruned, [.. measured.Skip(elastic is null ? 0 : 1)], evaluation!, folders.LeftOut);
         return report with { Doubts = Model.Doubts(parsed, model) };
     }
 
@@ -131,7 +169,8 @@ internal static class EvalCommand
         Correction.RequirePhotos(parsed, photos);
         if (photos is not null && (scores is null || !Correction.IsSequential(parsed)))
         {
-            throw new SnapViTException(ErrorKind.Option, "--images: expected --scores FILE and --correction sequential with it, found others");
+            throw new SnapViTException(
+                ErrorKind.Option, "--images: expected --scores FILE and --correction sequential with it, found others");
         }
     }
 

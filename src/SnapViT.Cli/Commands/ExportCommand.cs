@@ -13,8 +13,15 @@ namespace SnapViT.Cli.Commands;
 internal static class ExportCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
-    private static readonly Option<string> Folder = new("--onnx-family") { Description = "The folder to write, new or empty: weights.data, a graph per budget, family.json.", Required = true };
+    private static readonly Argument<string> Scores = new("SCORES")
+    {
+        Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt).",
+    };
+    private static readonly Option<string> Folder = new("--onnx-family")
+    {
+        Description = "The folder to write, new or empty: weights.data, a graph per budget, family.json.",
+        Required = true,
+    };
     private static readonly Option<string> Budgets = new("--budgets") { Description = BudgetList.Says, Required = true };
     private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new(offersSequential: false);

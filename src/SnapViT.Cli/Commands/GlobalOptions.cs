@@ -12,11 +12,22 @@ internal static class GlobalOptions
 {
     public static readonly Option<bool> Json = new("--json") { Description = "Print the result as one JSON object.", Recursive = true };
 
-    public static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of everything random; the same seed gives the same result.", DefaultValueFactory = _ => 42, Recursive = true };
+    public static readonly Option<ulong> Seed = new("--seed")
+    {
+        Description = "Seed of everything random; the same seed gives the same result.",
+        DefaultValueFactory = _ => 42,
+        Recursive = true,
+    };
 
-    public static readonly Option<int> Threads = new("--threads") { Description = "Threads of the matrix products, at most the cores; 0 takes all cores.", DefaultValueFactory = _ => 0, Recursive = true };
+    public static readonly Option<int> Threads = new("--threads")
+    {
+        Description = "Threads of the matrix products, at most the cores; 0 takes all cores.",
+        DefaultValueFactory = _ => 0,
+        Recursive = true,
+    };
 
-    public static readonly Option<string> Precision = OneOf("--precision", "Precision of the matrix products; auto takes bf16 where the processor has it.", "auto", "fp32", "bf16", "auto");
+    public static readonly Option<string> Precision = OneOf(
+        "--precision", "Precision of the matrix products; auto takes bf16 where the processor has it.", "auto", "fp32", "bf16", "auto");
 
     public static readonly Option<string> Device = OneOf("--device", "Where the network runs.", "cpu", "cpu", "cuda");
 

@@ -50,8 +50,11 @@ internal static partial class HubEnvironment
     private static string Expanded(string name, string path, Func<string, string?> variable, string home)
     {
         string expanded = Variable().Replace(path, match => Cleaned(variable(match.Groups["name"].Value))
-            ?? throw new SnapViTException(ErrorKind.Hub, $"{name}: expected the variable {match.Groups["name"].Value} of '{path}' to be set, found none"));
-        return expanded == "~" || expanded.StartsWith("~/", StringComparison.Ordinal) || expanded.StartsWith("~\\", StringComparison.Ordinal)
+            ?? throw new SnapViTException(
+                ErrorKind.Hub, $"{name}: expected the variable {match.Groups["name"].Value} of '{path}' to be set, found none"));
+        return expanded == "~"
+            || expanded.StartsWith("~/", StringComparison.Ordinal)
+            || expanded.StartsWith("~\\", StringComparison.Ordinal)
             ? home + expanded[1..]
             : expanded;
     }

@@ -70,7 +70,9 @@ internal static class HubModel
 
     /// <summary>A path whose folder was mistyped; null for none.</summary>
     private static string? InNearFolder(string model) =>
-        Path.GetDirectoryName(model) is { Length: > 0 } folder && Nearest.Path(folder) is string near && Path.Combine(near, Path.GetFileName(model)) is string path
+        Path.GetDirectoryName(model) is { Length: > 0 } folder
+            && Nearest.Path(folder) is string near
+            && Path.Combine(near, Path.GetFileName(model)) is string path
             && Path.Exists(path) ? path : null;
 
     /// <summary>Whether it is a name without its publisher, which is taken for timm's where the table of published models has it.</summary>

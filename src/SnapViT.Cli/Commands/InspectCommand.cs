@@ -13,9 +13,16 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit inspect</c>: what a file holds, per block.</summary>
 internal static class InspectCommand
 {
-    private static readonly Argument<string> FileArgument = new("FILE") { Description = "A model, a pruned model, a scores file, here or of the reference, an ONNX graph, the folder of an ONNX family, or the state of an interrupted build; or a model's name on the Hugging Face hub." };
+    private static readonly Argument<string> FileArgument = new("FILE")
+    {
+        Description = "A model, a pruned model, a scores file, here or of the reference, an ONNX graph, the folder of an ONNX family, or "
+            + "the state of an interrupted build; or a model's name on the Hugging Face hub.",
+    };
     private static readonly HintOptions Hints = new();
-    private static readonly Option<bool> ReferenceFlops = new("--reference-flops") { Description = "Count FLOPs as the reference does: one class token whatever the model has." };
+    private static readonly Option<bool> ReferenceFlops = new("--reference-flops")
+    {
+        Description = "Count FLOPs as the reference does: one class token whatever the model has.",
+    };
 
     public static Command Create()
     {

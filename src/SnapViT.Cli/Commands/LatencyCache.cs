@@ -15,7 +15,8 @@ internal static class LatencyCache
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = new StoredNames() };
 
     /// <summary>The file for those conditions in XDG_CACHE_HOME/snapvit, else ~/.cache/snapvit.</summary>
-    public static string Path(LatencyConditions conditions) => Path(conditions, Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
+    public static string Path(LatencyConditions conditions) => Path(
+        conditions, Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
 
     /// <inheritdoc cref="Path(LatencyConditions)"/>
     public static string Path(LatencyConditions conditions, Func<string, string?> variable, string home)

@@ -8,9 +8,19 @@ namespace SnapViT.Cli.Commands;
 /// <summary>Options of everything written as ONNX.</summary>
 internal sealed class OnnxOptionSet
 {
-    private readonly Option<bool> _half = new("--fp16") { Description = "ONNX: weights in half precision, half the bytes; arithmetic stays float32." };
-    private readonly Option<bool> _int8 = new("--int8") { Description = "ONNX: weights in 8 bits with a scale per output channel, a quarter of the bytes." };
-    private readonly Option<OnnxOutputs> _outputs = new("--onnx-outputs") { Description = "ONNX: what the graph gives.", DefaultValueFactory = _ => OnnxOutputs.All };
+    private readonly Option<bool> _half = new("--fp16")
+    {
+        Description = "ONNX: weights in half precision, half the bytes; arithmetic stays float32.",
+    };
+    private readonly Option<bool> _int8 = new("--int8")
+    {
+        Description = "ONNX: weights in 8 bits with a scale per output channel, a quarter of the bytes.",
+    };
+    private readonly Option<OnnxOutputs> _outputs = new("--onnx-outputs")
+    {
+        Description = "ONNX: what the graph gives.",
+        DefaultValueFactory = _ => OnnxOutputs.All,
+    };
 
     public void AddTo(Command command)
     {
@@ -20,7 +30,8 @@ internal sealed class OnnxOptionSet
     }
 
     /// <summary>Whether any of them was given.</summary>
-    public bool Given(ParseResult parsed) => parsed.GetValue(_half) || parsed.GetValue(_int8) || parsed.GetValue(_outputs) != OnnxOutputs.All;
+    public bool Given(ParseResult parsed) =>
+        parsed.GetValue(_half) || parsed.GetValue(_int8) || parsed.GetValue(_outputs) != OnnxOutputs.All;
 
     public OnnxOptions Read(ParseResult parsed)
     {

@@ -94,7 +94,10 @@ internal static class PathArguments
         {
             string meant = Nearest.Path(path) is string near ? $"; did you mean {near}?" : "";
             throw new FileNotFoundException(
-                use == Use.ReadFile ? $"cannot read {path}: there is no such file{meant}" : $"{path}: there is no such folder{meant}", path);
+                use == Use.ReadFile
+                    ? $"cannot read {path}: there is no such file{meant}"
+                    : $"{path}: there is no such folder{meant}",
+                path);
         }
     }
 

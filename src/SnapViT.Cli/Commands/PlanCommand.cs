@@ -11,7 +11,10 @@ namespace SnapViT.Cli.Commands;
 internal static class PlanCommand
 {
     private static readonly ModelOptions Model = new();
-    private static readonly Argument<string> Scores = new("SCORES") { Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt)." };
+    private static readonly Argument<string> Scores = new("SCORES")
+    {
+        Description = "The scores file of this model, from 'snapvit build' or of the reference (.pt).",
+    };
     private static readonly BudgetOptions Budgets = new();
     private static readonly Option<string?> List = new("--budgets")
     {
@@ -54,6 +57,10 @@ internal static class PlanCommand
         PlannedRow[] rows = [.. budgets.Select(entry => new PlannedRow(entry.Text, elastic.Plan(entry.Budget, how)))];
         string files = $"{parsed.GetRequiredValue(Model.Argument)} {parsed.GetRequiredValue(Scores)}";
         Report report = rows.Length == 1 ? PlanReport.Of(rows[0], subject.FileBytes, how) : PlanReport.Of(rows, subject.FileBytes, how);
-        return report with { Doubts = elastic.Doubts, Next = $"snapvit cut {files} {BudgetList.AsOption(rows[0].Budget)} --out small.safetensors" };
+        return report with
+        {
+            Doubts = elastic.Doubts,
+            Next = $"snapvit cut {files} {BudgetList.AsOption(rows[0].Budget)} --out small.safetensors",
+        };
     }
 }

@@ -21,13 +21,26 @@ internal sealed class PlanningOptions
 {
     private readonly Option<string> _allocation = new("--allocation")
     {
-        Description = "How a budget in one figure is divided. pools: heads follow 15 points behind neurons, as in the paper; joint: by score per unit of the budget. Ratios say it themselves.",
+        Description = "How a budget in one figure is divided. pools: heads follow 15 points behind neurons, as in the paper; "
+            + "joint: by score per unit of the budget. Ratios say it themselves.",
         DefaultValueFactory = _ => "pools",
     };
 
-    private readonly Option<int> _align = new("--align") { Description = "Round the kept neurons of every block to multiples of 8, 16, 32 or 64, and the joint width of heads where one is narrower.", DefaultValueFactory = _ => 1 };
-    private readonly Option<int> _batch = new("--latency-batch") { Description = "Images per forward pass of --latency.", DefaultValueFactory = _ => 1 };
-    private readonly Option<string?> _table = new("--latency-table") { Description = "The file in which measured latencies are kept (JSON). Default: one per conditions in the cache folder of the user." };
+    private readonly Option<int> _align = new("--align")
+    {
+        Description = "Round the kept neurons of every block to multiples of 8, 16, 32 or 64, and the joint width of heads where one is "
+            + "narrower.",
+        DefaultValueFactory = _ => 1,
+    };
+    private readonly Option<int> _batch = new("--latency-batch")
+    {
+        Description = "Images per forward pass of --latency.",
+        DefaultValueFactory = _ => 1,
+    };
+    private readonly Option<string?> _table = new("--latency-table")
+    {
+        Description = "The file in which measured latencies are kept (JSON). Default: one per conditions in the cache folder of the user.",
+    };
 
     public PlanningOptions() => _allocation.AcceptOnlyFromAmong("pools", "joint");
 
@@ -56,7 +69,8 @@ internal sealed class PlanningOptions
     /// <summary>
     /// What plans for these budgets depend on. Latencies are measured where a budget needs them and no table of these conditions is kept.
     /// </summary>
-    public PlanOptions Read(ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
+    public PlanOptions Read(
+        ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
     {
         Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? PlanOptions.JointFor(subject.Elastic.Scores) : Allocation.Pools,
         Align = parsed.GetValue(_align),
@@ -65,7 +79,8 @@ internal sealed class PlanningOptions
     }.Validated();
 
     /// <summary>What latencies are measured with.</summary>
-    public LatencyTables Tables(ParseResult parsed, PlanSubject subject) => new(Conditions(parsed, subject), subject.Device, subject.Precision, TimeProvider.System);
+    public LatencyTables Tables(ParseResult parsed, PlanSubject subject) =>
+        new(Conditions(parsed, subject), subject.Device, subject.Precision, TimeProvider.System);
 
     private LatencyConditions Conditions(ParseResult parsed, PlanSubject subject) => new()
     {
@@ -104,7 +119,8 @@ internal sealed class PlanningOptions
         }
 
         OutputPath.RequireWritable(path);
-        parsed.InvocationConfiguration.Error.WriteLine($"no latencies of this model under these conditions yet: measured now and kept in {path}");
+        parsed.InvocationConfiguration.Error.WriteLine(
+            $"no latencies of this model under these conditions yet: measured now and kept in {path}");
         return ProgressDisplay.Run(parsed, progress => tables.Measure(path, subject.Model, subject.Elastic.Scores, progress, cancellation));
     }
 

@@ -14,7 +14,10 @@ internal static class TrainDemoCommand
 {
     private static readonly Option<string> Out = new("--out") { Description = "The model to write (safetensors).", Required = true };
     private static readonly Option<string?> Record = new("--record") { Description = "The training record to write (CSV)." };
-    private static readonly Option<string?> From = new("--from") { Description = "A model trained on easy images, from which training goes on with the demo's." };
+    private static readonly Option<string?> From = new("--from")
+    {
+        Description = "A model trained on easy images, from which training goes on with the demo's.",
+    };
     private static readonly Option<int> Steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => 2500 };
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per step.", DefaultValueFactory = _ => 64 };
 
@@ -56,7 +59,10 @@ internal static class TrainDemoCommand
             Preprocessing = DemoModel.Preprocessing,
             Provenance = new SortedDictionary<string, string>
             {
-                ["trained by"] = string.Create(CultureInfo.InvariantCulture, $"snapvit train-demo --steps {steps} --batch {batch} --seed {seed}{(start is null ? "" : " --from the model of an earlier run")}"),
+                ["trained by"] = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"snapvit train-demo --steps {steps} --batch {batch} --seed {seed}"
+                        + $"{(start is null ? "" : " --from the model of an earlier run")}"),
             },
         };
         ModelFile.Save(path, model, config);

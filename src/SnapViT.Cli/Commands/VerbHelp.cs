@@ -16,7 +16,8 @@ internal sealed class VerbHelp(TextWriter output, int width)
     [
         ("Common options",
         [
-            "--images", "--scores", "--test", "--train", "--out", "--files", "--onnx", "--onnx-family", "--pt", "--hub", "--to", "--budgets", "--flops", "--params",
+            "--images", "--scores", "--test", "--train", "--out", "--files", "--onnx", "--onnx-family", "--pt", "--hub", "--to",
+            "--budgets", "--flops", "--params",
             "--size", "--latency", "--ratios", "--samples", "--labels", "--preset",
         ]),
         ("How budgets are divided and layers re-fitted",
@@ -48,7 +49,8 @@ internal sealed class VerbHelp(TextWriter output, int width)
         output.WriteLine();
         output.WriteLine($"Usage: snapvit {verb.Name}{arguments} [options]");
         Section("Arguments", verb.Arguments.Select(argument => (argument.Name, argument.Description ?? "")));
-        Option[] all = [.. verb.Options.Concat(verb.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive)))
+        Option[] all = [.. verb.Options
+            .Concat(verb.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive)))
             .Where(option => !option.Hidden)];
         string[] known = [.. Groups.SelectMany(group => group.Options)];
         foreach ((string title, string[] names) in Groups)

@@ -45,7 +45,8 @@ internal static class DemoImages
             int label = index / perClass;
             string path = Path.Combine(folder, name(label, index % perClass));
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.WriteAllBytes(path, Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo {purpose}/{index}"), Difficulty.Demo)));
+            File.WriteAllBytes(
+                path, Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo {purpose}/{index}"), Difficulty.Demo)));
         });
         return ImageSet.FromFolder(folder);
     }

@@ -35,7 +35,8 @@ internal static class DemoModel
     /// <param name="path">A file in a folder that the caller removes.</param>
     public static LoadedModel Extract(string path)
     {
-        using (Stream resource = typeof(DemoModel).Assembly.GetManifestResourceStream(Resource) ?? throw new InvalidOperationException($"no embedded resource {Resource}"))
+        using (Stream resource = typeof(DemoModel).Assembly.GetManifestResourceStream(Resource)
+            ?? throw new InvalidOperationException($"no embedded resource {Resource}"))
         using (FileStream file = File.Create(path))
         {
             resource.CopyTo(file);

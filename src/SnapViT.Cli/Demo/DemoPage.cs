@@ -26,11 +26,15 @@ internal static class DemoPage
     public static string Html(DemoResult result)
     {
         StringBuilder html = new();
-        html.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>SnapViT demo</title><style>")
+        html.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+            + "content=\"width=device-width,initial-scale=1\"><title>SnapViT demo</title><style>")
             .Append(Style).Append("</style></head><body><h1>One Vision Transformer, every size</h1>");
-        string search = result.Fitness.Count > 1 ? Figures.Invariant($", its blocks weighed against each other in {result.Fitness.Count - 1} evaluations,") : "";
+        string search = result.Fitness.Count > 1
+            ? Figures.Invariant($", its blocks weighed against each other in {result.Fitness.Count - 1} evaluations,")
+            : "";
         Paragraph(html, Figures.Invariant(
-            $"A small trained ViT was scored on {result.Photos} unlabelled images{search} and cut to {result.Rows.Count - 1} budgets without retraining. ")
+            $"A small trained ViT was scored on {result.Photos} unlabelled images{search} ")
+            + Figures.Invariant($"and cut to {result.Rows.Count - 1} budgets without retraining. ")
             + Figures.Invariant($"What remains of a layer was re-fitted in closed form. All of it took {result.Seconds:0} seconds. ")
             + Figures.Invariant($"Accuracy was measured on {result.TestImages} other images with labels. Seed {result.Seed}."));
         Paragraph(html, "Random order: as many neurons and heads removed without scores, the layers re-fitted in the same way.");
@@ -55,11 +59,14 @@ internal static class DemoPage
     {
         IEnumerable<string> figures = Enumerable.Range(0, ShapeTextureImages.Classes).Select(label =>
         {
-            byte[] png = DemoImages.Png(ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo page/{label}"), Difficulty.Demo));
+            byte[] png = DemoImages.Png(
+                ShapeTextureImages.Draw(label, SeededRandom.ForPurpose(seed, $"demo page/{label}"), Difficulty.Demo));
             string name = WebUtility.HtmlEncode(ShapeTextureImages.Name(label));
-            return $"<figure><img alt=\"{name}\" src=\"data:image/png;base64,{Convert.ToBase64String(png)}\"><figcaption>{name}</figcaption></figure>";
+            return $"<figure><img alt=\"{name}\" src=\"data:image/png;base64,{Convert.ToBase64String(png)}\">"
+                + $"<figcaption>{name}</figcaption></figure>";
         });
-        return "<p>Twelve classes, four shapes times three textures; neither alone tells them apart.</p><div class=\"images\">" + string.Concat(figures) + "</div>";
+        return "<p>Twelve classes, four shapes times three textures; neither alone tells them apart.</p><div class=\"images\">"
+            + string.Concat(figures) + "</div>";
     }
 
     private static string Curves(DemoResult result)
@@ -84,7 +91,8 @@ internal static class DemoPage
 
     private static string Table(DemoResult result)
     {
-        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>FLOPs kept</th><th>MLP / heads removed</th><th>parameters</th><th>top-1</th><th>random order</th>");
+        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>FLOPs kept</th><th>MLP / heads removed</th><th>parameters</th>"
+            + "<th>top-1</th><th>random order</th>");
         html.Append("<th>k-NN</th><th>random order</th><th>images/s</th></tr>");
         foreach ((EvaluationRow row, EvaluationRow baseline) in result.Rows.Zip(result.Baseline))
         {
@@ -92,7 +100,8 @@ internal static class DemoPage
             [
                 Figures.Percent(row.Flops / (double)result.Rows[0].Flops),
                 $"{Figures.Percent(row.Removed[Axis.Neurons])} / {Figures.Percent(row.Removed[Axis.Heads])}",
-                Figures.Count(row.Parameters), Figures.Percent(row.Top1), Figures.Percent(baseline.Top1), Figures.Percent(row.Knn), Figures.Percent(baseline.Knn),
+                Figures.Count(row.Parameters), Figures.Percent(row.Top1), Figures.Percent(baseline.Top1),
+                Figures.Percent(row.Knn), Figures.Percent(baseline.Knn),
                 Figures.Invariant($"{row.ImagesPerSecond:0}"),
             ];
             html.Append("<tr>").AppendJoin("", cells.Select(cell => $"<td>{WebUtility.HtmlEncode(cell)}</td>")).Append("</tr>");
@@ -111,7 +120,8 @@ internal static class DemoPage
             EvaluationRow row = result.Rows[index];
             html.Append("<tr><td>").Append(Figures.Percent(row.Flops / (double)result.Rows[0].Flops)).Append("</td>");
             SubnetWidths widths = result.Widths[index];
-            html.AppendJoin("", widths.Select(block => Figures.Invariant($"<td>{block[Axis.Neurons]} + {block[Axis.Heads]}</td>"))).Append("</tr>");
+            html.AppendJoin("", widths.Select(block => Figures.Invariant($"<td>{block[Axis.Neurons]} + {block[Axis.Heads]}</td>")))
+                .Append("</tr>");
         }
 
         return html.Append("</table></div><p>MLP neurons + attention heads.</p>").ToString();

@@ -27,7 +27,8 @@ internal static class DemoReport
             console.WriteLine(Figures.Invariant(
                 $"One trained ViT, {result.Photos} unlabelled images, no retraining: scored, cut and measured in {result.Seconds:0} s."));
             console.WriteLine(Figures.Invariant(
-                $"Accuracy on {result.TestImages} other images of {ShapeTextureImages.Classes} classes (chance {100.0 / ShapeTextureImages.Classes:0.0} %):"));
+                $"Accuracy on {result.TestImages} other images of {ShapeTextureImages.Classes} classes ")
+                + Figures.Invariant($"(chance {100.0 / ShapeTextureImages.Classes:0.0} %):"));
             console.Write(Rows(result));
             console.WriteLine("random order: as many neurons and heads removed without scores, the layers re-fitted in the same way");
             foreach (string written in new[] { page, files }.OfType<string>())
@@ -36,11 +37,13 @@ internal static class DemoReport
             }
         },
         files is null ? "snapvit demo --files demo, which leaves the model and the images to try the other verbs on"
-            : $"snapvit build {Path.Join(files, "model.safetensors")} --images {Path.Join(files, "photos")} --out {Path.Join(files, "scores.safetensors")}");
+            : $"snapvit build {Path.Join(files, "model.safetensors")} --images {Path.Join(files, "photos")} "
+                + $"--out {Path.Join(files, "scores.safetensors")}");
 
     private static Table Rows(DemoResult result)
     {
-        Table table = Report.Table("FLOPs kept", "MLP removed", "heads removed", "parameters", "top-1", "random order", "k-NN", "random order", "images/s");
+        Table table = Report.Table(
+            "FLOPs kept", "MLP removed", "heads removed", "parameters", "top-1", "random order", "k-NN", "random order", "images/s");
         foreach ((EvaluationRow row, EvaluationRow baseline) in result.Rows.Zip(result.Baseline))
         {
             table.AddRow(

@@ -61,7 +61,15 @@ internal sealed class DemoRun
         ImageSet train = DemoImages.WriteLabelled(Path.Combine(folder, "train"), Seed, TrainPerClass);
         ImageSet test = DemoImages.WriteLabelled(Path.Combine(folder, "test"), Seed, TestPerClass);
         using LoadedModel model = DemoModel.Extract(Path.Combine(folder, "model.safetensors"));
-        BuildOptions options = Preset with { Samples = photos.Count, Evaluations = Evaluations, Seed = Seed, BatchSize = BatchSize, Precision = Precision, Device = Device };
+        BuildOptions options = Preset with
+        {
+            Samples = photos.Count,
+            Evaluations = Evaluations,
+            Seed = Seed,
+            BatchSize = BatchSize,
+            Precision = Precision,
+            Device = Device,
+        };
         BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, progress).Run(null, cancellation);
         ElasticScores scores = built.Scores;
 
@@ -75,7 +83,12 @@ internal sealed class DemoRun
         List<Subnet> subnets = [];
         try
         {
-            subnets.AddRange([elastic.At(Budget.Whole), .. Shares.Select(share => elastic.At(Budget.Flops(share))), .. Shares.Select(share => random.At(Budget.Flops(share)))]);
+            subnets.AddRange(
+            [
+                elastic.At(Budget.Whole),
+                .. Shares.Select(share => elastic.At(Budget.Flops(share))),
+                .. Shares.Select(share => random.At(Budget.Flops(share))),
+            ]);
             ModelEvaluation evaluation = new(DemoModel.Preprocessing, BatchSize, Device, progress);
             IReadOnlyList<EvaluationRow> rows = evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
             int whole = Shares.Count + 1;
@@ -96,6 +109,12 @@ internal sealed class DemoRun
         }
 
         ElasticViT Open(ElasticScores of) => ElasticViT.Open(
-            model, of, new ElasticOptions { Correction = options.Correction, Precision = Precision, Device = Device, Preprocessing = DemoModel.Preprocessing });
+            model, of, new ElasticOptions
+            {
+                Correction = options.Correction,
+                Precision = Precision,
+                Device = Device,
+                Preprocessing = DemoModel.Preprocessing,
+            });
     }
 }

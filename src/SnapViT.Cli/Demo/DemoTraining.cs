@@ -33,7 +33,9 @@ internal sealed class DemoTraining : IDisposable
         (_difficulty, _largestRate) = start is null ? (Difficulty.Easy, FirstRate) : (Difficulty.Demo, LaterRate);
         _table = ParameterTable.For(_architecture, _architecture.FullWidths);
         SeededRandom random = SeededRandom.ForPurpose(seed, "demo weights");
-        _flat = tensor(_table.SelectMany(parameter => start is null ? Initial(parameter, random) : Values(start, parameter)).ToArray()).requires_grad_(true);
+        _flat = tensor(
+            _table.SelectMany(parameter => start is null ? Initial(parameter, random) : Values(start, parameter)).ToArray())
+            .requires_grad_(true);
         _optimiser = new AdamW(_flat, tensor(_table.SelectMany(Decayed).ToArray()));
     }
 
@@ -69,7 +71,10 @@ internal sealed class DemoTraining : IDisposable
     public VisionTransformer Model()
     {
         using IDisposable frozen = no_grad();
-        return new VisionTransformer(new ViTWeights(_architecture, _architecture.FullWidths, Views((_, view) => view.to(ScalarType.Float16).DetachFromDisposeScope())));
+        return new VisionTransformer(new ViTWeights(
+            _architecture,
+            _architecture.FullWidths,
+            Views((_, view) => view.to(ScalarType.Float16).DetachFromDisposeScope())));
     }
 
     /// <inheritdoc/>
@@ -123,5 +128,6 @@ internal sealed class DemoTraining : IDisposable
         return [.. Enumerable.Range(0, (int)parameter.Elements).Select(_ => (float)(start + (deviation * random.NextNormal())))];
     }
 
-    private static IEnumerable<float> Decayed(ParameterSpec parameter) => Enumerable.Repeat(parameter.IsWeight ? 1f : 0f, (int)parameter.Elements);
+    private static IEnumerable<float> Decayed(ParameterSpec parameter) =>
+        Enumerable.Repeat(parameter.IsWeight ? 1f : 0f, (int)parameter.Elements);
 }

@@ -20,7 +20,8 @@ internal sealed record GeneratedBatch(float[] Values, long[] Labels)
             int label = random.NextInt(ShapeTextureImages.Classes);
             labels[image] = label;
             byte[] rgb = ShapeTextureImages.Draw(label, random, difficulty);
-            DemoModel.Preprocessing.Apply(new RgbImage(ShapeTextureImages.Side, ShapeTextureImages.Side, rgb)).CopyTo(values, image * 3 * Pixels);
+            DemoModel.Preprocessing.Apply(new RgbImage(ShapeTextureImages.Side, ShapeTextureImages.Side, rgb))
+                .CopyTo(values, image * 3 * Pixels);
         }
 
         return new GeneratedBatch(values, labels);

@@ -53,7 +53,9 @@ internal static class ShapeTextureImages
     /// The folder of a class, such as "00-disc-plain": the number keeps folders, which are sorted by name, in the order of the classes.
     /// </summary>
     public static string Folder(int label) =>
-        string.Create(CultureInfo.InvariantCulture, $"{label:D2}-{Shapes[label / Textures.Length].Name}-{Textures[label % Textures.Length].Name}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{label:D2}-{Shapes[label / Textures.Length].Name}-{Textures[label % Textures.Length].Name}");
 
     /// <summary>What a class shows, such as "disc, striped".</summary>
     public static string Name(int label) => $"{Shapes[label / Textures.Length].Name}, {Textures[label % Textures.Length].Name}";

@@ -24,10 +24,13 @@ internal static class BuildReport
         {
             console.WriteLine(result.Search is null
                 ? $"{path}: scored, not searched"
-                : Figures.Invariant($"{path}: fitness {result.Search.History[0]:F4} at the start, {result.Search.BestFitness:F4} after {result.Search.History.Count - 1} evaluations"));
+                : Figures.Invariant($"{path}: fitness {result.Search.History[0]:F4} at the start, ")
+                    + Figures.Invariant($"{result.Search.BestFitness:F4} after {result.Search.History.Count - 1} evaluations"));
             if (result.Scores.Moments is { } moments)
             {
-                console.WriteLine(Figures.Invariant($"second moments for the correction ({result.Scores.Provenance["calibration"]}): {moments.Bytes / 1e6:0.0} MB of the file; --moments false leaves them out"));
+                console.WriteLine(
+                    Figures.Invariant($"second moments for the correction ({result.Scores.Provenance["calibration"]}): ")
+                    + Figures.Invariant($"{moments.Bytes / 1e6:0.0} MB of the file; --moments false leaves them out"));
             }
 
             if (result.Discarded is not null)

@@ -9,7 +9,12 @@ namespace SnapViT.Cli.Output;
 internal static class CutReport
 {
     public static Report Of(
-        IReadOnlyList<string> paths, string budget, SubnetPlan plan, ModelAgreement? agreement, MeasuredLatency? latency, IReadOnlyList<object> leftOut)
+        IReadOnlyList<string> paths,
+        string budget,
+        SubnetPlan plan,
+        ModelAgreement? agreement,
+        MeasuredLatency? latency,
+        IReadOnlyList<object> leftOut)
     {
         WrittenFile[] files = [.. paths.Select(WrittenFile.Of)];
         long fullParameters = CostModel.Parameters(plan.Architecture, plan.Architecture.FullWidths);
@@ -34,7 +39,8 @@ internal static class CutReport
                 console.WriteLine(
                     $"{budget}: {Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
                     + $"{Figures.Count(plan.Flops)} FLOPs ({Figures.Percent(plan.Flops / (double)fullFlops)}), "
-                    + $"without {Figures.Percent(plan.Removed[Axis.Neurons])} of the neurons and {Figures.Percent(plan.Removed[Axis.Heads])} of the heads");
+                    + $"without {Figures.Percent(plan.Removed[Axis.Neurons])} of the neurons "
+                    + $"and {Figures.Percent(plan.Removed[Axis.Heads])} of the heads");
                 foreach (WrittenFile file in files)
                 {
                     console.WriteLine($"wrote {file.Path}: {Figures.Count(file.Bytes)}B");
@@ -48,7 +54,9 @@ internal static class CutReport
                 if (agreement is not null)
                 {
                     string answers = agreement.SameAnswer is null ? "" : $", the same answer to {Figures.Percent(agreement.SameAnswer)}";
-                    console.WriteLine(Figures.Invariant($"smaller weights against float32 on {agreement.Images} photos: mean cosine of features {agreement.FeatureCosine:F6}{answers}"));
+                    console.WriteLine(
+                        Figures.Invariant($"smaller weights against float32 on {agreement.Images} photos: ")
+                        + Figures.Invariant($"mean cosine of features {agreement.FeatureCosine:F6}{answers}"));
                 }
             },
             $"snapvit inspect {paths[0]}");

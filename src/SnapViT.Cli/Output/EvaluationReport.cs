@@ -62,7 +62,8 @@ internal static class EvaluationReport
         {
             table.AddRow(
                 budget ?? "whole model",
-                Figures.Percent(row.Removed[Axis.Neurons]), Figures.Percent(row.Removed[Axis.Heads]), Figures.Count(row.Parameters), Figures.Count(row.Flops),
+                Figures.Percent(row.Removed[Axis.Neurons]), Figures.Percent(row.Removed[Axis.Heads]),
+                Figures.Count(row.Parameters), Figures.Count(row.Flops),
                 Figures.Percent(row.Top1), Figures.Percent(row.Knn), Figures.Invariant($"{row.ImagesPerSecond:0.0}"));
         }
 

@@ -11,20 +11,32 @@ internal static class FamilyReport
         new { Folder = folder, files.Shared, files.SharedBytes, files.TotalBytes, files.Members },
         console =>
         {
-            Table table = Report.Table(["graph", "parameters", "FLOPs", "bytes of its own", .. AxisTable.Rows.Select(row => $"{row.Label} per block")]);
+            Table table = Report.Table(
+                ["graph", "parameters", "FLOPs", "bytes of its own", .. AxisTable.Rows.Select(row => $"{row.Label} per block")]);
             foreach (OnnxFamilyMember member in files.Members)
             {
                 string[] widths = [.. AxisTable.Rows.Select(row => Range(member.Blocks.Select(block => block[row.Axis])))];
-                table.AddRow([member.Graph, Figures.Count(member.Parameters), Figures.Count(member.Flops), $"{Figures.Count(member.GraphBytes + member.OwnBytes)}B", .. widths]);
+                table.AddRow(
+                [
+                    member.Graph,
+                    Figures.Count(member.Parameters),
+                    Figures.Count(member.Flops),
+                    $"{Figures.Count(member.GraphBytes + member.OwnBytes)}B",
+                    .. widths,
+                ]);
             }
 
             console.Write(table);
-            console.WriteLine($"{folder}: {Figures.Count(files.TotalBytes)}B in all, {Figures.Count(files.SharedBytes)}B of them the weights that all graphs share");
+            console.WriteLine(
+                $"{folder}: {Figures.Count(files.TotalBytes)}B in all, "
+                + $"{Figures.Count(files.SharedBytes)}B of them the weights that all graphs share");
         });
 
     private static string Range(IEnumerable<int> widths)
     {
         int[] all = [.. widths];
-        return all.Length == 0 ? "-" : all.Min() == all.Max() ? Figures.Invariant($"{all.Min()}") : Figures.Invariant($"{all.Min()}-{all.Max()}");
+        return all.Length == 0 ? "-"
+            : all.Min() == all.Max() ? Figures.Invariant($"{all.Min()}")
+            : Figures.Invariant($"{all.Min()}-{all.Max()}");
     }
 }

@@ -5,7 +5,14 @@ namespace SnapViT.Cli.Output;
 /// <summary>
 /// What the table said of a sub-network and what it took, and the same of the whole model: milliseconds of the best forward pass.
 /// </summary>
-internal sealed record MeasuredLatency(double PredictedMs, double MeasuredMs, double WholePredictedMs, double WholeMeasuredMs, int Batch, string Precision, int Threads)
+internal sealed record MeasuredLatency(
+    double PredictedMs,
+    double MeasuredMs,
+    double WholePredictedMs,
+    double WholeMeasuredMs,
+    int Batch,
+    string Precision,
+    int Threads)
 {
     private const double Millisecond = 1e6;
     private const double SameSpeed = 0.1;
@@ -22,10 +29,13 @@ internal sealed record MeasuredLatency(double PredictedMs, double MeasuredMs, do
     /// <summary>One line, and a second where the machine runs at another speed than when the table was measured.</summary>
     public IEnumerable<string> Lines()
     {
-        yield return Figures.Invariant($"latency: predicted {PredictedMs:0.00} ms, measured {MeasuredMs:0.00} ms (best pass of {Batch} image(s), {Precision}, {Threads} thread(s), on this machine)");
+        yield return Figures.Invariant($"latency: predicted {PredictedMs:0.00} ms, measured {MeasuredMs:0.00} ms ")
+            + Figures.Invariant($"(best pass of {Batch} image(s), {Precision}, {Threads} thread(s), on this machine)");
         if (Math.Abs((WholeMeasuredMs / WholePredictedMs) - 1) > SameSpeed)
         {
-            yield return Figures.Invariant($"the whole model took {WholePredictedMs:0.00} ms when latencies were measured and takes {WholeMeasuredMs:0.00} ms now: this machine runs at another speed than then; --latency-table with a new file measures anew");
+            yield return Figures.Invariant($"the whole model took {WholePredictedMs:0.00} ms when latencies were measured ")
+                + Figures.Invariant($"and takes {WholeMeasuredMs:0.00} ms now: this machine runs at another speed than then; ")
+                + "--latency-table with a new file measures anew";
         }
     }
 }

@@ -29,8 +29,13 @@ internal static class ModelReport
             },
             console =>
             {
-                console.WriteLine($"{path}: Vision Transformer, {a.Depth} blocks of width {a.EmbedDim}, {a.Heads} heads of {a.HeadDim}, {a.MlpDim} neurons, image {a.ImageSize}, patch {a.PatchSize}, {a.Classes} classes");
-                console.WriteLine($"{Figures.Count(parameters)} parameters, {Figures.Count(flops)} FLOPs per image; preprocessing: {description.Preprocessing?.Describe() ?? (description.PreprocessingDoubt is null ? "not in the file" : "in doubt")}");
+                console.WriteLine(
+                    $"{path}: Vision Transformer, {a.Depth} blocks of width {a.EmbedDim}, {a.Heads} heads of {a.HeadDim}, "
+                    + $"{a.MlpDim} neurons, image {a.ImageSize}, patch {a.PatchSize}, {a.Classes} classes");
+                console.WriteLine(
+                    $"{Figures.Count(parameters)} parameters, {Figures.Count(flops)} FLOPs per image; preprocessing: "
+                    + (description.Preprocessing?.Describe()
+                        ?? (description.PreprocessingDoubt is null ? "not in the file" : "in doubt")));
                 if (description.PreprocessingDoubt is string doubt)
                 {
                     console.WriteLine($"preprocessing in doubt: {doubt}");

@@ -13,7 +13,9 @@ internal static class OnnxReport
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/";
         string[] missing = [.. file.DataFiles.Where(name => !File.Exists(Path.Combine(folder, name)))];
-        Report? model = file.Metadata.TryGetValue(ModelConfig.MetadataKey, out string? json) ? ModelReport.Of(path, Describe(path, json), convention) : null;
+        Report? model = file.Metadata.TryGetValue(ModelConfig.MetadataKey, out string? json)
+            ? ModelReport.Of(path, Describe(path, json), convention)
+            : null;
         return new Report(
             new
             {
@@ -34,7 +36,9 @@ internal static class OnnxReport
             {
                 string by = file.Producer.Length > 0 ? $" by {file.Producer}" : "";
                 string origin = model is null ? ", none of 'snapvit cut' or 'snapvit export'" : "";
-                console.WriteLine($"{path}: ONNX graph{by}, opset {file.Opset}, {file.Nodes} nodes, {Figures.Count(file.Weights)} weights, most in {file.Precision}{origin}");
+                console.WriteLine(
+                    $"{path}: ONNX graph{by}, opset {file.Opset}, {file.Nodes} nodes, "
+                    + $"{Figures.Count(file.Weights)} weights, most in {file.Precision}{origin}");
                 foreach (OnnxValue input in file.Inputs)
                 {
                     console.WriteLine($"input {input}");
@@ -47,7 +51,9 @@ internal static class OnnxReport
 
                 if (file.DataFiles.Count > 0)
                 {
-                    console.WriteLine($"weights beside it: {string.Join(", ", file.DataFiles.Select(name => missing.Contains(name) ? $"{name} (missing)" : name))}");
+                    console.WriteLine(
+                        "weights beside it: "
+                        + string.Join(", ", file.DataFiles.Select(name => missing.Contains(name) ? $"{name} (missing)" : name)));
                 }
 
                 model?.Render(console);

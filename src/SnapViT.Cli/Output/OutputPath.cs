@@ -26,7 +26,10 @@ internal static class OutputPath
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             // The system's message is of the probe, which nobody asked for.
-            throw new IOException($"{path}: expected a folder {folder} that can be written, found one where no file can be created ({exception.GetType().Name})", exception);
+            throw new IOException(
+                $"{path}: expected a folder {folder} that can be written, "
+                    + $"found one where no file can be created ({exception.GetType().Name})",
+                exception);
         }
     }
 }

@@ -25,7 +25,8 @@ internal static class PlanReport
             {
                 string latency = LatencyMs(plan, how) is double milliseconds ? Figures.Invariant($"{milliseconds:0.00} ms") : "-";
                 table.AddRow(
-                    budget, Figures.Percent(plan.Removed[Axis.Neurons]), Figures.Percent(plan.Removed[Axis.Heads]), Figures.Count(plan.Parameters),
+                    budget, Figures.Percent(plan.Removed[Axis.Neurons]), Figures.Percent(plan.Removed[Axis.Heads]),
+                    Figures.Count(plan.Parameters),
                     Figures.Count(plan.Flops), $"{Figures.Count(fileBytes(plan))}B", latency);
             }
 
@@ -53,12 +54,20 @@ internal static class PlanReport
                 costs.AddRow(row.Label, $"{kept}", $"{all}", Share(kept, all));
             }
 
-            costs.AddRow("parameters", Figures.Count(plan.Parameters), Figures.Count(full.Parameters), Share(plan.Parameters, full.Parameters));
+            costs.AddRow(
+                "parameters",
+                Figures.Count(plan.Parameters),
+                Figures.Count(full.Parameters),
+                Share(plan.Parameters, full.Parameters));
             costs.AddRow("FLOPs", Figures.Count(plan.Flops), Figures.Count(full.Flops), Share(plan.Flops, full.Flops));
             costs.AddRow("file", $"{Figures.Count(bytes)}B", $"{Figures.Count(fullBytes)}B", Share(bytes, fullBytes));
             if (table is not null)
             {
-                costs.AddRow("predicted latency", Figures.Invariant($"{milliseconds:0.00} ms"), Figures.Invariant($"{fullMilliseconds:0.00} ms"), Share(milliseconds!.Value, fullMilliseconds!.Value));
+                costs.AddRow(
+                    "predicted latency",
+                    Figures.Invariant($"{milliseconds:0.00} ms"),
+                    Figures.Invariant($"{fullMilliseconds:0.00} ms"),
+                    Share(milliseconds!.Value, fullMilliseconds!.Value));
             }
 
             console.Write(costs);

@@ -35,7 +35,9 @@ internal static class ProgressDisplay
 
         public string Describe(WorkProgress progress)
         {
-            string rate = PerSecond(progress) is double perSecond ? string.Create(CultureInfo.InvariantCulture, $", {perSecond:0.##}/s") : "";
+            string rate = PerSecond(progress) is double perSecond
+                ? string.Create(CultureInfo.InvariantCulture, $", {perSecond:0.##}/s")
+                : "";
             string note = progress.Note.Length > 0 ? $", {progress.Note}" : "";
             return string.Create(CultureInfo.InvariantCulture, $"{progress.Stage} {progress.Done}/{progress.Total}{rate}{note}");
         }

@@ -11,14 +11,31 @@ internal static class ScoresReport
     {
         Block[] blocks = [.. Enumerable.Range(0, scores.Local.Depth).Select(block => Summary(scores, block))];
         return new Report(
-            new { File = path, Kind = "scores", Floors = new { NeuronFraction = scores.Floors[Axis.Neurons], HeadFraction = scores.Floors[Axis.Heads] }, Blocks = blocks, scores.Provenance },
+            new
+            {
+                File = path,
+                Kind = "scores",
+                Floors = new { NeuronFraction = scores.Floors[Axis.Neurons], HeadFraction = scores.Floors[Axis.Heads] },
+                Blocks = blocks,
+                scores.Provenance,
+            },
             console =>
             {
-                console.WriteLine($"{path}: scores of {scores.Local.Depth} blocks of {string.Join(" and ", AxisTable.InPaperOrder.Select(row => $"{scores.Local.Counts[0][row.Axis]} {row.Label}"))}");
-                Table table = Report.Table("block", "MLP factor", "mean neuron score", "largest", "mean head factor", "mean head score", "largest");
+                console.WriteLine(
+                    $"{path}: scores of {scores.Local.Depth} blocks of "
+                    + string.Join(" and ", AxisTable.InPaperOrder.Select(row => $"{scores.Local.Counts[0][row.Axis]} {row.Label}")));
+                Table table = Report.Table(
+                    "block", "MLP factor", "mean neuron score", "largest", "mean head factor", "mean head score", "largest");
                 foreach (Block block in blocks)
                 {
-                    table.AddRow($"{block.Index}", Number(block.MlpFactor), Number(block.MeanNeuron), Number(block.LargestNeuron), Number(block.MeanHeadFactor), Number(block.MeanHead), Number(block.LargestHead));
+                    table.AddRow(
+                        $"{block.Index}",
+                        Number(block.MlpFactor),
+                        Number(block.MeanNeuron),
+                        Number(block.LargestNeuron),
+                        Number(block.MeanHeadFactor),
+                        Number(block.MeanHead),
+                        Number(block.LargestHead));
                 }
 
                 console.Write(table);
@@ -35,8 +52,16 @@ internal static class ScoresReport
     {
         double[] neurons = scores.Scaled.Of(Axis.Neurons, block).ToArray(), heads = scores.Scaled.Of(Axis.Heads, block).ToArray();
         double factor = Enumerable.Range(0, heads.Length).Average(head => scores.Coefficients.Of(Axis.Heads, block, head));
-        return new Block(block, scores.Coefficients.Of(Axis.Neurons, block, 0), neurons.Average(), neurons.Max(), factor, heads.Average(), heads.Max());
+        return new Block(
+            block, scores.Coefficients.Of(Axis.Neurons, block, 0), neurons.Average(), neurons.Max(), factor, heads.Average(), heads.Max());
     }
 
-    private sealed record Block(int Index, double MlpFactor, double MeanNeuron, double LargestNeuron, double MeanHeadFactor, double MeanHead, double LargestHead);
+    private sealed record Block(
+        int Index,
+        double MlpFactor,
+        double MeanNeuron,
+        double LargestNeuron,
+        double MeanHeadFactor,
+        double MeanHead,
+        double LargestHead);
 }

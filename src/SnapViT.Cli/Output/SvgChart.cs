@@ -14,7 +14,8 @@ internal sealed class SvgChart(string horizontal, string vertical, (double Low, 
     private readonly List<(string Name, string Class, IReadOnlyList<(double X, double Y)> Points, bool Line)> _series = [];
 
     /// <summary>Adds a series.</summary>
-    public void Add(string name, string style, IReadOnlyList<(double X, double Y)> points, bool line = true) => _series.Add((name, style, points, line));
+    public void Add(string name, string style, IReadOnlyList<(double X, double Y)> points, bool line = true) =>
+        _series.Add((name, style, points, line));
 
     /// <summary>The chart.</summary>
     public string Render()
@@ -22,10 +23,13 @@ internal sealed class SvgChart(string horizontal, string vertical, (double Low, 
         (double X, double Y)[] all = [.. _series.SelectMany(series => series.Points)];
         ChartAxis across = ChartAxis.Within(all.Min(point => point.X), all.Max(point => point.X));
         ChartAxis up = ChartAxis.Around(range?.Low ?? all.Min(point => point.Y), range?.High ?? all.Max(point => point.Y));
-        StringBuilder svg = new(Figures.Invariant($"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(vertical)} over {WebUtility.HtmlEncode(horizontal)}\">"));
+        StringBuilder svg = new(
+            Figures.Invariant($"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" ")
+            + $"aria-label=\"{WebUtility.HtmlEncode(vertical)} over {WebUtility.HtmlEncode(horizontal)}\">");
         foreach ((double value, string label) in up.Ticks)
         {
-            svg.Append(Figures.Invariant($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(value):0.#}\" y2=\"{Y(value):0.#}\"/>"));
+            svg.Append(Figures.Invariant(
+                $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(value):0.#}\" y2=\"{Y(value):0.#}\"/>"));
             svg.Append(Figures.Invariant($"<text x=\"{Left - 8}\" y=\"{Y(value) + 4:0.#}\" text-anchor=\"end\">{label}</text>"));
         }
 
@@ -34,18 +38,23 @@ internal sealed class SvgChart(string horizontal, string vertical, (double Low, 
             svg.Append(Figures.Invariant($"<text x=\"{X(value):0.#}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{label}</text>"));
         }
 
-        svg.Append(Figures.Invariant($"<text x=\"{Width - Right}\" y=\"{Height - 8}\" text-anchor=\"end\">{WebUtility.HtmlEncode(horizontal)}</text>"));
+        svg.Append(Figures.Invariant(
+            $"<text x=\"{Width - Right}\" y=\"{Height - 8}\" text-anchor=\"end\">{WebUtility.HtmlEncode(horizontal)}</text>"));
         svg.Append(Figures.Invariant($"<text x=\"{Left}\" y=\"14\">{WebUtility.HtmlEncode(vertical)}</text>"));
         double legend = Width - Right;
         foreach ((string name, string style, IReadOnlyList<(double X, double Y)> points, bool line) in _series)
         {
             if (line)
             {
-                svg.Append(Figures.Invariant($"<polyline class=\"{style}\" points=\"")).AppendJoin(' ', points.Select(point => Figures.Invariant($"{X(point.X):0.#},{Y(point.Y):0.#}"))).Append("\"/>");
+                svg.Append(Figures.Invariant($"<polyline class=\"{style}\" points=\""))
+                    .AppendJoin(' ', points.Select(point => Figures.Invariant($"{X(point.X):0.#},{Y(point.Y):0.#}")))
+                    .Append("\"/>");
             }
 
-            svg.AppendJoin("", points.Select(point => Figures.Invariant($"<circle class=\"d{style}\" r=\"3.5\" cx=\"{X(point.X):0.#}\" cy=\"{Y(point.Y):0.#}\"/>")));
-            svg.Append(Figures.Invariant($"<text class=\"d{style}\" x=\"{legend:0.#}\" y=\"14\" text-anchor=\"end\">{WebUtility.HtmlEncode(name)}</text>"));
+            svg.AppendJoin("", points.Select(point => Figures.Invariant(
+                $"<circle class=\"d{style}\" r=\"3.5\" cx=\"{X(point.X):0.#}\" cy=\"{Y(point.Y):0.#}\"/>")));
+            svg.Append(Figures.Invariant(
+                $"<text class=\"d{style}\" x=\"{legend:0.#}\" y=\"14\" text-anchor=\"end\">{WebUtility.HtmlEncode(name)}</text>"));
             legend -= (name.Length * 6.5) + 20;
         }
 

@@ -19,7 +19,8 @@ public sealed class AxisFacts
 {
     private readonly Func<ViTArchitecture, int> _count;
 
-    internal AxisFacts(Axis axis, string label, string unit, Func<ViTArchitecture, int> count) => (Axis, Label, Unit, _count) = (axis, label, unit, count);
+    internal AxisFacts(Axis axis, string label, string unit, Func<ViTArchitecture, int> count) =>
+        (Axis, Label, Unit, _count) = (axis, label, unit, count);
 
     /// <summary>The axis.</summary>
     public Axis Axis { get; }
@@ -109,7 +110,9 @@ public static class AxisTable
 
     /// <summary>The row of an axis.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such axis.</exception>
-    public static AxisFacts Of(Axis axis) => (uint)axis < Length ? Rows[(int)axis] : throw new ArgumentOutOfRangeException(nameof(axis), axis, "expected an axis of the table");
+    public static AxisFacts Of(Axis axis) => (uint)axis < Length
+        ? Rows[(int)axis]
+        : throw new ArgumentOutOfRangeException(nameof(axis), axis, "expected an axis of the table");
 }
 
 /// <summary>One value per axis, compared by value.</summary>

@@ -51,11 +51,14 @@ public readonly struct BlockWidths : IEquatable<BlockWidths>
     {
         public override BlockWidths Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
-            Dictionary<string, int> found = JsonSerializer.Deserialize<Dictionary<string, int>>(ref reader) ?? throw new JsonException("expected widths, found null");
+            Dictionary<string, int> found = JsonSerializer.Deserialize<Dictionary<string, int>>(ref reader)
+                ?? throw new JsonException("expected widths, found null");
             Dictionary<string, int> widths = new(found, StringComparer.OrdinalIgnoreCase);
-            if (widths.Keys.FirstOrDefault(key => AxisTable.Rows.All(row => !key.Equals(row.Label, StringComparison.OrdinalIgnoreCase))) is string unknown)
+            if (widths.Keys.FirstOrDefault(
+                key => AxisTable.Rows.All(row => !key.Equals(row.Label, StringComparison.OrdinalIgnoreCase))) is string unknown)
             {
-                throw new JsonException($"expected widths of {string.Join(", ", AxisTable.Rows.Select(row => row.Label))}, found '{unknown}'");
+                throw new JsonException(
+                    $"expected widths of {string.Join(", ", AxisTable.Rows.Select(row => row.Label))}, found '{unknown}'");
             }
 
             return new BlockWidths(PerAxis<int>.Of(row => widths.GetValueOrDefault(row.Label)));
@@ -117,7 +120,8 @@ public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<Subnet
     /// <param name="block">Block, 0..L-1.</param>
     /// <param name="axis">The axis.</param>
     /// <param name="width">Its width, 0 or more.</param>
-    public SubnetWidths With(int block, Axis axis, int width) => new(_blocks.Select((widths, index) => index == block ? widths.With(axis, width) : widths));
+    public SubnetWidths With(int block, Axis axis, int width) =>
+        new(_blocks.Select((widths, index) => index == block ? widths.With(axis, width) : widths));
 
     /// <summary>Checks that every block fits into an architecture.</summary>
     /// <exception cref="ArgumentException">Another number of blocks, or a block wider than the architecture's.</exception>
@@ -134,7 +138,8 @@ public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<Subnet
             if (AxisTable.Rows.Any(row => _blocks[block][row.Axis] > row.Count(architecture)))
             {
                 throw new ArgumentException(
-                    $"block {block}: expected at most {string.Join(" and ", AxisTable.Rows.Select(row => $"{row.Count(architecture)} {row.Label}"))}, "
+                    $"block {block}: expected at most "
+                    + $"{string.Join(" and ", AxisTable.Rows.Select(row => $"{row.Count(architecture)} {row.Label}"))}, "
                     + $"found {string.Join(" and ", AxisTable.Rows.Select(row => _blocks[block][row.Axis]))}");
             }
         }

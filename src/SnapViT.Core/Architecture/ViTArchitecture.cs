@@ -134,13 +134,19 @@ public sealed record ViTArchitecture
         Require(RegisterTokens >= 0, $"{nameof(RegisterTokens)} must not be negative, found {RegisterTokens}");
         Require(ProjectionDim >= 0, $"{nameof(ProjectionDim)} must not be negative, found {ProjectionDim}");
         Require(PatchSize <= 0 || ImageSize % PatchSize == 0, $"image size {ImageSize} is no multiple of the patch size {PatchSize}");
-        Require(PatchSize <= 0 || ImageSize <= (long)MaxGrid * PatchSize, $"image size {ImageSize} is more than {MaxGrid} patches of {PatchSize}");
+        Require(
+            PatchSize <= 0 || ImageSize <= (long)MaxGrid * PatchSize,
+            $"image size {ImageSize} is more than {MaxGrid} patches of {PatchSize}");
         Require(LayerNormEpsilon > 0, $"{nameof(LayerNormEpsilon)} must be positive, found {LayerNormEpsilon}");
         Require(HasClassToken || Pooling is Pooling.Attention or Pooling.AveragePatches, $"pooling {Pooling} needs a class token");
         Require(HasDistillationToken || Pooling != Pooling.ClassAndDistillation, "ClassAndDistillation pooling needs a distillation token");
         Require(!NormAfterPool || Pooling == Pooling.AveragePatches, "a norm after pooling goes with AveragePatches pooling");
-        Require(Position != PositionEmbedding.Rotary || HeadDim % 4 == 0, $"rotary positions need a head width divisible by 4, found {HeadDim}");
-        return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Architecture, $"impossible architecture: {string.Join("; ", faults)}");
+        Require(
+            Position != PositionEmbedding.Rotary || HeadDim % 4 == 0,
+            $"rotary positions need a head width divisible by 4, found {HeadDim}");
+        return faults.Count == 0
+            ? this
+            : throw new SnapViTException(ErrorKind.Architecture, $"impossible architecture: {string.Join("; ", faults)}");
 
         void Require(bool holds, string fault)
         {

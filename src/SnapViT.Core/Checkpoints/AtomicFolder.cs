@@ -48,7 +48,8 @@ internal static class AtomicFolder
         string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
         {
-            throw new IOException($"{path}: expected a folder that does not exist yet or is empty, found {(File.Exists(target) ? "a file" : "files in it")}");
+            throw new IOException(
+                $"{path}: expected a folder that does not exist yet or is empty, found {(File.Exists(target) ? "a file" : "files in it")}");
         }
 
         if (Path.GetDirectoryName(target) is not string parent || !Directory.Exists(parent))

@@ -13,7 +13,9 @@ internal static class CheckpointArchive
     /// <summary>Names of weights in a folder, the safest format first (Hugging Face transformers, timm, open_clip).</summary>
     private static readonly string[] NamesInFolder =
     [
-        "model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors", "pytorch_model.bin", "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin",
+        "model.safetensors", "model.safetensors.index.json",
+        "open_clip_model.safetensors", "pytorch_model.bin",
+        "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin",
     ];
 
     private static ReadOnlySpan<byte> ZipStart => "PK\x03\x04"u8;
@@ -50,7 +52,8 @@ internal static class CheckpointArchive
         return !Directory.Exists(path)
             ? path
             : NamesInFolder.Select(name => Path.Combine(path, name)).FirstOrDefault(File.Exists)
-                ?? throw new FileNotFoundException($"{path}: expected one of {string.Join(", ", NamesInFolder)} in the folder, found none", path);
+                ?? throw new FileNotFoundException(
+                    $"{path}: expected one of {string.Join(", ", NamesInFolder)} in the folder, found none", path);
     }
 
     /// <summary>All files that hold the tensors of a checkpoint, in the order of their names.</summary>

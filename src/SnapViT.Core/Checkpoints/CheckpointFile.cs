@@ -57,7 +57,8 @@ internal sealed class CheckpointFile : IDisposable
             int read = RandomAccess.Read(_handle, destination, position);
             if (read == 0)
             {
-                throw new CheckpointFormatException(Path, $"expected {destination.Length} more bytes at byte {position}, found the end of the file");
+                throw new CheckpointFormatException(
+                    Path, $"expected {destination.Length} more bytes at byte {position}, found the end of the file");
             }
 
             position += read;

@@ -19,7 +19,10 @@ public sealed class CheckpointFormatException : SnapViTException
     /// <param name="tensor">The tensor concerned, when there is one.</param>
     /// <param name="innerException">The cause, when there is one.</param>
     public CheckpointFormatException(string path, string fault, string? tensor = null, Exception? innerException = null)
-        : base(ErrorKind.File, tensor is null ? $"{path}: {OneLine(fault, LongestFault)}" : $"{path}: tensor {Quote(tensor)}: {OneLine(fault, LongestFault)}", innerException)
+        : base(
+            ErrorKind.File,
+            tensor is null ? $"{path}: {OneLine(fault, LongestFault)}" : $"{path}: tensor {Quote(tensor)}: {OneLine(fault, LongestFault)}",
+            innerException)
     {
         Path = path;
         Tensor = tensor;
@@ -40,7 +43,9 @@ public sealed class CheckpointFormatException : SnapViTException
         StringBuilder line = new();
         foreach (char c in text.AsSpan(0, Math.Min(text.Length, longest)))
         {
-            bool printable = !char.IsControl(c) && !char.IsSurrogate(c) && char.GetUnicodeCategory(c) is not (UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
+            bool printable = !char.IsControl(c) && !char.IsSurrogate(c)
+                && char.GetUnicodeCategory(c) is not (
+                    UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
             _ = printable ? line.Append(c) : line.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
         }
 

@@ -14,7 +14,9 @@ internal static class FirstBytes
     /// <summary>Beginnings of files that people have under a model's name. None of them can begin a safetensors file.</summary>
     private static readonly (byte[] Start, string Found)[] Table =
     [
-        ([.. "version https://git-lfs.github.com/"u8], "a Git LFS pointer, which stands for the file and is not the file: run 'git lfs pull' in its folder, or download the file itself"),
+        ([.. "version https://git-lfs.github.com/"u8],
+            "a Git LFS pointer, which stands for the file and is not the file: "
+            + "run 'git lfs pull' in its folder, or download the file itself"),
         ([0x1f, 0x8b], $"a gzip file: {Unpack} (gunzip)"),
         ([.. "BZh"u8], $"a bzip2 file: {Unpack} (bunzip2)"),
         ([0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0], $"an xz file: {Unpack} (unxz)"),
@@ -68,7 +70,8 @@ internal static class FirstBytes
 
         if (start.Length > 2 && start[0] == 0x80 && start[1] is >= 2 and <= 5)
         {
-            return "a pickle that torch.save did not write: load it in Python and save its weights with safetensors.torch.save_file or torch.save";
+            return "a pickle that torch.save did not write: load it in Python "
+                + "and save its weights with safetensors.torch.save_file or torch.save";
         }
 
         if (start.Length >= sizeof(ulong) && start.AsSpan().IndexOfAnyExcept((byte)0) < 0)
@@ -90,11 +93,13 @@ internal static class FirstBytes
             return $"a page of HTML or XML, as a server answers a download that needs a login, a licence or a quota: {Again}";
         }
 
-        bool isText = !start.Any(value => value < 0x20 && value is not ((byte)'\n' or (byte)'\r' or (byte)'\t')) && !text.Contains('\ufffd', StringComparison.Ordinal);
+        bool isText = !start.Any(value => value < 0x20 && value is not ((byte)'\n' or (byte)'\r' or (byte)'\t'))
+            && !text.Contains('\ufffd', StringComparison.Ordinal);
         return !isText || text.Length == 0 ? null
             : text[0] is '{' or '[' ? $"JSON text {Quoted(text)}: pass the file with the weights, or {Again}"
             : $"text {Quoted(text)} ({length} bytes): perhaps a server's answer; {Again}";
     }
 
-    private static string Quoted(string text) => CheckpointFormatException.Quote(text.Length > LongestText ? text[..LongestText] + "..." : text.TrimEnd());
+    private static string Quoted(string text) =>
+        CheckpointFormatException.Quote(text.Length > LongestText ? text[..LongestText] + "..." : text.TrimEnd());
 }

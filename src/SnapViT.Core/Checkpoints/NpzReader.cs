@@ -115,11 +115,14 @@ internal sealed partial class NpzReader : ITensorArchive
         (string header, long begin) = ReadHeader(entry, name);
         if (Header().Match(header) is not { Success: true } match)
         {
-            throw new CheckpointFormatException(Path, $"expected the header of a NumPy array, found {CheckpointFormatException.Quote(header)}", name);
+            throw new CheckpointFormatException(
+                Path, $"expected the header of a NumPy array, found {CheckpointFormatException.Quote(header)}", name);
         }
 
         string descr = match.Groups["descr"].Value;
-        TensorType type = TypeOf(descr) ?? throw new CheckpointFormatException(Path, $"expected little-endian numbers, found the type {CheckpointFormatException.Quote(descr)}", name);
+        TensorType type = TypeOf(descr)
+            ?? throw new CheckpointFormatException(
+                Path, $"expected little-endian numbers, found the type {CheckpointFormatException.Quote(descr)}", name);
         string[] sizes = match.Groups["shape"].Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         long[] shape = new long[sizes.Length];
         for (int i = 0; i < sizes.Length; i++)
@@ -136,7 +139,8 @@ internal sealed partial class NpzReader : ITensorArchive
 
         if (bytes != entry.Size - begin)
         {
-            throw new CheckpointFormatException(Path, $"expected {bytes} bytes for the shape [{string.Join(", ", shape)}], found {entry.Size - begin}", name);
+            throw new CheckpointFormatException(
+                Path, $"expected {bytes} bytes for the shape [{string.Join(", ", shape)}], found {entry.Size - begin}", name);
         }
 
         _entries.Add(name, new TensorEntry(name, type, shape));
@@ -153,7 +157,9 @@ internal sealed partial class NpzReader : ITensorArchive
         }
 
         bool isShort = start[6] == 1;
-        long length = isShort ? BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(MagicLength)) : BinaryPrimitives.ReadUInt32LittleEndian(start.AsSpan(MagicLength));
+        long length = isShort
+            ? BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(MagicLength))
+            : BinaryPrimitives.ReadUInt32LittleEndian(start.AsSpan(MagicLength));
         long begin = MagicLength + (isShort ? sizeof(ushort) : sizeof(uint));
         if (length > MaxHeader || length > entry.Size - begin)
         {
@@ -166,7 +172,8 @@ internal sealed partial class NpzReader : ITensorArchive
     }
 
     [GeneratedRegex(
-        @"\A\{\s*'descr':\s*'(?<descr>[^']*)',\s*'fortran_order':\s*(?<order>True|False),\s*'shape':\s*\((?<shape>[0-9L,\s]*)\),?\s*\}\s*\z",
+        @"\A\{\s*'descr':\s*'(?<descr>[^']*)',\s*'fortran_order':\s*(?<order>True|False),"
+        + @"\s*'shape':\s*\((?<shape>[0-9L,\s]*)\),?\s*\}\s*\z",
         RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Header();
 }

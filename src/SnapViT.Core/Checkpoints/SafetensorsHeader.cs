@@ -114,12 +114,17 @@ internal sealed class SafetensorsHeader
             if (begin != covered)
             {
                 string fault = begin < covered ? "overlaps the tensor before it" : "leaves a hole before it";
-                throw new CheckpointFormatException(_path, $"{fault}: expected to begin at byte {covered} of the data, found {begin}", tensor.Name);
+                throw new CheckpointFormatException(
+                    _path, $"{fault}: expected to begin at byte {covered} of the data, found {begin}", tensor.Name);
             }
 
             if (tensor.ByteLength > dataLength - begin)
             {
-                throw new CheckpointFormatException(_path, $"bytes {begin} to {begin + tensor.ByteLength} lie outside the data of {dataLength} bytes: the file is cut or damaged", tensor.Name);
+                throw new CheckpointFormatException(
+                    _path,
+                    $"bytes {begin} to {begin + tensor.ByteLength} "
+                    + $"lie outside the data of {dataLength} bytes: the file is cut or damaged",
+                    tensor.Name);
             }
 
             covered = begin + tensor.ByteLength;
@@ -127,7 +132,8 @@ internal sealed class SafetensorsHeader
 
         if (covered != dataLength)
         {
-            throw new CheckpointFormatException(_path, $"expected {covered} bytes of data, found {dataLength}: bytes that belong to no tensor");
+            throw new CheckpointFormatException(
+                _path, $"expected {covered} bytes of data, found {dataLength}: bytes that belong to no tensor");
         }
     }
 }

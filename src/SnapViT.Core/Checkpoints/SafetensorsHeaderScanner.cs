@@ -57,7 +57,8 @@ internal ref struct SafetensorsHeaderScanner
                 case "dtype" or "shape" or "data_offsets":
                     throw new CheckpointFormatException(_path, $"{key} is given twice", name);
                 default:
-                    throw new CheckpointFormatException(_path, $"expected dtype, shape and data_offsets, found {CheckpointFormatException.Quote(key)}", name);
+                    throw new CheckpointFormatException(
+                        _path, $"expected dtype, shape and data_offsets, found {CheckpointFormatException.Quote(key)}", name);
             }
         }
 
@@ -74,7 +75,8 @@ internal ref struct SafetensorsHeaderScanner
     {
         if (offsets is not [>= 0 and var begin, var end] || end < begin)
         {
-            throw new CheckpointFormatException(_path, $"expected data_offsets [begin, end] with 0 <= begin <= end, found [{string.Join(", ", offsets)}]", name);
+            throw new CheckpointFormatException(
+                _path, $"expected data_offsets [begin, end] with 0 <= begin <= end, found [{string.Join(", ", offsets)}]", name);
         }
 
         if (TensorEntry.Measure(type, shape, out _, out long bytes) is { } fault)
@@ -84,7 +86,11 @@ internal ref struct SafetensorsHeaderScanner
 
         if (end - begin != bytes)
         {
-            throw new CheckpointFormatException(_path, $"expected {bytes} bytes for {type.SafetensorsName()}[{string.Join(", ", shape)}], found data_offsets of {end - begin} bytes", name);
+            throw new CheckpointFormatException(
+                _path,
+                $"expected {bytes} bytes for {type.SafetensorsName()}[{string.Join(", ", shape)}], "
+                + $"found data_offsets of {end - begin} bytes",
+                name);
         }
 
         return (new TensorEntry(name, type, shape), begin);
@@ -95,7 +101,8 @@ internal ref struct SafetensorsHeaderScanner
         string found = ReadString(Of("dtype", name));
         return TensorTypeFacts.TryParseSafetensorsName(found, out TensorType type)
             ? type
-            : throw new CheckpointFormatException(_path, $"expected a dtype of the format, found {CheckpointFormatException.Quote(found)}", name);
+            : throw new CheckpointFormatException(
+                _path, $"expected a dtype of the format, found {CheckpointFormatException.Quote(found)}", name);
     }
 
     private long[] ReadNumbers(string what, int most)
@@ -106,7 +113,8 @@ internal ref struct SafetensorsHeaderScanner
         {
             if (_json.TokenType != JsonTokenType.Number || !_json.TryGetInt64(out long number))
             {
-                throw new CheckpointFormatException(_path, $"{what}: expected integers of 63 bits, found {_json.TokenType} at byte {_json.TokenStartIndex} of the header");
+                throw new CheckpointFormatException(
+                    _path, $"{what}: expected integers of 63 bits, found {_json.TokenType} at byte {_json.TokenStartIndex} of the header");
             }
 
             numbers.Add(number);
@@ -124,7 +132,8 @@ internal ref struct SafetensorsHeaderScanner
         _json.Read();
         if (_json.TokenType != token)
         {
-            throw new CheckpointFormatException(_path, $"{what}: expected {expected}, found {_json.TokenType} at byte {_json.TokenStartIndex} of the header");
+            throw new CheckpointFormatException(
+                _path, $"{what}: expected {expected}, found {_json.TokenType} at byte {_json.TokenStartIndex} of the header");
         }
     }
 
@@ -137,7 +146,10 @@ internal ref struct SafetensorsHeaderScanner
         }
         catch (InvalidOperationException exception)
         {
-            throw new CheckpointFormatException(_path, $"{what}: expected text, found an escape that is no character at byte {_json.TokenStartIndex} of the header", innerException: exception);
+            throw new CheckpointFormatException(
+                _path,
+                $"{what}: expected text, found an escape that is no character at byte {_json.TokenStartIndex} of the header",
+                innerException: exception);
         }
     }
 

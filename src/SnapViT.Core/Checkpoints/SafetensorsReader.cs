@@ -70,12 +70,16 @@ internal sealed class SafetensorsReader : ITensorArchive
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length > SafetensorsHeader.MaxLength)
         {
-            throw new CheckpointFormatException(file.Path, $"expected a header of at most {SafetensorsHeader.MaxLength} bytes, found a length of {length}: no safetensors file");
+            throw new CheckpointFormatException(
+                file.Path,
+                $"expected a header of at most {SafetensorsHeader.MaxLength} bytes, found a length of {length}: no safetensors file");
         }
 
         if (length is 0 || (long)length > file.Length - sizeof(ulong))
         {
-            throw new CheckpointFormatException(file.Path, $"expected a header of 1 to {file.Length - sizeof(ulong)} bytes in a file of {file.Length}, found a length of {length}");
+            throw new CheckpointFormatException(
+                file.Path,
+                $"expected a header of 1 to {file.Length - sizeof(ulong)} bytes in a file of {file.Length}, found a length of {length}");
         }
 
         byte[] json = new byte[length];

@@ -43,7 +43,8 @@ internal static class SafetensorsWriter
     public static long Length(IReadOnlyList<TensorEntry> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
-        return Header([.. tensors.OrderByDescending(tensor => tensor.Type.BitsPerElement())], metadata).Length + tensors.Sum(tensor => tensor.ByteLength);
+        return Header([.. tensors.OrderByDescending(tensor => tensor.Type.BitsPerElement())], metadata).Length
+            + tensors.Sum(tensor => tensor.ByteLength);
     }
 
     /// <summary>Length, JSON and as many spaces as bring the data to a multiple of 8 bytes.</summary>
@@ -65,7 +66,8 @@ internal static class SafetensorsWriter
         int length = header.Length - sizeof(ulong);
         if (length > SafetensorsHeader.MaxLength)
         {
-            throw new ArgumentException($"expected names and metadata of at most {SafetensorsHeader.MaxLength} bytes, found {length}", nameof(tensors));
+            throw new ArgumentException(
+                $"expected names and metadata of at most {SafetensorsHeader.MaxLength} bytes, found {length}", nameof(tensors));
         }
 
         BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)length);
@@ -96,7 +98,8 @@ internal static class SafetensorsWriter
         {
             if (!names.Add(tensor.Name))
             {
-                throw new ArgumentException($"the name {CheckpointFormatException.Quote(tensor.Name)} is given twice or reserved", nameof(tensors));
+                throw new ArgumentException(
+                    $"the name {CheckpointFormatException.Quote(tensor.Name)} is given twice or reserved", nameof(tensors));
             }
 
             json.WriteStartObject(tensor.Name);

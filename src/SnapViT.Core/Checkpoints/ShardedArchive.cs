@@ -28,7 +28,8 @@ internal sealed class ShardedArchive : ITensorArchive
             foreach ((string name, string shard) in shardOf)
             {
                 tensors.Add(name, _shards[shard].Tensors.GetValueOrDefault(name)
-                    ?? throw new CheckpointFormatException(path, $"expected it in {CheckpointFormatException.Quote(shard)}, found no such tensor", name));
+                    ?? throw new CheckpointFormatException(
+                        path, $"expected it in {CheckpointFormatException.Quote(shard)}, found no such tensor", name));
             }
 
             RequireAllListed();
@@ -77,7 +78,8 @@ internal sealed class ShardedArchive : ITensorArchive
         string file = NextTo(path, shard);
         return File.Exists(file)
             ? CheckpointArchive.OpenFile(file)
-            : throw new CheckpointFormatException(path, $"expected the file {CheckpointFormatException.Quote(shard)} beside the index, found none");
+            : throw new CheckpointFormatException(
+                path, $"expected the file {CheckpointFormatException.Quote(shard)} beside the index, found none");
     }
 
     private static Dictionary<string, string> ReadIndex(string path)
@@ -105,11 +107,16 @@ internal sealed class ShardedArchive : ITensorArchive
                 }
             }
 
-            return Names(shardOf).Count() <= MaxShards ? shardOf : throw new CheckpointFormatException(path, $"expected at most {MaxShards} files, found more");
+            return Names(shardOf).Count() <= MaxShards
+                ? shardOf
+                : throw new CheckpointFormatException(path, $"expected at most {MaxShards} files, found more");
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            throw new CheckpointFormatException(path, $"expected an index {{\"weight_map\": {{tensor: file}}}}, found {CheckpointFormatException.Quote(exception.Message)}", innerException: exception);
+            throw new CheckpointFormatException(
+                path,
+                $"expected an index {{\"weight_map\": {{tensor: file}}}}, found {CheckpointFormatException.Quote(exception.Message)}",
+                innerException: exception);
         }
     }
 
@@ -118,7 +125,8 @@ internal sealed class ShardedArchive : ITensorArchive
     {
         if (shard.Length == 0 || shard is "." or ".." || shard.IndexOfAny(['/', '\\', ':', '\0']) >= 0)
         {
-            throw new CheckpointFormatException(path, $"expected the name of a file beside the index, found {CheckpointFormatException.Quote(shard)}");
+            throw new CheckpointFormatException(
+                path, $"expected the name of a file beside the index, found {CheckpointFormatException.Quote(shard)}");
         }
     }
 
@@ -128,7 +136,8 @@ internal sealed class ShardedArchive : ITensorArchive
         {
             if (archive.Tensors.Keys.FirstOrDefault(name => _shardOf.GetValueOrDefault(name) != shard) is string unlisted)
             {
-                throw new CheckpointFormatException(Path, $"file {CheckpointFormatException.Quote(shard)} holds it, but the index does not say so", unlisted);
+                throw new CheckpointFormatException(
+                    Path, $"file {CheckpointFormatException.Quote(shard)} holds it, but the index does not say so", unlisted);
             }
         }
     }

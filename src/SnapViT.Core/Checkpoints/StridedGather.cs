@@ -8,7 +8,8 @@ internal static class StridedGather
     /// <param name="strides">Elements from one index to the next.</param>
     /// <param name="elementSize">Bytes per element.</param>
     /// <param name="destination">All elements, row-major.</param>
-    public static void Copy(ReadOnlySpan<byte> source, IReadOnlyList<long> shape, IReadOnlyList<long> strides, int elementSize, Span<byte> destination)
+    public static void Copy(
+        ReadOnlySpan<byte> source, IReadOnlyList<long> shape, IReadOnlyList<long> strides, int elementSize, Span<byte> destination)
     {
         long[] index = new long[shape.Count];
         long at = 0;

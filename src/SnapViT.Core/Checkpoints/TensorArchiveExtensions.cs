@@ -35,7 +35,10 @@ internal static class TensorArchiveExtensions
         TensorEntry tensor = archive.Require(name);
         return tensor.ByteLength == destinationLength
             ? tensor
-            : throw new ArgumentException($"{archive.Path}: tensor {CheckpointFormatException.Quote(name)}: expected a destination of {tensor.ByteLength} bytes, found {destinationLength}", nameof(destinationLength));
+            : throw new ArgumentException(
+                $"{archive.Path}: tensor {CheckpointFormatException.Quote(name)}: "
+                + $"expected a destination of {tensor.ByteLength} bytes, found {destinationLength}",
+                nameof(destinationLength));
     }
 
     private static TensorEntry Require(this ITensorArchive archive, string name)
@@ -44,7 +47,8 @@ internal static class TensorArchiveExtensions
         ArgumentNullException.ThrowIfNull(name);
         return archive.Tensors.TryGetValue(name, out TensorEntry? tensor)
             ? tensor
-            : throw new KeyNotFoundException($"{archive.Path}: there is no tensor {CheckpointFormatException.Quote(name)} among {archive.Tensors.Count}");
+            : throw new KeyNotFoundException(
+                $"{archive.Path}: there is no tensor {CheckpointFormatException.Quote(name)} among {archive.Tensors.Count}");
     }
 
     private static T[] ReadAll<T>(this ITensorArchive archive, string name, Func<TensorType, FromBytes<T>?> conversion, TensorType own)
@@ -55,7 +59,8 @@ internal static class TensorArchiveExtensions
             ?? throw new CheckpointFormatException(archive.Path, $"{tensor.Type} cannot be read as {typeof(T).Name} values", name);
         if (tensor.ByteLength > Array.MaxLength)
         {
-            throw new CheckpointFormatException(archive.Path, $"expected at most {Array.MaxLength} bytes to fit an array, found {tensor.ByteLength}", name);
+            throw new CheckpointFormatException(
+                archive.Path, $"expected at most {Array.MaxLength} bytes to fit an array, found {tensor.ByteLength}", name);
         }
 
         T[] values = new T[tensor.ElementCount];

@@ -56,12 +56,14 @@ internal sealed class TensorToWrite
     internal static TensorToWrite From(string name, ReadOnlyMemory<long> values, params IEnumerable<long> shape) =>
         From(name, TensorType.Int64, values, shape, BinaryPrimitives.WriteInt64LittleEndian);
 
-    private static TensorToWrite From<T>(string name, TensorType type, ReadOnlyMemory<T> values, IEnumerable<long> shape, ToBytes<T> toBytes)
+    private static TensorToWrite From<T>(
+        string name, TensorType type, ReadOnlyMemory<T> values, IEnumerable<long> shape, ToBytes<T> toBytes)
     {
         TensorToWrite tensor = new(name, type, shape, stream => WriteChunks(stream, values.Span, type.BitsPerElement() / 8, toBytes));
         return tensor.Entry.ElementCount == values.Length
             ? tensor
-            : throw new ArgumentException($"expected {tensor.Entry.ElementCount} values for {tensor.Entry}, found {values.Length}", nameof(values));
+            : throw new ArgumentException(
+                $"expected {tensor.Entry.ElementCount} values for {tensor.Entry}, found {values.Length}", nameof(values));
     }
 
     private static void WriteChunks<T>(Stream stream, ReadOnlySpan<T> values, int size, ToBytes<T> toBytes)

@@ -26,17 +26,23 @@ internal sealed class TorchArchiveReader : ITensorArchive
     private TorchArchiveReader(string path, ZipArchiveFile zip)
     {
         (Path, _zip, Tensors) = (path, zip, new ReadOnlyDictionary<string, TensorEntry>(_entries));
-        string[] pickles = [.. zip.Entries.Keys.Where(name => name == PickleName || name.EndsWith($"/{PickleName}", StringComparison.Ordinal))];
+        string[] pickles =
+            [.. zip.Entries.Keys.Where(name => name == PickleName || name.EndsWith($"/{PickleName}", StringComparison.Ordinal))];
         if (pickles is not [string pickle])
         {
             throw new CheckpointFormatException(path, pickles.Length > 1
                 ? $"expected one {PickleName} in a PyTorch file, found {pickles.Length}"
-                : $"expected a PyTorch file, found a zip archive of {zip.Entries.Count} other files{Example(zip)}: if the model is in it, unpack it first");
+                : $"expected a PyTorch file, found a zip archive of {zip.Entries.Count} other files{Example(zip)}: "
+                    + "if the model is in it, unpack it first");
         }
 
         string folder = pickle[..^PickleName.Length];
         CheckByteOrder($"{folder}byteorder");
-        Root = PickleMachine.Load(path, zip.ReadAll(zip.Entries[pickle], MaxPickle), key => zip.Entries.GetValueOrDefault($"{folder}data/{key}"), out string? rootClass);
+        Root = PickleMachine.Load(
+            path,
+            zip.ReadAll(zip.Entries[pickle], MaxPickle),
+            key => zip.Entries.GetValueOrDefault($"{folder}data/{key}"),
+            out string? rootClass);
         RootClass = rootClass;
         if (Root is IReadOnlyDictionary<string, object?> root)
         {
@@ -103,7 +109,8 @@ internal sealed class TorchArchiveReader : ITensorArchive
         long span = tensor.Span * size;
         if (span > Array.MaxLength)
         {
-            throw new CheckpointFormatException(Path, $"its elements are spread over {span} bytes, at most {Array.MaxLength} can be gathered", name);
+            throw new CheckpointFormatException(
+                Path, $"its elements are spread over {span} bytes, at most {Array.MaxLength} can be gathered", name);
         }
 
         byte[] spread = new byte[span];
@@ -120,19 +127,27 @@ internal sealed class TorchArchiveReader : ITensorArchive
         file.Read(0, start[..(int)Math.Min(start.Length, file.Length)]);
         if (start.SequenceEqual(LegacyStart))
         {
-            throw new CheckpointFormatException(file.Path, "expected the zip format of PyTorch 1.6 and later, found the older one: load and save it once with a newer PyTorch");
+            throw new CheckpointFormatException(
+                file.Path,
+                "expected the zip format of PyTorch 1.6 and later, found the older one: "
+                + "load and save it once with a newer PyTorch");
         }
     }
 
     private static string Example(ZipArchiveFile zip) =>
-        zip.Entries.Keys.FirstOrDefault(name => !name.EndsWith('/')) is string first ? $", such as {CheckpointFormatException.Quote(first)}" : "";
+        zip.Entries.Keys.FirstOrDefault(name => !name.EndsWith('/')) is string first
+            ? $", such as {CheckpointFormatException.Quote(first)}"
+            : "";
 
     private void CheckByteOrder(string name)
     {
-        string order = _zip.Entries.TryGetValue(name, out ZipEntry? entry) ? Encoding.ASCII.GetString(_zip.ReadAll(entry, most: 16)) : "little";
+        string order = _zip.Entries.TryGetValue(name, out ZipEntry? entry)
+            ? Encoding.ASCII.GetString(_zip.ReadAll(entry, most: 16))
+            : "little";
         if (order != "little")
         {
-            throw new CheckpointFormatException(Path, $"expected little-endian tensors, found byteorder {CheckpointFormatException.Quote(order)}");
+            throw new CheckpointFormatException(
+                Path, $"expected little-endian tensors, found byteorder {CheckpointFormatException.Quote(order)}");
         }
     }
 

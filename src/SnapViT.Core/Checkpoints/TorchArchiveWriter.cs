@@ -37,7 +37,8 @@ internal static class TorchArchiveWriter
         {
             if (!root.TryAdd(tensor.Entry.Name, tensor))
             {
-                throw new ArgumentException($"the name {CheckpointFormatException.Quote(tensor.Entry.Name)} is given twice", nameof(tensors));
+                throw new ArgumentException(
+                    $"the name {CheckpointFormatException.Quote(tensor.Entry.Name)} is given twice", nameof(tensors));
             }
         }
 
@@ -91,7 +92,10 @@ internal static class TorchArchiveWriter
 
         if (length > ZipStoredWriter.MaxLength || tensors.Count > ZipStoredWriter.MaxEntries - OtherEntries)
         {
-            throw new SnapViTException(ErrorKind.File, $"expected a PyTorch file below 4 GiB with at most {ZipStoredWriter.MaxEntries - OtherEntries} tensors, found {length} bytes and {tensors.Count} tensors: write safetensors");
+            throw new SnapViTException(
+                ErrorKind.File,
+                $"expected a PyTorch file below 4 GiB with at most {ZipStoredWriter.MaxEntries - OtherEntries} tensors, "
+                + $"found {length} bytes and {tensors.Count} tensors: write safetensors");
         }
     }
 }

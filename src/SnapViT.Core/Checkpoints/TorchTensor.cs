@@ -84,7 +84,9 @@ internal sealed class TorchTensor
     private static string? CheckStrides(long[] shape, long[] strides, long available)
     {
         long covered = 1;
-        foreach ((long size, long stride) in shape.Zip(strides).Where(dimension => dimension.First > 1).OrderBy(dimension => dimension.Second))
+        foreach ((long size, long stride) in shape.Zip(strides)
+            .Where(dimension => dimension.First > 1)
+            .OrderBy(dimension => dimension.Second))
         {
             if (stride < covered)
             {
@@ -93,7 +95,8 @@ internal sealed class TorchTensor
 
             if (stride > (available - covered) / (size - 1))
             {
-                return $"strides [{string.Join(", ", strides)}] of shape [{string.Join(", ", shape)}] leave the {available} elements of the storage";
+                return $"strides [{string.Join(", ", strides)}] of shape [{string.Join(", ", shape)}] "
+                    + $"leave the {available} elements of the storage";
             }
 
             covered += (size - 1) * stride;

@@ -25,7 +25,8 @@ internal sealed class BoundRule
     public IReadOnlyList<TensorEntry> Canonical { get; }
 
     /// <summary>The tensors of the file that the row reads.</summary>
-    public IEnumerable<string> Names => [.. _parts.OfType<TensorEntry>().Select(part => part.Name), .. _mask is null ? Array.Empty<string>() : [_mask]];
+    public IEnumerable<string> Names =>
+        [.. _parts.OfType<TensorEntry>().Select(part => part.Name), .. _mask is null ? Array.Empty<string>() : [_mask]];
 
     /// <summary>Finds a row in a file.</summary>
     /// <returns>The row, or null where none of its tensors is there.</returns>
@@ -85,7 +86,8 @@ internal sealed class BoundRule
             }
             else if (LayoutShapes.Reorders(_rule.Layout))
             {
-                LayoutShapes.ToCanonical(_rule.Layout, LayoutShapes.ToCanonical(_rule.Layout, entry.Shape)!, ElementSize, ReadWhole(entry), part);
+                LayoutShapes.ToCanonical(
+                    _rule.Layout, LayoutShapes.ToCanonical(_rule.Layout, entry.Shape)!, ElementSize, ReadWhole(entry), part);
             }
             else
             {
@@ -105,7 +107,8 @@ internal sealed class BoundRule
     {
         if (entry.ByteLength > Array.MaxLength)
         {
-            throw new CheckpointFormatException(_file.Path, $"expected at most {Array.MaxLength} bytes, found {entry.ByteLength}", entry.Name);
+            throw new CheckpointFormatException(
+                _file.Path, $"expected at most {Array.MaxLength} bytes, found {entry.ByteLength}", entry.Name);
         }
 
         byte[] bytes = new byte[entry.ByteLength];
@@ -117,7 +120,8 @@ internal sealed class BoundRule
     {
         if (part is null && !mayBeAbsent)
         {
-            throw new CheckpointFormatException(file.Path, $"expected it beside {CheckpointFormatException.Quote(first.Name)}, found no such tensor", name);
+            throw new CheckpointFormatException(
+                file.Path, $"expected it beside {CheckpointFormatException.Quote(first.Name)}, found no such tensor", name);
         }
 
         if (part is not null && (part.Type != first.Type || !part.Shape.SequenceEqual(first.Shape)))
@@ -129,7 +133,11 @@ internal sealed class BoundRule
     private static TensorEntry[] CanonicalEntries(ITensorArchive file, KeyRule rule, int block, TensorEntry first)
     {
         long[] shape = LayoutShapes.ToCanonical(rule.Layout, first.Shape)
-            ?? throw new CheckpointFormatException(file.Path, $"expected a tensor that is {KeyRule.At(rule.Canonical[0], block)} in another layout, found shape [{string.Join(", ", first.Shape)}]", first.Name);
+            ?? throw new CheckpointFormatException(
+                file.Path,
+                $"expected a tensor that is {KeyRule.At(rule.Canonical[0], block)} in another layout, "
+                + $"found shape [{string.Join(", ", first.Shape)}]",
+                first.Name);
         if (rule.File.Count > 1 || rule.Canonical.Count > 1)
         {
             RequireRows(file, rule, first);
@@ -137,7 +145,11 @@ internal sealed class BoundRule
 
         IReadOnlyList<int> shares = rule.Shares ?? [.. Enumerable.Repeat(1, rule.Canonical.Count)];
         long[] rows = shape.Length == 0 ? [] : [.. shares.Select(share => shape[0] * rule.File.Count / shares.Sum() * share)];
-        return [.. rule.Canonical.Select((name, i) => new TensorEntry(KeyRule.At(name, block), first.Type, shape.Length == 0 ? shape : [rows[i], .. shape.Skip(1)]))];
+        return
+        [
+            .. rule.Canonical.Select((name, i) =>
+                new TensorEntry(KeyRule.At(name, block), first.Type, shape.Length == 0 ? shape : [rows[i], .. shape.Skip(1)])),
+        ];
     }
 
     /// <summary>Rows that can be put together or taken apart: a first dimension that every share divides.</summary>
@@ -146,7 +158,8 @@ internal sealed class BoundRule
         int shares = (rule.Shares ?? [.. rule.Canonical.Select(_ => 1)]).Sum();
         if (first.Shape.Count == 0 || first.Shape[0] > long.MaxValue / 64 || first.Shape[0] * rule.File.Count % shares != 0)
         {
-            throw new CheckpointFormatException(file.Path, $"expected rows in {shares} equal shares, found shape [{string.Join(", ", first.Shape)}]", first.Name);
+            throw new CheckpointFormatException(
+                file.Path, $"expected rows in {shares} equal shares, found shape [{string.Join(", ", first.Shape)}]", first.Name);
         }
     }
 }

@@ -55,7 +55,9 @@ internal sealed class CanonicalArchive : ITensorArchive
 
     /// <summary>Heads per block, where the shapes of the file's own layout show them; else null.</summary>
     public int? Heads => _sources.TryGetValue("blocks.0.attn.qkv.weight", out (BoundRule Rule, int Index) qkv)
-        && qkv.Rule.Rule.Layout == TensorLayout.InputFirst && qkv.Rule.First.Shape is [_, > 0 and <= int.MaxValue and var heads, _] ? (int)heads : null;
+        && qkv.Rule.Rule.Layout == TensorLayout.InputFirst && qkv.Rule.First.Shape is [_, > 0 and <= int.MaxValue and var heads, _]
+            ? (int)heads
+            : null;
 
     /// <summary>Whether the file's names say that the final norm is applied to the pooled feature.</summary>
     public bool NormAfterPool => _sources.TryGetValue("norm.weight", out (BoundRule Rule, int Index) norm) && norm.Rule.Rule.AfterPooling;
@@ -116,7 +118,8 @@ internal sealed class CanonicalArchive : ITensorArchive
 
     private void Bind(KeyRule rule, int block)
     {
-        if (rule.Canonical.Any(name => _entries.ContainsKey(KeyRule.At(name, block))) || BoundRule.Find(_file, _match, rule, block) is not BoundRule bound)
+        if (rule.Canonical.Any(name => _entries.ContainsKey(KeyRule.At(name, block)))
+            || BoundRule.Find(_file, _match, rule, block) is not BoundRule bound)
         {
             return;
         }
@@ -139,8 +142,10 @@ internal sealed class CanonicalArchive : ITensorArchive
         {
             string others = unexpected.Length == 1
                 ? ""
-                : $" (nor {string.Join(", ", unexpected.Skip(1).Take(MostListed - 1).Select(CheckpointFormatException.Quote))}{(unexpected.Length > MostListed ? $" and {unexpected.Length - MostListed} more" : "")})";
-            throw new CheckpointFormatException(Path, $"a model of format {StateDictFormat.Name} has no such tensor{others}", unexpected[0]);
+                : $" (nor {string.Join(", ", unexpected.Skip(1).Take(MostListed - 1).Select(CheckpointFormatException.Quote))}"
+                    + $"{(unexpected.Length > MostListed ? $" and {unexpected.Length - MostListed} more" : "")})";
+            throw new CheckpointFormatException(
+                Path, $"a model of format {StateDictFormat.Name} has no such tensor{others}", unexpected[0]);
         }
 
         return [.. rest[true].Select(_file.InFile)];
@@ -151,7 +156,8 @@ internal sealed class CanonicalArchive : ITensorArchive
     [
         .. from rule in _match.StateDictFormat.Rules
            from block in Enumerable.Range(0, rule.IsPerBlock ? depth : 1)
-           where !rule.Canonical[0].StartsWith("head", StringComparison.Ordinal) && !rule.Canonical.Any(name => _entries.ContainsKey(KeyRule.At(name, block)))
+           where !rule.Canonical[0].StartsWith("head", StringComparison.Ordinal)
+               && !rule.Canonical.Any(name => _entries.ContainsKey(KeyRule.At(name, block)))
            from name in rule.File
            where !name.StartsWith('/')
            select KeyRule.At(name.TrimEnd('?'), block),
@@ -163,7 +169,8 @@ internal sealed class CanonicalArchive : ITensorArchive
     /// </summary>
     private bool IsMisplaced(string name, HashSet<string> missing)
     {
-        if (name.StartsWith(_match.Root, StringComparison.Ordinal) || _others.Any(other => name.StartsWith(other.Root, StringComparison.Ordinal)))
+        if (name.StartsWith(_match.Root, StringComparison.Ordinal)
+            || _others.Any(other => name.StartsWith(other.Root, StringComparison.Ordinal)))
         {
             return false;
         }

@@ -11,7 +11,9 @@ internal static class CanonicalRows
     [
         .. Names("cls_token", "dist_token", "reg_token", "pos_embed"),
         .. Layers("patch_embed.proj", "norm_pre"),
-        .. Layers([.. new[] { "norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2", "mlp.w1", "mlp.w2", "mlp.w3" }.Select(layer => Block + layer)]),
+        .. Layers(
+            [.. new[] { "norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2", "mlp.w1", "mlp.w2", "mlp.w3" }
+                .Select(layer => Block + layer)]),
         .. Names(Block + "ls1.gamma", Block + "ls2.gamma"),
         .. Layers("norm"),
         .. Names("attn_pool.latent"),

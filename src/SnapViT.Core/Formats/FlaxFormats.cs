@@ -50,7 +50,8 @@ internal static class FlaxFormats
         Remark = TimmFormats.PreLogitsRemark,
     };
 
-    private static IEnumerable<KeyRule> Norm(string canonical, string file) => [Of(canonical + ".weight", file + "/scale"), Of(canonical + ".bias", file + "/bias")];
+    private static IEnumerable<KeyRule> Norm(string canonical, string file) =>
+        [Of(canonical + ".weight", file + "/scale"), Of(canonical + ".bias", file + "/bias")];
 
     private static IEnumerable<KeyRule> Dense(string canonical, string file) =>
         [Of(canonical + ".weight", file + "/kernel") with { Layout = TensorLayout.OutputLast }, Of(canonical + ".bias", file + "/bias")];

@@ -37,7 +37,8 @@ internal sealed record KeyRule(IReadOnlyList<string> Canonical, IReadOnlyList<st
     public bool IsPerBlock => Canonical[0].Contains('*', StringComparison.Ordinal);
 
     /// <summary>A name of a row with the block put in.</summary>
-    public static string At(string name, int block) => name.Replace("*", block.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    public static string At(string name, int block) =>
+        name.Replace("*", block.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     /// <summary>A row of one canonical tensor and the tensors of the file that it is made of.</summary>
     internal static KeyRule Of(string canonical, params IReadOnlyList<string> file) => new([canonical], file);

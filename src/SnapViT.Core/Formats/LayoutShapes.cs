@@ -44,7 +44,8 @@ internal static class LayoutShapes
     };
 
     /// <summary>Brings the elements of a tensor of the file into canonical order.</summary>
-    public static void ToCanonical(TensorLayout layout, IReadOnlyList<long> canonical, int elementSize, ReadOnlySpan<byte> file, Span<byte> destination)
+    public static void ToCanonical(
+        TensorLayout layout, IReadOnlyList<long> canonical, int elementSize, ReadOnlySpan<byte> file, Span<byte> destination)
     {
         if (layout is TensorLayout.Transposed or TensorLayout.InputFirst or TensorLayout.OutputLast)
         {
@@ -63,7 +64,8 @@ internal static class LayoutShapes
     }
 
     /// <summary>Brings the elements of a canonical tensor into the order of the file.</summary>
-    public static void ToFile(TensorLayout layout, IReadOnlyList<long> canonical, int elementSize, ReadOnlySpan<byte> source, Span<byte> file)
+    public static void ToFile(
+        TensorLayout layout, IReadOnlyList<long> canonical, int elementSize, ReadOnlySpan<byte> source, Span<byte> file)
     {
         if (layout == TensorLayout.Transposed)
         {
@@ -72,7 +74,8 @@ internal static class LayoutShapes
         else
         {
             long side = canonical[2];
-            StridedGather.Copy(source, [canonical[0], side, side, Channels], [side * side * Channels, side, 1, side * side], elementSize, file);
+            StridedGather.Copy(
+                source, [canonical[0], side, side, Channels], [side * side * Channels, side, 1, side * side], elementSize, file);
         }
     }
 

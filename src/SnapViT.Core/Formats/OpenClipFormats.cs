@@ -48,7 +48,8 @@ internal static class OpenClipFormats
         ],
         Unused =
         [
-            "/text.*", "/transformer.*", "/token_embedding.weight", "/positional_embedding", "/ln_final.*", "/text_projection", "/text_projection.weight",
+            "/text.*", "/transformer.*", "/token_embedding.weight", "/positional_embedding", "/ln_final.*",
+            "/text_projection", "/text_projection.weight",
             "/logit_scale", "/logit_bias", "/attn_mask", "/input_resolution", "/context_length", "/vocab_size",
         ],
         LayerNormEpsilon = 1e-5,

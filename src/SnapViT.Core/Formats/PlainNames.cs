@@ -49,7 +49,10 @@ internal sealed partial class PlainNames : ITensorArchive
             if (!inFile.TryAdd(plain, name))
             {
                 throw new CheckpointFormatException(
-                    file.Path, $"expected one tensor {CheckpointFormatException.Quote(plain)}, found it also as {CheckpointFormatException.Quote(inFile[plain])}", name);
+                    file.Path,
+                    $"expected one tensor {CheckpointFormatException.Quote(plain)}, "
+                    + $"found it also as {CheckpointFormatException.Quote(inFile[plain])}",
+                    name);
             }
         }
 

@@ -22,5 +22,6 @@ internal static class StateDictFormats
     /// <exception cref="SnapViTException">There is no such format; the message lists them.</exception>
     internal static StateDictFormat Named(string name) =>
         Writable.FirstOrDefault(format => format.Name == name)
-        ?? throw new SnapViTException(ErrorKind.Option, $"format: expected one of {string.Join(", ", Writable.Select(format => format.Name))}, found '{name}'");
+        ?? throw new SnapViTException(
+            ErrorKind.Option, $"format: expected one of {string.Join(", ", Writable.Select(format => format.Name))}, found '{name}'");
 }

@@ -14,8 +14,10 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
     /// <summary>What training leaves beside a model that stands in nothing.</summary>
     private static readonly string[] TrainingState =
     [
-        "optimizer.*", "model_ema.*", "lr_scheduler.*", "scheduler.*", "scaler.*", "fp16_scaler.*", "loss_scaler.*", "amp.*", "amp_scaler.*", "epoch", "step",
-        "dino_loss.*", "ibot_patch_loss.*", "dino_head.*", "ibot_head.*", "criterion.*", "loss.*", "callbacks.*", "hyper_parameters.*", "args.*",
+        "optimizer.*", "model_ema.*", "lr_scheduler.*", "scheduler.*", "scaler.*", "fp16_scaler.*", "loss_scaler.*",
+        "amp.*", "amp_scaler.*", "epoch", "step",
+        "dino_loss.*", "ibot_patch_loss.*", "dino_head.*", "ibot_head.*", "criterion.*", "loss.*",
+        "callbacks.*", "hyper_parameters.*", "args.*",
     ];
 
     /// <summary>What stands before the names of the model.</summary>
@@ -98,9 +100,14 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
                 ? "a TorchScript archive with "
                 : $"a whole pickled module of the class {CheckpointFormatException.Quote(type)} with "
             : "";
-        string advice = container.Length > 0 ? "; if it holds such a model, save its weights in Python: torch.save(model.state_dict(), FILE)" : "";
-        string examples = file.Tensors.Count == 0 ? "" : $", such as {string.Join(", ", file.File.Tensors.Keys.Take(3).Select(CheckpointFormatException.Quote))}";
-        return $"expected a Vision Transformer of timm, torchvision, DINO, DINOv2, DINOv3, open_clip, transformers or AugReg, found {container}{file.Tensors.Count} tensors of other names{examples}{advice}";
+        string advice = container.Length > 0
+            ? "; if it holds such a model, save its weights in Python: torch.save(model.state_dict(), FILE)"
+            : "";
+        string examples = file.Tensors.Count == 0
+            ? ""
+            : $", such as {string.Join(", ", file.File.Tensors.Keys.Take(3).Select(CheckpointFormatException.Quote))}";
+        return "expected a Vision Transformer of timm, torchvision, DINO, DINOv2, DINOv3, open_clip, transformers or AugReg, "
+            + $"found {container}{file.Tensors.Count} tensors of other names{examples}{advice}";
     }
 
     private static string Doubt(StateDictMatch[] whole, StateDictMatch[] chosen, string? weights)
@@ -108,7 +115,8 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
         string models = string.Join(" and ", whole.Select(match => CheckpointFormatException.Quote(match.Label)));
         string flags = string.Join(" or ", whole.Select(match => $"--weights {match.ShortLabel(whole)}"));
         return weights is null ? $"expected one model, found {whole.Length}: {models}; pass {flags}"
-            : chosen.Length > 1 ? $"--weights {weights}: expected the name of one model, found {chosen.Length} of that name among {models}; pass {flags}"
+            : chosen.Length > 1
+                ? $"--weights {weights}: expected the name of one model, found {chosen.Length} of that name among {models}; pass {flags}"
             : $"--weights {weights}: expected the name of a model of the file, found {models}; pass {flags}";
     }
 

@@ -16,9 +16,10 @@ internal static class StateDictNames
     /// <summary>
     /// The names, joined by " + " where several tensors make the canonical one; the canonical name where the format has none.
     /// </summary>
-    public static string InFile(StateDictMatch match, string canonical) => Rule(match.StateDictFormat, canonical) is (KeyRule rule, int block)
-        ? string.Join(" + ", rule.File.Select(name => match.FullName(KeyRule.At(name.TrimEnd('?'), block))))
-        : canonical;
+    public static string InFile(StateDictMatch match, string canonical) =>
+        Rule(match.StateDictFormat, canonical) is (KeyRule rule, int block)
+            ? string.Join(" + ", rule.File.Select(name => match.FullName(KeyRule.At(name.TrimEnd('?'), block))))
+            : canonical;
 
     private static (string Pattern, int Block) Pattern(string canonical)
     {

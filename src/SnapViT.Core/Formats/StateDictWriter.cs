@@ -13,7 +13,8 @@ internal static class StateDictWriter
     /// <param name="tensors">All tensors of the model, by canonical name.</param>
     /// <returns>The tensors of the file, in the order of the canonical ones; every value is the same bits.</returns>
     /// <exception cref="SnapViTException">The format has no name for a tensor, or cannot say what it holds.</exception>
-    public static IReadOnlyList<TensorToWrite> ToFormat(StateDictFormat format, ViTArchitecture architecture, IEnumerable<TensorToWrite> tensors)
+    public static IReadOnlyList<TensorToWrite> ToFormat(
+        StateDictFormat format, ViTArchitecture architecture, IEnumerable<TensorToWrite> tensors)
     {
         ArgumentNullException.ThrowIfNull(format);
         ArgumentNullException.ThrowIfNull(tensors);
@@ -30,13 +31,21 @@ internal static class StateDictWriter
 
     private static (KeyRule Rule, int Block) RowOf(StateDictFormat format, ViTArchitecture architecture, string name) =>
         StateDictNames.Rule(format, name, architecture.NormAfterPool && name.StartsWith("norm.", StringComparison.Ordinal))
-        ?? throw new SnapViTException(ErrorKind.Architecture, $"tensor {CheckpointFormatException.Quote(name)}: models of format {format.Name} have none like it");
+        ?? throw new SnapViTException(
+            ErrorKind.Architecture, $"tensor {CheckpointFormatException.Quote(name)}: models of format {format.Name} have none like it");
 
-    private static IEnumerable<TensorToWrite> Write(StateDictMatch match, KeyRule rule, int block, Dictionary<string, TensorToWrite> canonical)
+    private static IEnumerable<TensorToWrite> Write(
+        StateDictMatch match, KeyRule rule, int block, Dictionary<string, TensorToWrite> canonical)
     {
-        TensorToWrite[] sources = [.. rule.Canonical.Select(name => canonical.TryGetValue(KeyRule.At(name, block), out TensorToWrite? source)
-            ? source
-            : throw new SnapViTException(ErrorKind.Architecture, $"tensor {CheckpointFormatException.Quote(KeyRule.At(name, block))}: format {match.StateDictFormat.Name} keeps it with others that are there, but it is missing"))];
+        TensorToWrite[] sources =
+        [
+            .. rule.Canonical.Select(name => canonical.TryGetValue(KeyRule.At(name, block), out TensorToWrite? source)
+                ? source
+                : throw new SnapViTException(
+                    ErrorKind.Architecture,
+                    $"tensor {CheckpointFormatException.Quote(KeyRule.At(name, block))}: format {match.StateDictFormat.Name} keeps it "
+                    + "with others that are there, but it is missing")),
+        ];
         return rule switch
         {
             { Mask: not null } => Masked(match, rule, block, sources[0]),
@@ -86,7 +95,8 @@ internal static class StateDictWriter
             }
 
             string name = match.FullName(KeyRule.At(rule.File[i].TrimEnd('?'), block));
-            yield return new TensorToWrite(name, entry.Type, [rows, .. entry.Shape.Skip(1)], stream => stream.Write(source.AllBytes().AsSpan(begin, (int)length)));
+            yield return new TensorToWrite(
+                name, entry.Type, [rows, .. entry.Shape.Skip(1)], stream => stream.Write(source.AllBytes().AsSpan(begin, (int)length)));
         }
     }
 

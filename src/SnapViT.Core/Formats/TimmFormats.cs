@@ -9,7 +9,8 @@ internal static class TimmFormats
     private const string Source = "timm 1.0: models/vision_transformer.py";
 
     /// <summary>What a user is told of a classifier that is left out.</summary>
-    public const string PreLogitsRemark = "a classifier that is left out, since it reads a hidden layer of its own (pre_logits), which is no part of the backbone";
+    public const string PreLogitsRemark =
+        "a classifier that is left out, since it reads a hidden layer of its own (pre_logits), which is no part of the backbone";
 
     /// <summary>
     /// Heads and decoders of pre-training in the model itself: MoCo-v3's projection (<c>head.0</c> and so on), MAE's decoder. A classifier
@@ -17,7 +18,8 @@ internal static class TimmFormats
     /// </summary>
     private static readonly string[] Training =
     [
-        .. Enumerable.Range(0, 10).Select(i => $"head.{i}.*"), "decoder_*", "decoder.*", "projector.*", "predictor.*", "prediction_head.*", "projection_head.*",
+        .. Enumerable.Range(0, 10).Select(i => $"head.{i}.*"),
+        "decoder_*", "decoder.*", "projector.*", "predictor.*", "prediction_head.*", "projection_head.*",
         "head.mlp.*", "head.last_layer.*",
     ];
 
@@ -31,12 +33,21 @@ internal static class TimmFormats
         .. Layer("norm", "fc_norm").Select(row => row with { AfterPooling = true }),
         Of("blocks.*.attn.qkv.weight", "blocks.*.attn.in_proj_weight"), Of("blocks.*.attn.qkv.bias", "blocks.*.attn.in_proj_bias"),
         .. Layer("blocks.*.attn.proj", "blocks.*.attn.out_proj"),
-        .. Layer("blocks.*.mlp.fc1", "blocks.*.mlp.0"), .. Layer("blocks.*.mlp.fc2", "blocks.*.mlp.3"), .. Layer("blocks.*.mlp.fc2", "blocks.*.mlp.2"),
+        .. Layer("blocks.*.mlp.fc1", "blocks.*.mlp.0"),
+        .. Layer("blocks.*.mlp.fc2", "blocks.*.mlp.3"),
+        .. Layer("blocks.*.mlp.fc2", "blocks.*.mlp.2"),
         Of("blocks.*.ls1.gamma", "blocks.*.gamma_1"), Of("blocks.*.ls2.gamma", "blocks.*.gamma_2"),
         .. Layer("head", "head.linear"), .. Layer("head_dist", "head_dist.linear"),
     ];
 
-    internal static StateDictFormat Timm { get; } = new() { Name = "timm", Marker = Patch, Rules = [.. CanonicalRows.All, .. Spellings], Unused = Training, Source = Source };
+    internal static StateDictFormat Timm { get; } = new()
+    {
+        Name = "timm",
+        Marker = Patch,
+        Rules = [.. CanonicalRows.All, .. Spellings],
+        Unused = Training,
+        Source = Source,
+    };
 
     /// <summary>With a representation layer between feature and classifier (timm 0.4, from ImageNet-21k).</summary>
     internal static StateDictFormat PreLogits { get; } = Timm with
@@ -84,7 +95,9 @@ internal static class TimmFormats
         Rules = CanonicalRows.All.Without("blocks.*.mlp.fc1", "blocks.*.mlp.fc2").With(
         [
             .. EvaAttention,
-            .. Layer("blocks.*.mlp.w1", "blocks.*.mlp.fc1_g"), .. Layer("blocks.*.mlp.w2", "blocks.*.mlp.fc1_x"), .. Layer("blocks.*.mlp.w3", "blocks.*.mlp.fc2"),
+            .. Layer("blocks.*.mlp.w1", "blocks.*.mlp.fc1_g"),
+            .. Layer("blocks.*.mlp.w2", "blocks.*.mlp.fc1_x"),
+            .. Layer("blocks.*.mlp.w3", "blocks.*.mlp.fc2"),
         ]),
     };
 

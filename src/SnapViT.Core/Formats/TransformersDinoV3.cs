@@ -29,7 +29,8 @@ internal static class TransformersDinoV3
         Marker = "embeddings.patch_embeddings.weight",
         Lacks = ["layer.0.mlp.gate_proj.weight", "model.layer.0.mlp.gate_proj.weight"],
         FurtherPrefixes = ["dinov3_vit."],
-        Rules = AlsoOfVersion5([.. Common, .. Layer(Canonical + "mlp.fc1", "layer.*.mlp.up_proj"), .. Layer(Canonical + "mlp.fc2", "layer.*.mlp.down_proj")]),
+        Rules = AlsoOfVersion5(
+            [.. Common, .. Layer(Canonical + "mlp.fc1", "layer.*.mlp.up_proj"), .. Layer(Canonical + "mlp.fc2", "layer.*.mlp.down_proj")]),
         Unused = ["embeddings.mask_token", "rope_embeddings.*"],
         Constants = [new("embeddings.mask_token", ConstantKind.ZeroToken)],
         LayerNormEpsilon = 1e-5,

@@ -46,7 +46,14 @@ internal static class TransformersFormats
         Name = "transformers-deit",
         Signs = ["embeddings.distillation_token"],
         Prefixes = ["", "deit."],
-        Rules = [.. ViTBlocks, Of("dist_token", "embeddings.distillation_token"), .. Layer("head", "/cls_classifier"), .. Layer("head_dist", "/distillation_classifier"), .. Layer("head", "/classifier")],
+        Rules =
+        [
+            .. ViTBlocks,
+            Of("dist_token", "embeddings.distillation_token"),
+            .. Layer("head", "/cls_classifier"),
+            .. Layer("head_dist", "/distillation_classifier"),
+            .. Layer("head", "/classifier"),
+        ],
         Source = "transformers: models/deit/modeling_deit.py, configuration_deit.py",
     };
 

@@ -65,7 +65,8 @@ public abstract record Budget
     public static Budget Latency(double fraction) => OfWhole(CostUnit.Nanoseconds, "latency", fraction);
 
     /// <summary>Time of one forward pass at most.</summary>
-    public static Budget AbsoluteLatency(TimeSpan latency) => new Most(CostUnit.Nanoseconds, checked(latency.Ticks * TimeSpan.NanosecondsPerTick));
+    public static Budget AbsoluteLatency(TimeSpan latency) =>
+        new Most(CostUnit.Nanoseconds, checked(latency.Ticks * TimeSpan.NanosecondsPerTick));
 
     /// <summary>
     /// Reads a budget of any kind: a share of FLOPs such as <c>0.6</c>, FLOPs such as <c>4.3G</c>, two ratios such as <c>0.45:0.3</c>;
@@ -101,7 +102,8 @@ public abstract record Budget
         ? new Share(unit, fraction)
         : throw new BudgetException(string.Create(
             CultureInfo.InvariantCulture,
-            $"{what}: expected a share kept above 0 and up to 1 (1 is the whole model), found {fraction}; absolute figures take a suffix such as {Suffix(unit)}"));
+            $"{what}: expected a share kept above 0 and up to 1 (1 is the whole model), found {fraction}; "
+            + $"absolute figures take a suffix such as {Suffix(unit)}"));
 
     private static string Suffix(CostUnit unit) => unit switch
     {
@@ -176,7 +178,8 @@ public readonly record struct PruningRatios
     public override string ToString()
     {
         PerAxis<double> removed = _removed;
-        return string.Join(':', AxisTable.InPaperOrder.Select(row => removed.Get(row.Axis).ToString("0.####", CultureInfo.InvariantCulture)));
+        return string.Join(
+            ':', AxisTable.InPaperOrder.Select(row => removed.Get(row.Axis).ToString("0.####", CultureInfo.InvariantCulture)));
     }
 }
 
@@ -218,7 +221,8 @@ internal static class BudgetText
         {
             return Kinds.TryGetValue(named[0], out Func<string, Budget>? read)
                 ? read(named[1])
-                : throw new BudgetException($"budget '{text}': expected one of {string.Join(", ", Kinds.Keys)} before '=', found '{named[0]}'");
+                : throw new BudgetException(
+                    $"budget '{text}': expected one of {string.Join(", ", Kinds.Keys)} before '=', found '{named[0]}'");
         }
 
         string[] pair = text.Split(':');
@@ -251,7 +255,12 @@ internal static class BudgetText
     }
 
     private static Budget Amount(
-        string text, (string Suffix, double Factor)[] units, Func<double, Budget> share, Func<long, Budget> absolute, string expected, double most = 9e18)
+        string text,
+        (string Suffix, double Factor)[] units,
+        Func<double, Budget> share,
+        Func<long, Budget> absolute,
+        string expected,
+        double most = 9e18)
     {
         ArgumentNullException.ThrowIfNull(text);
         string trimmed = text.Trim();
@@ -272,7 +281,11 @@ internal static class BudgetText
     }
 
     private static double Number(string part, string text, string expected) =>
-        double.TryParse(part, NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent | NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out double number)
+        double.TryParse(
+            part,
+            NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent | NumberStyles.AllowLeadingSign,
+            CultureInfo.InvariantCulture,
+            out double number)
         && double.IsFinite(number)
             ? number
             : throw new BudgetException($"budget '{text}': expected {expected}");

@@ -35,8 +35,9 @@ public sealed record LatencyTable
         if (AxisTable.Rows.Any(row => curves.GetValueOrDefault(row.Axis)?.Largest != row.Count(a)))
         {
             throw new ArgumentException(
-                $"latency table: expected curves up to {string.Join(" and ", AxisTable.Rows.Select(row => $"{row.Count(a)} {row.Label}"))}, "
-                + $"found {string.Join(" and ", AxisTable.Rows.Select(row => curves.GetValueOrDefault(row.Axis)?.Largest.ToString() ?? "none"))}");
+                "latency table: expected curves up to "
+                + $"{string.Join(" and ", AxisTable.Rows.Select(row => $"{row.Count(a)} {row.Label}"))}, found "
+                + string.Join(" and ", AxisTable.Rows.Select(row => curves.GetValueOrDefault(row.Axis)?.Largest.ToString() ?? "none")));
         }
 
         (Conditions, FixedNanoseconds, _curves) = (conditions, fixedNanoseconds, PerAxis<LatencyCurve>.Of(row => curves[row.Axis]));
@@ -86,11 +87,13 @@ internal sealed class LatencyCurve
     public LatencyCurve(IEnumerable<(int Width, double Nanoseconds)> points)
     {
         _points = [.. points];
-        bool ordered = _points.Zip(_points.Skip(1)).All(pair => pair.First.Width < pair.Second.Width && pair.First.Nanoseconds <= pair.Second.Nanoseconds);
+        bool ordered = _points.Zip(_points.Skip(1)).All(
+            pair => pair.First.Width < pair.Second.Width && pair.First.Nanoseconds <= pair.Second.Nanoseconds);
         bool positive = _points.All(point => double.IsFinite(point.Nanoseconds) && point.Nanoseconds >= 0);
         if (_points.Length == 0 || _points[0].Width != 0 || !ordered || !positive)
         {
-            throw new ArgumentException("latency curve: expected growing widths from 0 on with finite times of 0 or more that never fall, found others");
+            throw new ArgumentException(
+                "latency curve: expected growing widths from 0 on with finite times of 0 or more that never fall, found others");
         }
     }
 
@@ -262,10 +265,13 @@ internal static class LatencyTableFile
             LatencyConditions conditions = Take<LatencyConditions>(content, ConditionsKey);
             conditions.Architecture.Validated();
             return new LatencyTable(
-                conditions, Take<double>(content, FixedKey), AxisTable.Rows.ToDictionary(row => row.Axis, row => Curve(content, row.StoredCurve)));
+                conditions,
+                Take<double>(content, FixedKey),
+                AxisTable.Rows.ToDictionary(row => row.Axis, row => Curve(content, row.StoredCurve)));
         }
         catch (Exception exception) when (
-            exception is JsonException or ArgumentException or InvalidOperationException or SnapViTException and not CheckpointFormatException)
+            exception is JsonException or ArgumentException or InvalidOperationException
+                or SnapViTException and not CheckpointFormatException)
         {
             throw new CheckpointFormatException(path, $"no valid latency table: {JsonFault.Text(exception)}", innerException: exception);
         }
@@ -273,7 +279,9 @@ internal static class LatencyTableFile
 
     private static T Take<T>(JsonObject content, string key)
         where T : notnull =>
-        content[key] is JsonNode node && node.Deserialize<T>(Json) is T value ? value : throw new JsonException($"expected '{key}', found nothing");
+        content[key] is JsonNode node && node.Deserialize<T>(Json) is T value
+            ? value
+            : throw new JsonException($"expected '{key}', found nothing");
 
     private static LatencyCurve Curve(JsonObject content, string key) =>
         new(new SortedDictionary<int, double>(Take<Dictionary<int, double>>(content, key)).Select(point => (point.Key, point.Value)));

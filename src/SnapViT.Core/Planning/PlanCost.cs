@@ -21,7 +21,8 @@ internal abstract class PlanCost(string name, ViTArchitecture architecture)
     /// <summary>
     /// What a block of the whole model saves by going from so many units of an axis to one less, in any scale that the axes share.
     /// </summary>
-    public virtual double Saved(int block, Axis axis, int width) => Of(_full.With(block, axis, width)) - Of(_full.With(block, axis, width - 1));
+    public virtual double Saved(int block, Axis axis, int width) =>
+        Of(_full.With(block, axis, width)) - Of(_full.With(block, axis, width - 1));
 
     /// <summary>A figure as messages give it.</summary>
     public virtual string Figure(long figure) => figure.ToString(CultureInfo.InvariantCulture);
@@ -34,7 +35,9 @@ internal abstract class PlanCost(string name, ViTArchitecture architecture)
 /// FLOPs or parameters. Units of an additive axis cost the same whatever else is kept, so that counts do for an order of such axes; any
 /// other order is priced by whole widths.
 /// </summary>
-internal sealed class CountedCost(string name, ViTArchitecture architecture, Func<SubnetWidths, long> of, Func<Axis, long> perUnit) : PlanCost(name, architecture)
+internal sealed class CountedCost(
+    string name, ViTArchitecture architecture, Func<SubnetWidths, long> of, Func<Axis, long> perUnit)
+    : PlanCost(name, architecture)
 {
     private readonly long _full = of(architecture.FullWidths);
     private readonly PerAxis<long> _perUnit = PerAxis<long>.Of(row => row.IsAdditive ? perUnit(row.Axis) : 0);
@@ -57,13 +60,15 @@ internal sealed class CountedCost(string name, ViTArchitecture architecture, Fun
         return cost;
     }
 
-    public override double Saved(int block, Axis axis, int width) => AxisTable.Of(axis).IsAdditive ? _perUnit.Get(axis) : base.Saved(block, axis, width);
+    public override double Saved(int block, Axis axis, int width) =>
+        AxisTable.Of(axis).IsAdditive ? _perUnit.Get(axis) : base.Saved(block, axis, width);
 }
 
 /// <summary>
 /// Bytes of a file. Units are weighed by their parameters: what their numbers take in the header is less than one of them.
 /// </summary>
-internal sealed class FileCost(ViTArchitecture architecture, Func<SubnetWidths, long> bytes, PlanCost parameters) : PlanCost("size", architecture)
+internal sealed class FileCost(ViTArchitecture architecture, Func<SubnetWidths, long> bytes, PlanCost parameters)
+    : PlanCost("size", architecture)
 {
     private const double Megabyte = 1e6;
 
@@ -74,7 +79,9 @@ internal sealed class FileCost(ViTArchitecture architecture, Func<SubnetWidths, 
     public override string Figure(long figure) => $"{figure} bytes";
 
     public override string Least(long figure) =>
-        string.Create(CultureInfo.InvariantCulture, $"no fewer than {figure} bytes ({Math.Ceiling(figure / Megabyte * 100) / 100:0.00} MB)");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"no fewer than {figure} bytes ({Math.Ceiling(figure / Megabyte * 100) / 100:0.00} MB)");
 }
 
 /// <summary>Predicted nanoseconds.</summary>
@@ -101,7 +108,14 @@ internal static class ModelFileBytes
     /// <param name="type">Type of the elements.</param>
     /// <param name="metadata">Free text that the file carries; null for none.</param>
     public static long Of(
-        ViTArchitecture architecture, SubnetWidths widths, TensorType type = TensorType.Float32, IReadOnlyDictionary<string, string>? metadata = null) =>
+        ViTArchitecture architecture,
+        SubnetWidths widths,
+        TensorType type = TensorType.Float32,
+        IReadOnlyDictionary<string, string>? metadata = null) =>
         SafetensorsWriter.Length(
-            [.. ParameterTable.For(architecture, widths).Select(parameter => new TensorEntry(parameter.Name, type, parameter.Shape))], metadata);
+            [
+                .. ParameterTable.For(architecture, widths)
+                    .Select(parameter => new TensorEntry(parameter.Name, type, parameter.Shape)),
+            ],
+            metadata);
 }

@@ -31,7 +31,9 @@ public sealed record PlanOptions
     /// <summary>Checks the ranges.</summary>
     /// <returns>These options.</returns>
     /// <exception cref="SnapViTException">The alignment is below 1.</exception>
-    public PlanOptions Validated() => Align >= 1 ? this : throw new SnapViTException(ErrorKind.Option, $"align: expected 1 or more, found {Align}");
+    public PlanOptions Validated() => Align >= 1
+        ? this
+        : throw new SnapViTException(ErrorKind.Option, $"align: expected 1 or more, found {Align}");
 
     /// <summary>How axes are put into one order by given scores: as they are where they compare, else brought to one scale first.</summary>
     public static Allocation JointFor(ElasticScores scores)

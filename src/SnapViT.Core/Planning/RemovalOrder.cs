@@ -98,7 +98,11 @@ internal static class AlignedOrder
         IEnumerable<(int Place, RemovalStep Step)> steps =
             from at in Enumerable.Range(0, order.Count)
             group at by (order[at].Block, order[at].Axis) into branch
-            from step in Branch([.. branch], branch.Key, AxisTable.Of(branch.Key.Axis).Count(architecture), Multiple(architecture, align, branch.Key.Axis))
+            from step in Branch(
+                [.. branch],
+                branch.Key,
+                AxisTable.Of(branch.Key.Axis).Count(architecture),
+                Multiple(architecture, align, branch.Key.Axis))
             select step;
         return steps.OrderBy(step => step.Place).Select(step => step.Step);
     }
@@ -195,11 +199,13 @@ internal static class JointOrder
     /// <param name="merged">All steps, one unit each, with their scores, as the paper's pools are merged.</param>
     /// <param name="cost">What units save.</param>
     /// <param name="scale">What the scores of an axis are multiplied by; 1 where they compare with the others.</param>
-    public static IEnumerable<RemovalStep> Sort(SubnetWidths full, (RemovalStep Step, double Score)[] merged, PlanCost cost, Func<Axis, double> scale)
+    public static IEnumerable<RemovalStep> Sort(
+        SubnetWidths full, (RemovalStep Step, double Score)[] merged, PlanCost cost, Func<Axis, double> scale)
     {
         double[] rates = new double[merged.Length];
         double largest = merged.Select(entry => entry.Score).DefaultIfEmpty().Max();
-        foreach (IGrouping<(int, Axis), int> branch in Enumerable.Range(0, merged.Length).GroupBy(at => (merged[at].Step.Block, merged[at].Step.Axis)))
+        foreach (IGrouping<(int, Axis), int> branch in Enumerable.Range(0, merged.Length)
+            .GroupBy(at => (merged[at].Step.Block, merged[at].Step.Axis)))
         {
             int[] places = [.. branch];
             (int block, Axis axis) = branch.Key;
@@ -271,5 +277,6 @@ internal static class JointOrder
     }
 
     /// <summary>What saves nothing goes last, even where it loses nothing: it may well be worth something.</summary>
-    private static double Rate((double Lost, double Saved, int Count) group) => group.Saved > 0 ? group.Lost / group.Saved : double.PositiveInfinity;
+    private static double Rate((double Lost, double Saved, int Count) group) =>
+        group.Saved > 0 ? group.Lost / group.Saved : double.PositiveInfinity;
 }

@@ -32,7 +32,8 @@ public sealed class SubnetPlanner
         {
             throw new SnapViTException(
                 ErrorKind.Architecture,
-                $"scores: expected {architecture.Depth} blocks of {string.Join(" and ", ranked.Select(row => $"{row.Count(architecture)} {row.Label}"))}, "
+                $"scores: expected {architecture.Depth} blocks of "
+                + $"{string.Join(" and ", ranked.Select(row => $"{row.Count(architecture)} {row.Label}"))}, "
                 + $"found {scores.Depth} of {string.Join(" and ", ranked.Select(row => scores.Counts[0][row.Axis]))}");
         }
 
@@ -54,7 +55,10 @@ public sealed class SubnetPlanner
         "FLOPs", _architecture, widths => CostModel.Flops(_architecture, widths), axis => CostModel.UnitFlops(_architecture, axis));
 
     private CountedCost Parameters => field ??= new CountedCost(
-        "parameters", _architecture, widths => CostModel.Parameters(_architecture, widths), axis => CostModel.UnitParameters(_architecture, axis));
+        "parameters",
+        _architecture,
+        widths => CostModel.Parameters(_architecture, widths),
+        axis => CostModel.UnitParameters(_architecture, axis));
 
     /// <summary>
     /// The largest sub-network within a budget: the fewest steps of the removal order that bring the cost down to it. For ratios
@@ -86,8 +90,11 @@ public sealed class SubnetPlanner
     internal RemovalOrder RemovalsBy(CostUnit unit, PlanOptions how)
     {
         // Files are weighed by their parameters; the pools weigh nothing.
-        object kind = how.Allocation == Allocation.Pools ? how.Align : (how.Allocation, how.Align, unit, unit == CostUnit.Nanoseconds ? how.Latency : null);
-        return _orders.GetOrAdd(kind, _ => new RemovalOrder(AlignedOrder.Of(_architecture, Steps(how.Allocation, Cost(unit, how)), how.Align)));
+        object kind = how.Allocation == Allocation.Pools
+            ? how.Align
+            : (how.Allocation, how.Align, unit, unit == CostUnit.Nanoseconds ? how.Latency : null);
+        return _orders.GetOrAdd(
+            kind, _ => new RemovalOrder(AlignedOrder.Of(_architecture, Steps(how.Allocation, Cost(unit, how)), how.Align)));
     }
 
     private RemovalStep[] Steps(Allocation allocation, PlanCost cost)
@@ -105,13 +112,15 @@ public sealed class SubnetPlanner
     {
         CostUnit.Flops => Flops,
         CostUnit.Parameters => Parameters,
-        CostUnit.FileBytes => new FileCost(_architecture, how.FileBytes ?? (widths => ModelFileBytes.Of(_architecture, widths)), Parameters),
+        CostUnit.FileBytes => new FileCost(
+            _architecture, how.FileBytes ?? (widths => ModelFileBytes.Of(_architecture, widths)), Parameters),
         _ => new LatencyCost(_architecture, Table(how)),
     };
 
     private LatencyTable Table(PlanOptions how)
     {
-        LatencyTable table = how.Latency ?? throw new BudgetException("latency: expected a table measured on this machine to plan by, found none");
+        LatencyTable table = how.Latency
+            ?? throw new BudgetException("latency: expected a table measured on this machine to plan by, found none");
         return table.Conditions.Architecture == _architecture
             ? table
             : throw new SnapViTException(ErrorKind.File, "latency table: expected one of this model's architecture, found one of another");
@@ -131,7 +140,8 @@ public sealed class SubnetPlanner
                 ? ""
                 : string.Create(CultureInfo.InvariantCulture, $", a share of {Math.Ceiling(least / (double)full * 1e4) / 1e4:0.0000}");
             throw new BudgetException(
-                $"{cost.Name}: at most {cost.Figure(most)} asked for, but the floors of the blocks{aligned} allow {cost.Least(least)}{asShare}");
+                $"{cost.Name}: at most {cost.Figure(most)} asked for, "
+                + $"but the floors of the blocks{aligned} allow {cost.Least(least)}{asShare}");
         }
 
         return new SubnetPlan(_architecture, order.Widths(_architecture, steps));
@@ -158,6 +168,7 @@ public sealed class SubnetPlanner
         string aligned = align > 1 ? $", aligned to {align}" : "";
         return steps <= order.Length ? order.Less(widths, steps) : throw new BudgetException(string.Create(
             CultureInfo.InvariantCulture,
-            $"{row.Label}: a ratio of {ratio} removes {asked}, but the floors of the blocks leave only {order.After(order.Length, row.Axis)} to remove{aligned}"));
+            $"{row.Label}: a ratio of {ratio} removes {asked}, "
+            + $"but the floors of the blocks leave only {order.After(order.Length, row.Axis)} to remove{aligned}"));
     }
 }

@@ -74,7 +74,8 @@ public sealed record ElasticScores(
     /// Reads a file back, or one of the reference (<see cref="ReferenceScores"/>), whose scores have their factors in them.
     /// </summary>
     /// <exception cref="CheckpointFormatException">It is damaged, or no scores file.</exception>
-    public static ElasticScores Load(string path) => CheckpointArchive.IsTorch(path) ? ReferenceScores.Load(path).ToElastic() : LoadOwn(path);
+    public static ElasticScores Load(string path) =>
+        CheckpointArchive.IsTorch(path) ? ReferenceScores.Load(path).ToElastic() : LoadOwn(path);
 
     private static ElasticScores LoadOwn(string path)
     {
@@ -89,13 +90,17 @@ public sealed record ElasticScores(
         try
         {
             ImportanceScores local = new(AxisTable.InPaperOrder
-                .Where(row => !row.IsOptional || archive.Tensors.ContainsKey(row.StoredScores)).ToDictionary(row => row.Axis, row => Matrix(archive, row.StoredScores)));
+                .Where(row => !row.IsOptional || archive.Tensors.ContainsKey(row.StoredScores))
+                .ToDictionary(row => row.Axis, row => Matrix(archive, row.StoredScores)));
             ScoreCoefficients coefficients = new(Values(archive, "coefficients", 1).Values, local.Counts);
             KeepFloors floors = AxisTable.InPaperOrder
                 .Where(row => !row.IsOptional || archive.Metadata.ContainsKey(row.StoredFloor))
                 .Aggregate(new KeepFloors(), (read, row) => read.With(row.Axis, Fraction(archive, row.StoredFloor)));
             Dictionary<string, string> provenance = archive.Metadata
-                .Where(pair => pair.Key != Kind && AxisTable.Rows.All(row => row.StoredFloor != pair.Key) && !StoredMoments.IsKey(pair.Key)).ToDictionary();
+                .Where(pair => pair.Key != Kind
+                    && AxisTable.Rows.All(row => row.StoredFloor != pair.Key)
+                    && !StoredMoments.IsKey(pair.Key))
+                .ToDictionary();
             return new ElasticScores(local, coefficients, floors, provenance) { Moments = StoredMoments.Find(archive, local.Depth) };
         }
         catch (Exception exception) when (exception is ArgumentException or SnapViTException and not CheckpointFormatException)

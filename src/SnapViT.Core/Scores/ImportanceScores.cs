@@ -35,10 +35,14 @@ public sealed class ImportanceScores
             ArgumentNullException.ThrowIfNull(scores[row.Axis], row.Label);
         }
 
-        if (ranked.Length == 0 || ranked.Any(row => scores[row.Axis].Length == 0) || ranked.DistinctBy(row => scores[row.Axis].GetLength(0)).Count() > 1)
+        if (ranked.Length == 0
+            || ranked.Any(row => scores[row.Axis].Length == 0)
+            || ranked.DistinctBy(row => scores[row.Axis].GetLength(0)).Count() > 1)
         {
-            string found = string.Join(" and ", ranked.Select(row => $"[{scores[row.Axis].GetLength(0)}, {scores[row.Axis].GetLength(1)}]"));
-            throw new ArgumentException($"scores: expected {string.Join(" and ", ranked.Select(row => row.Label))} of the same blocks, found {found}");
+            string found = string.Join(
+                " and ", ranked.Select(row => $"[{scores[row.Axis].GetLength(0)}, {scores[row.Axis].GetLength(1)}]"));
+            throw new ArgumentException(
+                $"scores: expected {string.Join(" and ", ranked.Select(row => row.Label))} of the same blocks, found {found}");
         }
 
         _rows = PerAxis<double[][]>.Of(row => scores.TryGetValue(row.Axis, out double[,]? ofAxis) ? Rows(ofAxis, row) : []);
@@ -80,7 +84,9 @@ public sealed class ImportanceScores
         return (scores.GetLength(0), scores.GetLength(1)) == (Depth, Counts[0][axis])
             ? new ImportanceScores(_rows.With(axis, Rows(scores, facts)))
             : throw new ArgumentException(
-                $"scores: expected {facts.Label} [{Depth}, {Counts[0][axis]}], found [{scores.GetLength(0)}, {scores.GetLength(1)}]", nameof(scores));
+                $"scores: expected {facts.Label} [{Depth}, {Counts[0][axis]}], "
+                    + $"found [{scores.GetLength(0)}, {scores.GetLength(1)}]",
+                nameof(scores));
     }
 
     /// <summary>
@@ -92,14 +98,16 @@ public sealed class ImportanceScores
     private ImportanceScores Map(Func<Axis, int, double[], double[]> map)
     {
         PerAxis<double[][]> rows = _rows;
-        return new ImportanceScores(PerAxis<double[][]>.Of(facts => [.. rows.Get(facts.Axis).Select((row, block) => map(facts.Axis, block, row))]));
+        return new ImportanceScores(PerAxis<double[][]>.Of(
+            facts => [.. rows.Get(facts.Axis).Select((row, block) => map(facts.Axis, block, row))]));
     }
 
     private static SubnetWidths Count(PerAxis<double[][]> rows)
     {
         int depth = AxisTable.Rows.Max(row => rows.Get(row.Axis).Length);
         return SubnetWidths.Uniform(depth, AxisTable.Rows.Aggregate(
-            default(BlockWidths), (counts, row) => counts.With(row.Axis, rows.Get(row.Axis) is { Length: > 0 } ofAxis ? ofAxis[0].Length : 0)));
+            default(BlockWidths),
+            (counts, row) => counts.With(row.Axis, rows.Get(row.Axis) is { Length: > 0 } ofAxis ? ofAxis[0].Length : 0)));
     }
 
     /// <summary>By the largest first: a mean of the smallest doubles would vanish, one of the largest overflow.</summary>
@@ -122,7 +130,9 @@ public sealed class ImportanceScores
                 double score = scores[block, i];
                 rows[block][i] = double.IsFinite(score) && score >= 0
                     ? score
-                    : throw new SnapViTException(ErrorKind.Numbers, $"scores: block {block}, {facts.Unit} {i}: expected a finite score of 0 or more, found {score}");
+                    : throw new SnapViTException(
+                        ErrorKind.Numbers,
+                        $"scores: block {block}, {facts.Unit} {i}: expected a finite score of 0 or more, found {score}");
             }
         }
 
@@ -185,7 +195,8 @@ internal static class MergedRanking
 
         if (!(share >= 0 && share <= 1))
         {
-            throw new ArgumentException(FormattableString.Invariant($"merged ranking: expected a share in 0..1, found {share}"), nameof(share));
+            throw new ArgumentException(
+                FormattableString.Invariant($"merged ranking: expected a share in 0..1, found {share}"), nameof(share));
         }
 
         RankedUnit[] byLight = RankedUnit.Ascending(light, axis), byDeep = RankedUnit.Ascending(deep, axis);

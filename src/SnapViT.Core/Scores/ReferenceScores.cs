@@ -55,7 +55,8 @@ internal sealed record ReferenceScores
     {
         if (!ModelTypes.Contains(ModelType))
         {
-            throw new SnapViTException(ErrorKind.Option, $"model type: expected one of {string.Join(", ", ModelTypes)}, found '{ModelType}'");
+            throw new SnapViTException(
+                ErrorKind.Option, $"model type: expected one of {string.Join(", ", ModelTypes)}, found '{ModelType}'");
         }
 
         TorchArchiveWriter.Write(path, new OrderedDictionary<string, object?>
@@ -63,7 +64,8 @@ internal sealed record ReferenceScores
             [ReferenceScoreKeys.Neurons] = Tensor(ReferenceScoreKeys.Neurons, Axis.Neurons),
             [ReferenceScoreKeys.Heads] = Tensor(ReferenceScoreKeys.Heads, Axis.Heads),
             [ReferenceScoreKeys.ModelType] = new TorchEnumMember(ReferenceModels.EnumModule, ReferenceModels.EnumClass, ModelType),
-            [ReferenceScoreKeys.Mlp] = new TorchEnumMember(ReferenceModels.EnumModule, ReferenceScoreKeys.MlpClass, ReferenceScoreKeys.NameOf(Mlp)),
+            [ReferenceScoreKeys.Mlp] = new TorchEnumMember(
+                ReferenceModels.EnumModule, ReferenceScoreKeys.MlpClass, ReferenceScoreKeys.NameOf(Mlp)),
             [ReferenceScoreKeys.Depth] = Scores.Depth,
             [ReferenceScoreKeys.Hidden] = Scores.Counts[0][Axis.Neurons],
             [ReferenceScoreKeys.Width] = Width,
@@ -301,5 +303,7 @@ internal static class ReferenceModels
     /// <summary>The member that a file holds, by value or by member name, as the reference's name; null for no model of its.</summary>
     public static string? NameOf(TorchEnumMember member) => (member.Module, member.Class) != (EnumModule, EnumClass)
         ? null
-        : Rows.Where(row => member.IsName ? row.Member.Equals(member.Key) : row.Value.Equals(member.Key)).Select(row => row.Value).FirstOrDefault();
+        : Rows.Where(row => member.IsName ? row.Member.Equals(member.Key) : row.Value.Equals(member.Key))
+            .Select(row => row.Value)
+            .FirstOrDefault();
 }

@@ -62,9 +62,17 @@ public sealed class ScoreCoefficients
     public static ScoreCoefficients Initial(SubnetWidths full)
     {
         ArgumentNullException.ThrowIfNull(full);
-        double[] perBlock = [.. Enumerable.Range(0, full.Count).Select(block => full.Count == 1 ? 1.2 : 1.2 - (0.4 * block / (full.Count - 1)))];
+        double[] perBlock =
+        [
+            .. Enumerable.Range(0, full.Count)
+                .Select(block => full.Count == 1 ? 1.2 : 1.2 - (0.4 * block / (full.Count - 1))),
+        ];
         return new ScoreCoefficients(
-            [.. AxisTable.InPaperOrder.SelectMany(row => perBlock.SelectMany(value => Enumerable.Repeat(value, PerBlock(full, row))))], full);
+            [
+                .. AxisTable.InPaperOrder
+                    .SelectMany(row => perBlock.SelectMany(value => Enumerable.Repeat(value, PerBlock(full, row)))),
+            ],
+            full);
     }
 
     /// <summary>Other factors of the same model.</summary>
@@ -94,7 +102,8 @@ public sealed class ScoreCoefficients
         if (_full.Count != full.Count || AxisTable.Rows.Any(row => PerBlock(_full, row) != PerBlock(full, row)))
         {
             throw new ArgumentException(
-                $"coefficients: expected {full.Count} blocks of {full[0][Axis.Heads]} heads, found {_full.Count} of {_full[0][Axis.Heads]}");
+                $"coefficients: expected {full.Count} blocks of {full[0][Axis.Heads]} heads, "
+                + $"found {_full.Count} of {_full[0][Axis.Heads]}");
         }
     }
 

@@ -76,10 +76,18 @@ internal sealed class StoredMoments
             for (int block = 0; block < Depth; block++)
             {
                 int of = block;
-                tensors.Add(Tensor(Key(name, block, "mean"), TensorType.Float64, width, () => TensorToWrite.From("", _layer(name, of).Mean, width)));
+                tensors.Add(Tensor(
+                    Key(name, block, "mean"),
+                    TensorType.Float64,
+                    width,
+                    () => TensorToWrite.From("", _layer(name, of).Mean, width)));
                 long triangle = StoredLayerMoments.Triangle(width);
                 tensors.Add(Tensor(Key(name, block, "covariance"), TensorType.Float32, triangle, () => Covariance(name, of, triangle)));
-                tensors.Add(Tensor(Key(name, block, "weight"), TensorType.Float64, 1, () => TensorToWrite.From("", new[] { _layer(name, of).Weight }, 1)));
+                tensors.Add(Tensor(
+                    Key(name, block, "weight"),
+                    TensorType.Float64,
+                    1,
+                    () => TensorToWrite.From("", new[] { _layer(name, of).Weight }, 1)));
             }
         }
     }
@@ -109,8 +117,12 @@ internal sealed class StoredMoments
             string covariance = Key(name, block, "covariance");
             using SafetensorsReader reader = Reopen();
             StoredLayerMoments layer = new(
-                reader.ReadDoubles(Key(name, block, "mean")), reader.ReadDoubles(Key(name, block, "weight"))[0], values => ReadCovariance(covariance, values));
-            return layer.Mean.All(double.IsFinite) && double.IsFinite(layer.Weight) && layer.Weight > 0 ? layer : throw NotFinite(path, covariance);
+                reader.ReadDoubles(Key(name, block, "mean")),
+                reader.ReadDoubles(Key(name, block, "weight"))[0],
+                values => ReadCovariance(covariance, values));
+            return layer.Mean.All(double.IsFinite) && double.IsFinite(layer.Weight) && layer.Weight > 0
+                ? layer
+                : throw NotFinite(path, covariance);
         }
 
         void ReadCovariance(string key, Span<float> values)
@@ -147,7 +159,8 @@ internal sealed class StoredMoments
         }
     }
 
-    private static CheckpointFormatException NotFinite(string path, string key) => new(path, "expected finite moments and a positive weight", key);
+    private static CheckpointFormatException NotFinite(string path, string key) =>
+        new(path, "expected finite moments and a positive weight", key);
 
     /// <summary>Inputs of a layer, the same in every block.</summary>
     private static int Width(ITensorArchive archive, string name, int depth)
@@ -158,7 +171,8 @@ internal sealed class StoredMoments
             long n = Length(archive, Key(name, block, "mean"), width);
             width = n <= MaxWidth
                 ? n
-                : throw new CheckpointFormatException(archive.Path, $"expected at most {MaxWidth} inputs of a layer, found {n}", Key(name, block, "mean"));
+                : throw new CheckpointFormatException(
+                    archive.Path, $"expected at most {MaxWidth} inputs of a layer, found {n}", Key(name, block, "mean"));
             Length(archive, Key(name, block, "covariance"), StoredLayerMoments.Triangle(n));
             Length(archive, Key(name, block, "weight"), 1);
         }
@@ -167,11 +181,15 @@ internal sealed class StoredMoments
     }
 
     private static long Length(ITensorArchive archive, string key, long? expected) =>
-        archive.Tensors.TryGetValue(key, out TensorEntry? entry) && entry.Shape.Count == 1 && entry.ElementCount > 0 && (expected ?? entry.ElementCount) == entry.ElementCount
+        archive.Tensors.TryGetValue(key, out TensorEntry? entry)
+            && entry.Shape.Count == 1
+            && entry.ElementCount > 0
+            && (expected ?? entry.ElementCount) == entry.ElementCount
             ? entry.ElementCount
             : throw new CheckpointFormatException(
                 archive.Path,
-                $"expected shape [{(expected is long length ? length.ToString(CultureInfo.InvariantCulture) : "n")}], found {entry?.ToString() ?? "no such tensor"}",
+                $"expected shape [{(expected is long length ? length.ToString(CultureInfo.InvariantCulture) : "n")}], "
+                    + $"found {entry?.ToString() ?? "no such tensor"}",
                 key);
 
     private TensorToWrite Covariance(string name, int block, long triangle)
@@ -181,9 +199,11 @@ internal sealed class StoredMoments
         return TensorToWrite.From("", values, triangle);
     }
 
-    private static TensorToWrite Tensor(string name, TensorType type, long length, Func<TensorToWrite> values) => new(name, type, [length], stream => values().Write(stream));
+    private static TensorToWrite Tensor(string name, TensorType type, long length, Func<TensorToWrite> values) =>
+        new(name, type, [length], stream => values().Write(stream));
 
     private static long LayerBytes(long n) => (StoredLayerMoments.Triangle(n) * sizeof(float)) + (n * sizeof(double)) + sizeof(double);
 
-    private static string Key(string layer, int block, string what) => string.Create(CultureInfo.InvariantCulture, $"moments.{block}.{layer}.{what}");
+    private static string Key(string layer, int block, string what) =>
+        string.Create(CultureInfo.InvariantCulture, $"moments.{block}.{layer}.{what}");
 }

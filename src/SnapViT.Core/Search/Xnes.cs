@@ -106,7 +106,11 @@ internal sealed class Xnes
     /// <summary>w_k = max(0, ln(lambda/2 + 1) - ln k), normalised, minus 1/lambda, for rank k = 1 (best) to lambda.</summary>
     private static double[] Utilities(int population)
     {
-        double[] weights = [.. Enumerable.Range(1, population).Select(rank => Math.Max(0, Math.Log((population / 2.0) + 1) - Math.Log(rank)))];
+        double[] weights =
+        [
+            .. Enumerable.Range(1, population)
+                .Select(rank => Math.Max(0, Math.Log((population / 2.0) + 1) - Math.Log(rank))),
+        ];
         double sum = weights.Sum();
         return [.. weights.Select(weight => (weight / sum) - (1.0 / population))];
     }

@@ -92,7 +92,9 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
         Tensor tokens = model.Tokens(images, new Tap(this, everyToken));
         if (!tokens.isfinite().all().item<bool>())
         {
-            throw new SnapViTException(ErrorKind.Numbers, "calibration: expected finite activations, found NaN or infinite ones; the model or the images hold NaN");
+            throw new SnapViTException(
+                ErrorKind.Numbers,
+                "calibration: expected finite activations, found NaN or infinite ones; the model or the images hold NaN");
         }
 
         Images += images.shape[0];
@@ -135,7 +137,8 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
 
     private void EverySum(Action<string, IRunningSums> work)
     {
-        foreach ((string part, Dictionary<(int Block, BlockLinear Layer), SecondMoments> sums) in new[] { ("all", _all), ("prefix", _prefix) })
+        foreach ((string part, Dictionary<(int Block, BlockLinear Layer), SecondMoments> sums)
+            in new[] { ("all", _all), ("prefix", _prefix) })
         {
             foreach (((int block, BlockLinear layer), SecondMoments moments) in sums)
             {

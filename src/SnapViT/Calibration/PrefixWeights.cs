@@ -21,7 +21,8 @@ public sealed record PrefixWeights(double First, double? Last = null)
         {
             if (!(weight > 0) || !double.IsFinite(weight))
             {
-                throw new SnapViTException(ErrorKind.Option, FormattableString.Invariant($"{name}: expected a finite figure above 0, found {weight}"));
+                throw new SnapViTException(
+                    ErrorKind.Option, FormattableString.Invariant($"{name}: expected a finite figure above 0, found {weight}"));
             }
         }
 
@@ -40,5 +41,7 @@ public sealed record PrefixWeights(double First, double? Last = null)
     }
 
     /// <summary>The weights in one phrase, such as <c>20</c> or <c>20 to 1000</c>.</summary>
-    public override string ToString() => Last is double last && last != First ? FormattableString.Invariant($"{First} to {last}") : FormattableString.Invariant($"{First}");
+    public override string ToString() => Last is double last && last != First
+        ? FormattableString.Invariant($"{First} to {last}")
+        : FormattableString.Invariant($"{First}");
 }

@@ -100,7 +100,8 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
     internal SecondMoments With(SecondMoments part, double more)
     {
         using DisposeScope scope = NewDisposeScope();
-        return new SecondMoments(Weight + (more * part.Weight), _products.Plus(part._products.Times(more)), _sum.Plus(part._sum.Times(more)));
+        return new SecondMoments(
+            Weight + (more * part.Weight), _products.Plus(part._products.Times(more)), _sum.Plus(part._sum.Times(more)));
     }
 
     /// <summary>These moments as another owner's: the same memory.</summary>

@@ -35,7 +35,8 @@ public sealed record Damping(DampingKind Kind = DampingKind.Mean, double Share =
         : throw new SnapViTException(ErrorKind.Option, $"damping: expected a finite share of 0 or more, found {Share}");
 
     /// <summary>The damping in one phrase, such as <c>0.01 of the mean</c>.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Share} of the {Kind.ToString().ToLowerInvariant()}");
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Share} of the {Kind.ToString().ToLowerInvariant()}");
 
     /// <summary>The damping as it is written in options and in the provenance of models: <c>mean:0.01</c>.</summary>
     public string ToText() => string.Create(CultureInfo.InvariantCulture, $"{Kind.ToString().ToLowerInvariant()}:{Share}");
@@ -48,12 +49,19 @@ public sealed record Damping(DampingKind Kind = DampingKind.Mean, double Share =
     {
         ArgumentNullException.ThrowIfNull(text);
         string[] parts = text.Split(':');
-        DampingKind[] kinds = [.. Enum.GetValues<DampingKind>().Where(kind => string.Equals(kind.ToString(), parts[0], StringComparison.OrdinalIgnoreCase))];
+        DampingKind[] kinds =
+        [
+            .. Enum.GetValues<DampingKind>()
+                .Where(kind => string.Equals(kind.ToString(), parts[0], StringComparison.OrdinalIgnoreCase)),
+        ];
         return parts.Length == 2 && kinds.Length == 1
-            && double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out double share) && share >= 0 && double.IsFinite(share)
+            && double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out double share)
+            && share >= 0
+            && double.IsFinite(share)
             ? new Damping(kinds[0], share)
             : throw new SnapViTException(
-                ErrorKind.Option, $"{name}: expected mean, max or percentile and a finite share of 0 or more, as in mean:0.01, found '{text}'");
+                ErrorKind.Option,
+                $"{name}: expected mean, max or percentile and a finite share of 0 or more, as in mean:0.01, found '{text}'");
     }
 
     /// <summary>The moments with damped diagonal, a new tensor.</summary>

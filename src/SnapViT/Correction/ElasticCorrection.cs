@@ -42,7 +42,8 @@ internal sealed class ElasticCorrection : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         if (original.Architecture != moments.Architecture)
         {
-            throw new ArgumentException("correction: expected second moments of this architecture, found those of another", nameof(moments));
+            throw new ArgumentException(
+                "correction: expected second moments of this architecture, found those of another", nameof(moments));
         }
 
         (_architecture, _order, _options) = (original.Architecture, order, options.Validated());
@@ -65,7 +66,8 @@ internal sealed class ElasticCorrection : IDisposable
     /// <exception cref="SnapViTException">
     /// The moments of a layer are singular and not damped, or not finite; the message names the layer.
     /// </exception>
-    public IReadOnlyDictionary<string, Tensor> At(SubnetWidths widths, bool once = false, Func<ParameterSpec, Tensor, Tensor>? convert = null)
+    public IReadOnlyDictionary<string, Tensor> At(
+        SubnetWidths widths, bool once = false, Func<ParameterSpec, Tensor, Tensor>? convert = null)
     {
         ArgumentNullException.ThrowIfNull(widths);
         Dictionary<string, Tensor> corrected = [];
@@ -172,7 +174,13 @@ internal sealed class ElasticCorrection : IDisposable
         try
         {
             return LayerCorrection.Factor(
-                layer.Weight.to(moments.Device), layer.Bias?.to(moments.Device), moments, _architecture.Tokens, order, _options, isLastUse: true);
+                layer.Weight.to(moments.Device),
+                layer.Bias?.to(moments.Device),
+                moments,
+                _architecture.Tokens,
+                order,
+                _options,
+                isLastUse: true);
         }
         catch (SnapViTException exception)
         {

@@ -126,6 +126,8 @@ internal sealed class LayerCorrection : IDisposable
             ? factor
             : throw new SnapViTException(
                 ErrorKind.Numbers,
-                finite ? "correction: the second moments are singular: use more calibration images or damping above 0" : "correction: expected finite second moments, found NaN or infinite ones");
+                finite
+                    ? "correction: the second moments are singular: use more calibration images or damping above 0"
+                    : "correction: expected finite second moments, found NaN or infinite ones");
     }
 }

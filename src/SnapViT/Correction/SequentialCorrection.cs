@@ -81,7 +81,8 @@ internal sealed class SequentialCorrection
     }
 
     /// <summary>The model with one layer fitted anew; the one given is disposed.</summary>
-    private VisionTransformer Fitted(VisionTransformer current, TokenStreams streams, LinearLayer dense, Tensor weights, CancellationToken cancellation)
+    private VisionTransformer Fitted(
+        VisionTransformer current, TokenStreams streams, LinearLayer dense, Tensor weights, CancellationToken cancellation)
     {
         (int block, BlockLinear which) = dense.Spec.Key;
         LinearLayer layer = current.Weights.Blocks[block][which];

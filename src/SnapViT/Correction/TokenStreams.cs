@@ -42,7 +42,12 @@ internal sealed class TokenStreams : IDisposable
 
     /// <summary>Runs one block of both networks: the pruned layer's inputs and the unpruned layer's outputs, batch by batch.</summary>
     public void Observe(
-        VisionTransformer dense, VisionTransformer pruned, int block, BlockLinear layer, Action<Tensor, Tensor> observe, CancellationToken cancellation)
+        VisionTransformer dense,
+        VisionTransformer pruned,
+        int block,
+        BlockLinear layer,
+        Action<Tensor, Tensor> observe,
+        CancellationToken cancellation)
     {
         for (int batch = 0; batch < _dense.Count; batch++)
         {

@@ -7,7 +7,9 @@ internal static class ClassNames
 {
     /// <summary>Names that stand together, as in <c>tench, Tinca tinca</c>, and all of them as one.</summary>
     public static IEnumerable<string> Of(string names) =>
-        [names, .. names.Contains(',', StringComparison.Ordinal) ? names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : []];
+        [names, .. names.Contains(',', StringComparison.Ordinal)
+            ? names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            : []];
 
     /// <summary>The form in which names are equal: lower case, blanks for <c>_</c> and <c>-</c>, numbers without leading zeros.</summary>
     public static string Normal(string name) => NumberOf(name) is int number
@@ -36,7 +38,8 @@ internal sealed class ClassMapping
 {
     private readonly IReadOnlyDictionary<int, int> _classes;
 
-    private ClassMapping(IReadOnlyDictionary<int, int> classes, string? note, string? fault) => (_classes, Note, Fault) = (classes, note, fault);
+    private ClassMapping(IReadOnlyDictionary<int, int> classes, string? note, string? fault) =>
+        (_classes, Note, Fault) = (classes, note, fault);
 
     /// <summary>What was assumed; null for nothing.</summary>
     public string? Note { get; }
@@ -61,7 +64,9 @@ internal sealed class ClassMapping
         int[] labels = [.. images.Entries.Select(entry => entry.Label!.Value).Distinct().Order()];
         if (images.Classes.Count == 0)
         {
-            return labels[^1] < count ? Done(labels, labels) : Failed($"expected labels below {count}, the classes of the model; found {labels[^1]}");
+            return labels[^1] < count
+                ? Done(labels, labels)
+                : Failed($"expected labels below {count}, the classes of the model; found {labels[^1]}");
         }
 
         int?[] named = names.Count == count ? Named(images, labels, names) : new int?[labels.Length];
@@ -88,7 +93,8 @@ internal sealed class ClassMapping
 
         return Array.ConvertAll(labels, label =>
         {
-            int[] found = [.. images.NamesOf(label).Select(name => known.GetValueOrDefault(ClassNames.Normal(name))).OfType<int>().Distinct()];
+            int[] found = [.. images.NamesOf(label)
+                .Select(name => known.GetValueOrDefault(ClassNames.Normal(name))).OfType<int>().Distinct()];
             return found.Length == 1 ? found[0] : (int?)null;
         });
     }
@@ -99,7 +105,9 @@ internal sealed class ClassMapping
         (int least, int most) = images.NumberRange ?? (numbers.Min(), numbers.Max());
         return most >= count
             ? Failed($"expected class numbers of 0 to {count - 1}, as the model has them, found {least} to {most}"
-                + (least == 1 && most == count ? "; numbers from 1 may be of another order, as those of ImageNet's development kit are" : ""))
+                + (least == 1 && most == count
+                    ? "; numbers from 1 may be of another order, as those of ImageNet's development kit are"
+                    : ""))
             : numbers.Distinct().Count() < numbers.Length
                 ? Failed("expected every class number once, found one with and without leading zeros")
                 : Done(labels, numbers);
@@ -116,12 +124,14 @@ internal sealed class ClassMapping
         {
             return Failed(strangers.Length == 0
                 ? "several classes have one name of the model's"
-                : $"{strangers.Length} of {labels.Length} classes are none of the model's by name ({ClassNames.Few(strangers)}; the model has {ClassNames.Few(names)}); "
+                : $"{strangers.Length} of {labels.Length} classes are none of the model's by name "
+                    + $"({ClassNames.Few(strangers)}; the model has {ClassNames.Few(names)}); "
                     + "expected the model's names, its class numbers, or a list of labels with both");
         }
 
         return !(all || used)
-            ? Failed($"the model has {count} classes that its files do not name, found {labels.Length} ({ClassNames.Few(labels.Select(label => images.Classes[label]))}); "
+            ? Failed($"the model has {count} classes that its files do not name, "
+                + $"found {labels.Length} ({ClassNames.Few(labels.Select(label => images.Classes[label]))}); "
                 + $"expected folders named by class number, or a list of labels with {count} lines in the model's order")
             : Done(labels, places, images.ClassesAreInOrder
                 ? null
@@ -169,7 +179,8 @@ internal sealed class CommonClasses
 
         HashSet<int> common = [.. tested.Intersect(ofTraining.Values)];
         return common.Count == 0
-            ? throw new ImageException(train.Source, $"expected classes of {test.Source} ({Say(test, tested)}), found none of them ({Say(train, trained)})")
+            ? throw new ImageException(
+                train.Source, $"expected classes of {test.Source} ({Say(test, tested)}), found none of them ({Say(train, trained)})")
             : new CommonClasses(ofTraining, common)
             {
                 WithoutTraining = Say(test, [.. tested.Where(label => !common.Contains(label))]),

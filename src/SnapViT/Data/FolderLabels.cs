@@ -21,7 +21,9 @@ internal sealed record FolderLabels(IReadOnlyList<int?> Labels, IReadOnlyList<st
     {
         string[] classes = scan.Found.Any(photo => photo.Folder is not null) ? [.. scan.TopFolders] : [];
         return new FolderLabels(
-            [.. scan.Found.Select(photo => photo.Folder is null ? (int?)null : Array.BinarySearch(classes, photo.Folder, StringComparer.Ordinal))], classes);
+            [.. scan.Found.Select(photo =>
+                photo.Folder is null ? (int?)null : Array.BinarySearch(classes, photo.Folder, StringComparer.Ordinal))],
+            classes);
     }
 
     /// <summary>What a file of labels says of photos, by the names of their folders or their own.</summary>
@@ -30,10 +32,13 @@ internal sealed record FolderLabels(IReadOnlyList<int?> Labels, IReadOnlyList<st
     {
         if (file.IsOfFiles)
         {
-            return Named(path, scan, file, [.. scan.Found.Select(photo => file.OfFile(photo.Name))], photo => $"{photo.Name} is not in {file.Path}");
+            return Named(
+                path, scan, file,
+                [.. scan.Found.Select(photo => file.OfFile(photo.Name))], photo => $"{photo.Name} is not in {file.Path}");
         }
 
-        int?[] labels = [.. scan.Found.Select(photo => (photo.Folder is null ? null : file.OfFolder(photo.Folder)) ?? file.OfPhoto(photo.Name))];
+        int?[] labels = [.. scan.Found.Select(photo =>
+            (photo.Folder is null ? null : file.OfFolder(photo.Folder)) ?? file.OfPhoto(photo.Name))];
         if (file.Numbers.Count > 0 && labels.All(label => label is null))
         {
             return Named(path, scan, file, InOrder(path, scan, file), _ => "");
@@ -52,11 +57,14 @@ internal sealed record FolderLabels(IReadOnlyList<int?> Labels, IReadOnlyList<st
     private static string?[] InOrder(string path, FolderScan scan, LabelFile file)
     {
         int?[] numbers = [.. scan.Found.Select(photo =>
-            photo.Name.Contains("ILSVRC2012_val_", StringComparison.Ordinal) ? ClassNames.NumberOf(Path.GetFileNameWithoutExtension(photo.Name)[^8..]) : null)];
+            photo.Name.Contains("ILSVRC2012_val_", StringComparison.Ordinal)
+                ? ClassNames.NumberOf(Path.GetFileNameWithoutExtension(photo.Name)[^8..])
+                : null)];
         bool areNumbered = numbers.All(number => number is > 0 && number <= file.Numbers.Count);
         return areNumbered || file.Numbers.Count == scan.Found.Count
             ? [.. scan.Found.Select((_, place) => file.Numbers[areNumbered ? numbers[place]!.Value - 1 : place])]
-            : throw new ImageException(path, $"expected a line of {file.Path} for every photo ({scan.Found.Count}), found {file.Numbers.Count} lines");
+            : throw new ImageException(
+                path, $"expected a line of {file.Path} for every photo ({scan.Found.Count}), found {file.Numbers.Count} lines");
     }
 
     private static FolderLabels Named(string path, FolderScan scan, LabelFile file, string?[] names, Func<FolderScan.Photo, string> fault)
@@ -65,10 +73,14 @@ internal sealed record FolderLabels(IReadOnlyList<int?> Labels, IReadOnlyList<st
         string[] classes = [.. names.OfType<string>().Select(Plain).Distinct()
             .OrderBy(name => ClassNames.NumberOf(name) ?? int.MaxValue).ThenBy(name => name, StringComparer.Ordinal)];
         Dictionary<string, int> indices = classes.Select((name, index) => (name, index)).ToDictionary();
-        return new FolderLabels([.. names.Select(name => name is null ? (int?)null : indices[Plain(name)])], classes) { NumberRange = file.NumberRange };
+        return new FolderLabels([.. names.Select(name => name is null ? (int?)null : indices[Plain(name)])], classes)
+        {
+            NumberRange = file.NumberRange,
+        };
     }
 
-    private static string Plain(string name) => ClassNames.NumberOf(name) is int number ? number.ToString(CultureInfo.InvariantCulture) : name;
+    private static string Plain(string name) =>
+        ClassNames.NumberOf(name) is int number ? number.ToString(CultureInfo.InvariantCulture) : name;
 
     private static void RequireMost(string path, FolderScan scan, bool[] areTold, Func<FolderScan.Photo, string> fault)
     {

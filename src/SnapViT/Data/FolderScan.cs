@@ -14,21 +14,31 @@ internal sealed class FolderScan
 
     private const int MostLinks = 40;
 
-    private static readonly HashSet<string> Photos = new(StringComparer.OrdinalIgnoreCase) { ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp" };
+    private static readonly HashSet<string> Photos = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp",
+    };
 
     private static readonly HashSet<string> OtherImages = new(StringComparer.OrdinalIgnoreCase)
     {
-        ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".ico", ".svg", ".psd", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".dng",
+        ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".ico", ".svg",
+        ".psd", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".dng",
         ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".exr", ".hdr", ".dcm",
     };
 
     private static readonly HashSet<string> SystemNames = new(StringComparer.OrdinalIgnoreCase)
     {
-        "__MACOSX", ".DS_Store", ".AppleDouble", ".Spotlight-V100", ".Trashes", ".fseventsd", "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN",
+        "__MACOSX", ".DS_Store", ".AppleDouble", ".Spotlight-V100", ".Trashes", ".fseventsd", "Thumbs.db", "ehthumbs.db",
+        "desktop.ini", "$RECYCLE.BIN",
         "System Volume Information", "lost+found", "@eaDir", "#recycle", "#snapshot", "__pycache__",
     };
 
-    private static readonly EnumerationOptions Everything = new() { AttributesToSkip = 0, IgnoreInaccessible = false, ReturnSpecialDirectories = false };
+    private static readonly EnumerationOptions Everything = new()
+    {
+        AttributesToSkip = 0,
+        IgnoreInaccessible = false,
+        ReturnSpecialDirectories = false,
+    };
 
     private readonly List<Photo> _photos = [];
     private readonly HashSet<string> _folders = new(StringComparer.Ordinal);
@@ -65,7 +75,8 @@ internal sealed class FolderScan
         }
 
         FolderScan scan = new();
-        string root = RealPath(Path.GetFullPath(path)) ?? throw new ImageException(path, "expected a folder of images, found links without an end");
+        string root = RealPath(Path.GetFullPath(path))
+            ?? throw new ImageException(path, "expected a folder of images, found links without an end");
         if (!scan.Walk(root, "", root))
         {
             throw new ImageException(path, "the folder may not be read");
@@ -164,7 +175,9 @@ internal sealed class FolderScan
         string? real = RealPath(link);
         if (real is null || !Path.Exists(real))
         {
-            Leave(real is null ? LeftOutKind.Repeated : LeftOutKind.BrokenLink, real is null ? "links without an end" : "links to nothing", name);
+            Leave(
+                real is null ? LeftOutKind.Repeated : LeftOutKind.BrokenLink,
+                real is null ? "links without an end" : "links to nothing", name);
         }
         else if (Directory.Exists(real))
         {
@@ -197,7 +210,8 @@ internal sealed class FolderScan
     {
         string root = Path.GetPathRoot(path) ?? "";
         string current = root.Length > 0 ? root : from;
-        foreach (string part in path[root.Length..].Split([Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries))
+        foreach (string part in path[root.Length..].Split(
+            [Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries))
         {
             string next = part == "." ? current : part == ".." ? Path.GetDirectoryName(current) ?? current : Path.Combine(current, part);
             if (part is not ("." or "..") && new FileInfo(next).LinkTarget is string target)

@@ -63,7 +63,8 @@ internal static class ImageDecoder
 
         if (LeastBytes(codec.EncodedFormat, bytes, width, height) is long least && bytes.Length < least)
         {
-            throw new ImageException(name, $"the image is cut short: {width} x {height} pixels take at least {least} bytes, found {bytes.Length}");
+            throw new ImageException(
+                name, $"the image is cut short: {width} x {height} pixels take at least {least} bytes, found {bytes.Length}");
         }
 
         SKImageInfo asRgba = new(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul);

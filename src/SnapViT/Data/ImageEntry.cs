@@ -60,7 +60,8 @@ public sealed class ImageEntry
         ArgumentException.ThrowIfNullOrEmpty(path);
         string full = Path.GetFullPath(path);
         return new ImageEntry(
-            name ?? path.Replace(Path.DirectorySeparatorChar, '/'), full, label, () => File.OpenRead(full), () => new FileInfo(full).Length);
+            name ?? path.Replace(Path.DirectorySeparatorChar, '/'), full, label,
+            () => File.OpenRead(full), () => new FileInfo(full).Length);
     }
 
     /// <summary>An encoded image in memory.</summary>

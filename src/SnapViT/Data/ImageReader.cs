@@ -79,7 +79,8 @@ internal sealed class ImageConsumer
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The size is not positive.</exception>
     /// <exception cref="SnapViTException">A batch would take 2 GB or more.</exception>
-    public ImageConsumer(ImageSet images, ImagePreparation preparation, int batchSize, Device? device = null, Action<ImageBatch>? take = null)
+    public ImageConsumer(
+        ImageSet images, ImagePreparation preparation, int batchSize, Device? device = null, Action<ImageBatch>? take = null)
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(preparation);
@@ -87,7 +88,8 @@ internal sealed class ImageConsumer
         long most = int.MaxValue / ((long)preparation.Length * sizeof(float));
         if (batchSize > most)
         {
-            throw new SnapViTException(ErrorKind.Option, $"batch: expected at most {most} images of {preparation.Length} values, found {batchSize}");
+            throw new SnapViTException(
+                ErrorKind.Option, $"batch: expected at most {most} images of {preparation.Length} values, found {batchSize}");
         }
 
         (Images, Preparation, BatchSize, Device, Take) = (images, preparation, batchSize, device, take);
@@ -183,7 +185,9 @@ internal sealed class ImageReader
     {
         if (positions.Count != _consumers.Count || positions.Any(position => position < 0 || position > _entries.Length))
         {
-            throw new ArgumentException($"positions: expected {_consumers.Count} from 0 to {_entries.Length}, found {string.Join(", ", positions)}", nameof(positions));
+            throw new ArgumentException(
+                $"positions: expected {_consumers.Count} from 0 to {_entries.Length}, found {string.Join(", ", positions)}",
+                nameof(positions));
         }
 
         (_start, _skippedBefore) = ([.. positions], [.. skipped]);
@@ -217,7 +221,8 @@ internal sealed class ImageReader
         _skipped.Clear();
         _skipped.AddRange(_skippedBefore);
         _start.CopyTo(_positions, 0);
-        int[] order = [.. Enumerable.Range(0, _entries.Length).Where(index => Enumerable.Range(0, _consumers.Count).Any(consumer => Wants(consumer, index)))];
+        int[] order = [.. Enumerable.Range(0, _entries.Length)
+            .Where(index => Enumerable.Range(0, _consumers.Count).Any(consumer => Wants(consumer, index)))];
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Queue<Task<float[]?[]>> ahead = [];
         Pending[] all = [.. _consumers.Select((_, consumer) => Empty(consumer))];
@@ -265,7 +270,8 @@ internal sealed class ImageReader
     private int MostAhead()
     {
         long inBatches = _preparations.Sum(preparation =>
-            preparation.Length * (long)_consumers.Where(consumer => consumer.Preparation == preparation).Max(consumer => consumer.BatchSize));
+            preparation.Length * (long)_consumers
+                .Where(consumer => consumer.Preparation == preparation).Max(consumer => consumer.BatchSize));
         long perImage = _preparations.Sum(preparation => (long)preparation.Length);
         return (int)Math.Max(1, BatchesAhead * inBatches / Math.Max(1, perImage));
     }
@@ -352,7 +358,8 @@ internal sealed class ImageReader
             {
                 throw new ImageException(
                     _firstSkipped.Name,
-                    $"more than {mostShare:P0} of {consumer.Images.Count} files cannot be read as images, this one first: {_firstSkipped.Reason}");
+                    $"more than {mostShare:P0} of {consumer.Images.Count} files cannot be read as images, "
+                        + $"this one first: {_firstSkipped.Reason}");
             }
         }
 

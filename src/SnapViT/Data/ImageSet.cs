@@ -79,7 +79,8 @@ public sealed class ImageSet
 
         string root = Path.GetFullPath(path);
         FolderLabels told = labels is null ? FolderLabels.OfSubFolders(scan) : FolderLabels.Of(path, scan, labels);
-        IEnumerable<ImageEntry> entries = scan.Found.Select((photo, i) => ImageEntry.FromFile(Path.Combine(root, photo.Name), photo.Name, told.Labels[i]));
+        IEnumerable<ImageEntry> entries = scan.Found.Select((photo, i) =>
+            ImageEntry.FromFile(Path.Combine(root, photo.Name), photo.Name, told.Labels[i]));
         return new ImageSet(path, entries, told.Classes)
         {
             LeftOut = labels is null && told.Classes.Count > 0 ? [.. scan.LeftOut, .. EmptyClasses(scan)] : scan.LeftOut,
@@ -136,7 +137,8 @@ public sealed class ImageSet
         if (without.Length * 2 > Count)
         {
             string found = without.Length == Count ? "none" : $"{without.Length} of {Count} photos without a label";
-            throw new ImageException(Source, $"expected labels: one sub-folder per class, or a list of labels for a flat folder; found {found}");
+            throw new ImageException(
+                Source, $"expected labels: one sub-folder per class, or a list of labels for a flat folder; found {found}");
         }
 
         LeftOut left = new(LeftOutKind.NoLabel, "photos without a class", without.Length, without[0].Name);
@@ -159,7 +161,8 @@ public sealed class ImageSet
     }
 
     /// <summary>The same images with other labels, of classes without names.</summary>
-    internal ImageSet WithLabels(Func<int, int> map) => new(Source, Entries.Select(entry => entry.WithLabel(map(entry.Label!.Value)))) { LeftOut = LeftOut };
+    internal ImageSet WithLabels(Func<int, int> map) =>
+        new(Source, Entries.Select(entry => entry.WithLabel(map(entry.Label!.Value)))) { LeftOut = LeftOut };
 
     /// <summary>All names of a class: those of its line in a list, else the one it has.</summary>
     internal IEnumerable<string> NamesOf(int label) => List?.NamesOf(label) ?? [Classes[label]];
@@ -189,7 +192,10 @@ public sealed class ImageSet
 
             if (entry.Label is int label && (label < 0 || (Classes.Count > 0 && label >= Classes.Count)))
             {
-                throw new ImageException(Source, $"{entry.Name}: expected a label of 0 or more{(Classes.Count > 0 ? $" and below {Classes.Count}" : "")}, found {label}");
+                throw new ImageException(
+                    Source,
+                    $"{entry.Name}: expected a label of 0 or more{(Classes.Count > 0 ? $" and below {Classes.Count}" : "")}, "
+                        + $"found {label}");
             }
         }
     }

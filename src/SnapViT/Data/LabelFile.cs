@@ -98,8 +98,9 @@ public sealed class LabelFile
     }
 
     /// <summary>What a file of photos says of a photo: a class number or a name; null where it is not in it.</summary>
-    internal string? OfFile(string name) => new[] { name, name[(name.LastIndexOf('/') + 1)..], System.IO.Path.GetFileNameWithoutExtension(name) }
-        .Select(_files.GetValueOrDefault).FirstOrDefault(label => label is not null);
+    internal string? OfFile(string name) =>
+        new[] { name, name[(name.LastIndexOf('/') + 1)..], System.IO.Path.GetFileNameWithoutExtension(name) }
+            .Select(_files.GetValueOrDefault).FirstOrDefault(label => label is not null);
 
     private static string First(string line) => line.Split(Separators, 2)[0];
 
@@ -110,10 +111,13 @@ public sealed class LabelFile
         for (int i = 0; i < lines.Length; i++)
         {
             string label = First(Rest(lines[i]));
-            bool isHeading = i == 0 && !FolderScan.IsPhoto(First(lines[i])) && !First(lines[i]).StartsWith("ILSVRC2012_", StringComparison.Ordinal);
+            bool isHeading = i == 0
+                && !FolderScan.IsPhoto(First(lines[i]))
+                && !First(lines[i]).StartsWith("ILSVRC2012_", StringComparison.Ordinal);
             if (!isHeading && (label.Length == 0 || !_files.TryAdd(First(lines[i]), label)))
             {
-                throw new SnapViTException(ErrorKind.File, $"{Path}: line {i + 1}: expected 'photo class' with a photo of its own, found '{lines[i]}'");
+                throw new SnapViTException(
+                    ErrorKind.File, $"{Path}: line {i + 1}: expected 'photo class' with a photo of its own, found '{lines[i]}'");
             }
         }
     }
@@ -128,7 +132,9 @@ public sealed class LabelFile
             string identifier = areNames ? lines[i] : First(lines[i]);
             if ((identifier.Length == 0 || !_classes.TryAdd(identifier, i)) && Numbers.Count == 0 && !areNames)
             {
-                throw new SnapViTException(ErrorKind.File, $"{Path}: line {i + 1}: expected 'identifier names' with an identifier of its own, found '{lines[i]}'");
+                throw new SnapViTException(
+                    ErrorKind.File,
+                    $"{Path}: line {i + 1}: expected 'identifier names' with an identifier of its own, found '{lines[i]}'");
             }
 
             _names.Add(areNames || Rest(lines[i]).Length == 0 ? identifier : Rest(lines[i]));

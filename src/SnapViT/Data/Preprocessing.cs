@@ -55,10 +55,14 @@ public sealed record Preprocessing
         List<string> faults = [];
         Require(Side > 0, $"{nameof(Side)} must be positive, found {Side}");
         Require(ResizeTo >= Side, $"{nameof(ResizeTo)} must be at least {nameof(Side)} {Side}, found {ResizeTo}");
-        Require(Enum.IsDefined(Mode) && Enum.IsDefined(Interpolation), $"unknown {nameof(Mode)} {Mode} or {nameof(Interpolation)} {Interpolation}");
+        Require(
+            Enum.IsDefined(Mode) && Enum.IsDefined(Interpolation),
+            $"unknown {nameof(Mode)} {Mode} or {nameof(Interpolation)} {Interpolation}");
         Require(Mean is { Count: 3 } && Mean.All(float.IsFinite), $"{nameof(Mean)} must be 3 finite numbers");
         Require(Std is { Count: 3 } && Std.All(value => float.IsFinite(value) && value > 0), $"{nameof(Std)} must be 3 positive numbers");
-        return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, $"impossible preprocessing: {string.Join("; ", faults)}");
+        return faults.Count == 0
+            ? this
+            : throw new SnapViTException(ErrorKind.Option, $"impossible preprocessing: {string.Join("; ", faults)}");
 
         void Require(bool holds, string fault)
         {
@@ -72,17 +76,22 @@ public sealed record Preprocessing
     /// <summary>The facts in one line of text.</summary>
     public string Describe()
     {
-        string resize = Mode == ResizeMode.Squash ? $"squash to {ResizeTo}{(ResizeTo == Side ? "" : $", centre {Side}")}" : $"short side to {ResizeTo}, centre {Side}";
+        string resize = Mode == ResizeMode.Squash
+            ? $"squash to {ResizeTo}{(ResizeTo == Side ? "" : $", centre {Side}")}"
+            : $"short side to {ResizeTo}, centre {Side}";
         string filter = Interpolation == Interpolation.Bicubic ? "bicubic" : "bilinear";
-        return FormattableString.Invariant($"{resize}, {filter}{(ResizeInFloat ? " in float" : "")}, mean {Numbers(Mean)}, std {Numbers(Std)}");
+        return FormattableString.Invariant(
+            $"{resize}, {filter}{(ResizeInFloat ? " in float" : "")}, mean {Numbers(Mean)}, std {Numbers(Std)}");
 
-        static string Numbers(IEnumerable<float> values) => string.Join(' ', values.Select(value => value.ToString(CultureInfo.InvariantCulture)));
+        static string Numbers(IEnumerable<float> values) =>
+            string.Join(' ', values.Select(value => value.ToString(CultureInfo.InvariantCulture)));
     }
 
     /// <inheritdoc/>
     public bool Equals(Preprocessing? other) =>
         other is not null
-        && (Side, ResizeTo, Mode, Interpolation, ResizeInFloat) == (other.Side, other.ResizeTo, other.Mode, other.Interpolation, other.ResizeInFloat)
+        && (Side, ResizeTo, Mode, Interpolation, ResizeInFloat)
+            == (other.Side, other.ResizeTo, other.Mode, other.Interpolation, other.ResizeInFloat)
         && Mean.SequenceEqual(other.Mean)
         && Std.SequenceEqual(other.Std);
 
@@ -185,9 +194,15 @@ public sealed record Preprocessing
         ("dinov2-518", side => ForCrop(side, 1)),
         ("dinov3-sat", side => ForCrop(side, 1) with
         {
-            Mode = ResizeMode.Squash, Interpolation = Interpolation.Bilinear, ResizeInFloat = true, Mean = SatelliteMean, Std = SatelliteStd,
+            Mode = ResizeMode.Squash, Interpolation = Interpolation.Bilinear, ResizeInFloat = true,
+            Mean = SatelliteMean, Std = SatelliteStd,
         }),
-        ("dinov3", side => ForCrop(side, 1) with { Mode = ResizeMode.Squash, Interpolation = Interpolation.Bilinear, ResizeInFloat = true }),
+        ("dinov3", side => ForCrop(side, 1) with
+        {
+            Mode = ResizeMode.Squash,
+            Interpolation = Interpolation.Bilinear,
+            ResizeInFloat = true,
+        }),
     ];
 
     /// <summary>Resize 256, centre 224, bicubic, ImageNet mean and std: what the reference does for every timm model.</summary>

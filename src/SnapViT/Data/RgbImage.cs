@@ -19,7 +19,8 @@ internal sealed class RgbImage
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
         if (pixels.Length != (long)width * height * 3)
         {
-            throw new ArgumentException($"expected {(long)width * height * 3} bytes for {width} x {height} RGB pixels, found {pixels.Length}", nameof(pixels));
+            throw new ArgumentException(
+                $"expected {(long)width * height * 3} bytes for {width} x {height} RGB pixels, found {pixels.Length}", nameof(pixels));
         }
 
         (Width, Height, _buffer, _stride) = (width, height, pixels, width * 3);
@@ -80,7 +81,8 @@ internal sealed class RgbImage
         (int left, int top, int width, int height) = rectangle;
         if (left < 0 || top < 0 || width < 1 || height < 1 || left > Width - width || top > Height - height)
         {
-            throw new ArgumentOutOfRangeException(nameof(rectangle), $"expected a rectangle inside {Width} x {Height} pixels, found {rectangle}");
+            throw new ArgumentOutOfRangeException(
+                nameof(rectangle), $"expected a rectangle inside {Width} x {Height} pixels, found {rectangle}");
         }
 
         return new RgbImage(width, height, _buffer, _offset + (top * _stride) + (left * 3), _stride);

@@ -31,14 +31,17 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
     /// <summary>A table takes about so long, unless its fewest rounds take longer.</summary>
     private const double TableSeconds = 60;
 
-    private readonly int _batch = conditions.Batch >= 1 ? conditions.Batch : throw new SnapViTException(ErrorKind.Option, $"latency batch: expected at least 1, found {conditions.Batch}");
+    private readonly int _batch = conditions.Batch >= 1
+        ? conditions.Batch
+        : throw new SnapViTException(ErrorKind.Option, $"latency batch: expected at least 1, found {conditions.Batch}");
 
     /// <summary>Times of a forward pass, to logits where the model has a classifier, else to features, as in the fastest round.</summary>
     /// <param name="models">Makes the models, one after the other in every round; each is disposed after its turn.</param>
     /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
     /// <param name="cancellation">Stops between two models.</param>
     /// <returns>Nanoseconds of a pass of every model.</returns>
-    public double[] Times(IReadOnlyList<Func<VisionTransformer>> models, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    public double[] Times(
+        IReadOnlyList<Func<VisionTransformer>> models, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(models);
         using Tensor images = Images();
@@ -91,7 +94,8 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
     /// <param name="progress">Told the models measured and those to measure in all; null for nobody.</param>
     /// <param name="cancellation">Stops between two models.</param>
     /// <returns>The table.</returns>
-    public LatencyTable Table(Func<SubnetWidths, VisionTransformer> create, Action<int, int>? progress = null, CancellationToken cancellation = default) =>
+    public LatencyTable Table(
+        Func<SubnetWidths, VisionTransformer> create, Action<int, int>? progress = null, CancellationToken cancellation = default) =>
         TableWith(create, [], progress, cancellation).Table;
 
     /// <summary>Measures a table and other models in the same rounds, so that both see the same machine.</summary>
@@ -103,7 +107,8 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
     /// <param name="cancellation">Stops between two models.</param>
     /// <returns>The table, and nanoseconds of a pass of each of the others.</returns>
     public (LatencyTable Table, double[] Others) TableWith(
-        Func<SubnetWidths, VisionTransformer> create, IReadOnlyList<Func<VisionTransformer>> others, Action<int, int>? progress = null, CancellationToken cancellation = default)
+        Func<SubnetWidths, VisionTransformer> create, IReadOnlyList<Func<VisionTransformer>> others,
+        Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(create);
         ArgumentNullException.ThrowIfNull(others);
@@ -111,7 +116,8 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
         Dictionary<Axis, int[]> grids = AxisTable.Rows.ToDictionary(row => row.Axis, row => Grid(row.Count(a), MostPoints(row.Axis)));
         BlockWidths[] widths = [.. grids.SelectMany(grid => grid.Value.Select(width => a.FullBlock.With(grid.Key, width)))];
         double[] times = Times(
-            [.. widths.Select(block => (Func<VisionTransformer>)(() => create(SubnetWidths.Uniform(a.Depth, block)))), .. others], progress, cancellation);
+            [.. widths.Select(block => (Func<VisionTransformer>)(() => create(SubnetWidths.Uniform(a.Depth, block)))), .. others],
+            progress, cancellation);
         Dictionary<Axis, LatencyCurve> curves = [];
         double whole = double.PositiveInfinity;
         int first = 0;

@@ -36,7 +36,8 @@ public sealed class NearestNeighbours : IDisposable
         ArgumentNullException.ThrowIfNull(labels);
         if (features.shape.Length != 2)
         {
-            throw new ArgumentException($"k-NN: expected training features [n, D], found [{string.Join(", ", features.shape)}]", nameof(features));
+            throw new ArgumentException(
+                $"k-NN: expected training features [n, D], found [{string.Join(", ", features.shape)}]", nameof(features));
         }
 
         if (labels.Count != features.shape[0] || labels.Any(label => label < 0))
@@ -46,7 +47,8 @@ public sealed class NearestNeighbours : IDisposable
 
         if (neighbours < 1 || neighbours > labels.Count)
         {
-            throw new ArgumentException($"k-NN: expected 1 to {labels.Count} neighbours (training images), found {neighbours}", nameof(neighbours));
+            throw new ArgumentException(
+                $"k-NN: expected 1 to {labels.Count} neighbours (training images), found {neighbours}", nameof(neighbours));
         }
 
         using DisposeScope scope = NewDisposeScope();
@@ -66,7 +68,8 @@ public sealed class NearestNeighbours : IDisposable
         ArgumentNullException.ThrowIfNull(queries);
         if (queries.shape.Length != 2 || queries.shape[0] == 0 || queries.shape[1] != _train.shape[1])
         {
-            throw new ArgumentException($"k-NN: expected at least one query [m, {_train.shape[1]}], found [{string.Join(", ", queries.shape)}]", nameof(queries));
+            throw new ArgumentException(
+                $"k-NN: expected at least one query [m, {_train.shape[1]}], found [{string.Join(", ", queries.shape)}]", nameof(queries));
         }
 
         using DisposeScope scope = NewDisposeScope();
@@ -129,6 +132,8 @@ public sealed class NearestNeighbours : IDisposable
         using DisposeScope scope = NewDisposeScope();
         return features.isfinite().all().item<bool>()
             ? F.normalize(features.to(ScalarType.Float32), dim: 1).MoveToOuterDisposeScope()
-            : throw new SnapViTException(ErrorKind.Numbers, $"k-NN: expected finite {which} features, found NaN or infinite ones; the model or the images hold NaN");
+            : throw new SnapViTException(
+                ErrorKind.Numbers,
+                $"k-NN: expected finite {which} features, found NaN or infinite ones; the model or the images hold NaN");
     }
 }

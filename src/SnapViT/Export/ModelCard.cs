@@ -22,7 +22,8 @@ internal static class ModelCard
         Line(card, $"---");
         Line(card, $"# {config.Provenance.GetValueOrDefault("model", "Vision Transformer")}, cut by SnapViT");
         Line(card, $"");
-        Line(card, $"A sub-network of a pretrained Vision Transformer: its least important attention heads and neurons were removed, without retraining.");
+        const string removed = "its least important attention heads and neurons were removed, without retraining";
+        Line(card, $"A sub-network of a pretrained Vision Transformer: {removed}.");
         Line(card, $"The licence and the limits of the model it was cut from hold for it as well.");
         Line(card, $"");
         Line(card, $"| | this model | uncut |");
@@ -35,7 +36,9 @@ internal static class ModelCard
         Line(card, $"Input: {a.ImageSize} x {a.ImageSize} pixels; {config.Preprocessing?.Describe() ?? "preprocessing unknown"}.");
         Line(card, $"Accuracy is not measured when a model is cut: `snapvit eval model.safetensors --test DIR` does.");
         Line(card, $"");
-        Section(card, "Widths", "block | heads | neurons", widths.Select((block, index) => Invariant($"{index} | {block[Axis.Heads]} | {block[Axis.Neurons]}")));
+        Section(
+            card, "Widths", "block | heads | neurons",
+            widths.Select((block, index) => Invariant($"{index} | {block[Axis.Heads]} | {block[Axis.Neurons]}")));
         Section(card, "Provenance", "fact | value", config.Provenance.Select(fact => $"{fact.Key} | {fact.Value}"));
         return card.ToString();
     }

@@ -31,7 +31,11 @@ internal static class OnnxFamily
     /// <summary>The list of the graphs, in JSON.</summary>
     public const string IndexFile = "family.json";
 
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        WriteIndented = true,
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+    };
 
     /// <summary>Writes a family.</summary>
     /// <param name="folder">The folder to write: new or empty; it is complete or not there.</param>
@@ -89,21 +93,28 @@ internal static class OnnxFamily
         }
         catch (JsonException exception)
         {
-            throw new CheckpointFormatException(index, $"expected the list of an ONNX family, found: {exception.Message.ReplaceLineEndings(" ")}", innerException: exception);
+            throw new CheckpointFormatException(
+                index,
+                $"expected the list of an ONNX family, found: {exception.Message.ReplaceLineEndings(" ")}",
+                innerException: exception);
         }
 
-        if (files is not { Shared: not null, Members: not null } || files.Members.Any(member => member is not { Graph: not null, Blocks: not null }))
+        if (files is not { Shared: not null, Members: not null }
+            || files.Members.Any(member => member is not { Graph: not null, Blocks: not null }))
         {
             throw new CheckpointFormatException(index, "expected the list of an ONNX family, found one without its files");
         }
 
-        IEnumerable<string> names = files.Members.SelectMany(member => new[] { member.Graph, member.Own }).Prepend(files.Shared).OfType<string>();
+        IEnumerable<string> names = files.Members
+            .SelectMany(member => new[] { member.Graph, member.Own })
+            .Prepend(files.Shared).OfType<string>();
         return names.FirstOrDefault(name => !File.Exists(Path.Combine(folder, name))) is string missing
             ? throw new CheckpointFormatException(index, $"expected {missing} beside it, found no such file")
             : files;
     }
 
-    private static OnnxFamilyMember WriteMember(string folder, OnnxFamilySubnet subnet, OnnxOptions options, ExternalTensors shared, HashSet<string> own)
+    private static OnnxFamilyMember WriteMember(
+        string folder, OnnxFamilySubnet subnet, OnnxOptions options, ExternalTensors shared, HashSet<string> own)
     {
         string graph = subnet.Name + ".onnx", data = graph + OnnxExport.DataSuffix;
         if (own.Count == 0)
@@ -131,7 +142,8 @@ internal static class OnnxFamily
         using ViTWeights prefix = WeightOrder.Prefix(whole, subnet.Widths);
         ParameterSpec[] own = [.. subnet.Table.Where(parameter => !prefix[parameter].Equals(subnet[parameter]))];
         return own.FirstOrDefault(parameter => parameter.Block is null) is ParameterSpec foreign
-            ? throw new ArgumentException($"subnets: expected sub-networks of the elastic model, found one with another {foreign.Name}", nameof(subnet))
+            ? throw new ArgumentException(
+                $"subnets: expected sub-networks of the elastic model, found one with another {foreign.Name}", nameof(subnet))
             : [.. own.Select(parameter => parameter.Name)];
     }
 

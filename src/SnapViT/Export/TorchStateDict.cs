@@ -41,7 +41,10 @@ internal static class TorchStateDict
         };
         if (other is not null)
         {
-            throw new SnapViTException(ErrorKind.Architecture, $"PyTorch state dict: expected a model of timm's VisionTransformer, found one with {other}, which timm builds otherwise; write safetensors or ONNX");
+            throw new SnapViTException(
+                ErrorKind.Architecture,
+                $"PyTorch state dict: expected a model of timm's VisionTransformer, found one with {other}, "
+                    + "which timm builds otherwise; write safetensors or ONNX");
         }
     }
 }

@@ -28,7 +28,9 @@ internal static class FeatureExtractor
                 }
             }
 
-            return parts.Count > 0 ? cat(parts, 0) : throw new ArgumentException("expected at least one image, found none", nameof(batches));
+            return parts.Count > 0
+                ? cat(parts, 0)
+                : throw new ArgumentException("expected at least one image, found none", nameof(batches));
         }
         finally
         {

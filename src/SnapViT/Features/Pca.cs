@@ -37,7 +37,9 @@ internal sealed class Pca : IDisposable
         long rows = features.shape[0], width = features.shape[1];
         if (components < 1 || components > width || components > rows)
         {
-            throw new ArgumentException($"PCA: expected 1 to {Math.Min(rows, width)} components for features [{rows}, {width}], found {components}", nameof(components));
+            throw new ArgumentException(
+                $"PCA: expected 1 to {Math.Min(rows, width)} components for features [{rows}, {width}], found {components}",
+                nameof(components));
         }
 
         using DisposeScope scope = NewDisposeScope();
@@ -92,7 +94,8 @@ internal sealed class Pca : IDisposable
     /// <summary>
     /// One step: mean [D], components [K, D] and components times singular values [K, D] of all rows seen, from those before and a batch.
     /// </summary>
-    private static (Tensor Mean, Tensor Directions, Tensor Scaled) Merge(Tensor mean, Tensor scaled, long seen, Tensor batch, int components)
+    private static (Tensor Mean, Tensor Directions, Tensor Scaled) Merge(
+        Tensor mean, Tensor scaled, long seen, Tensor batch, int components)
     {
         long added = batch.shape[0];
         Tensor batchMean = batch.mean([0]);

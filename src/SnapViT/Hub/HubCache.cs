@@ -29,8 +29,11 @@ internal sealed class HubCache(string cacheFolder, HubModelName name)
             return null;
         }
 
-        string[] files = [.. Directory.EnumerateFiles(Path.Combine(Root, "snapshots", commit)).Where(IsHere).Select(path => Path.GetFileName(path))];
-        return ModelFiles.Weights(files) is string weights && (!ModelFiles.IsIndex(weights) || ShardIndex.Shards(Pointer(commit, weights)).All(files.Contains))
+        string[] files = [.. Directory.EnumerateFiles(Path.Combine(Root, "snapshots", commit))
+            .Where(IsHere)
+            .Select(path => Path.GetFileName(path))];
+        return ModelFiles.Weights(files) is string weights
+            && (!ModelFiles.IsIndex(weights) || ShardIndex.Shards(Pointer(commit, weights)).All(files.Contains))
             ? Pointer(commit, weights)
             : null;
     }
@@ -57,7 +60,8 @@ internal sealed class HubCache(string cacheFolder, HubModelName name)
     /// <summary>Whether a path leads to content, and to the right one where it is small and its name tells.</summary>
     public static async Task<bool> IsSoundAsync(string path, CancellationToken cancellation) =>
         IsHere(path)
-        && await HubFile.IsSoundAsync(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path, cancellation).ConfigureAwait(false);
+        && await HubFile.IsSoundAsync(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path, cancellation)
+            .ConfigureAwait(false);
 
     /// <summary>Makes a content visible as a file of a commit, in one step.</summary>
     public void Link(string commit, string file, string etag)

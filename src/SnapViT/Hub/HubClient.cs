@@ -41,27 +41,42 @@ public sealed class HubClient : IDisposable
     /// <exception cref="HubException">The model cannot be had; <see cref="HubException.Fault"/> says why.</exception>
     /// <exception cref="IOException">The disk refuses the bytes.</exception>
     /// <exception cref="UnauthorizedAccessException">The cache may not be written.</exception>
-    public async Task<string> FetchAsync(HubModelName name, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+    public async Task<string> FetchAsync(
+        HubModelName name,
+        IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(name);
         HubCache cache = new(_options.CacheFolder, name);
         if (_options.Offline)
         {
-            return cache.Find(name.Revision) ?? throw new HubException(HubErrorKind.Offline, $"{name}: expected it in the cache {_options.CacheFolder} since the hub is set offline (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), found no complete copy");
+            return cache.Find(name.Revision)
+                ?? throw new HubException(
+                    HubErrorKind.Offline,
+                    $"{name}: expected it in the cache {_options.CacheFolder} since the hub is set offline "
+                        + "(HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), found no complete copy");
         }
 
-        return (HubModelName.IsCommit(name.Revision) ? await cache.FindCompleteAsync(name.Revision, cancellation).ConfigureAwait(false) : null)
+        return (HubModelName.IsCommit(name.Revision)
+                ? await cache.FindCompleteAsync(name.Revision, cancellation).ConfigureAwait(false)
+                : null)
             ?? await FetchOnlineAsync(name, cache, progress, cancellation).ConfigureAwait(false);
     }
 
-    private async Task<string> FetchOnlineAsync(HubModelName name, HubCache cache, IProgress<WorkProgress>? progress, CancellationToken cancellation)
+    private async Task<string> FetchOnlineAsync(
+        HubModelName name,
+        HubCache cache,
+        IProgress<WorkProgress>? progress,
+        CancellationToken cancellation)
     {
         HubListing listing;
         try
         {
             listing = await _retries.RunAsync(() => _connection.ListAsync(name, cancellation), cancellation).ConfigureAwait(false);
         }
-        catch (HubException exception) when (exception.Fault is not (HubErrorKind.RevisionNotFound or HubErrorKind.Untrusted) && cache.Find(name.Revision) is not null)
+        catch (HubException exception)
+            when (exception.Fault is not (HubErrorKind.RevisionNotFound or HubErrorKind.Untrusted)
+                && cache.Find(name.Revision) is not null)
         {
             progress?.Report(new WorkProgress($"fetching {name}", 1, 1, $"the copy in the cache is used: {exception.Message}"));
             return cache.Find(name.Revision)!;
@@ -116,7 +131,8 @@ public sealed class HubClient : IDisposable
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             string message =
-                $"{request}: expected it in the cache {_options.CacheFolder} or a cache that can be written, found neither: {exception.Message}";
+                $"{request}: expected it in the cache {_options.CacheFolder} or a cache that can be written, "
+                    + $"found neither: {exception.Message}";
             throw exception is IOException ? new IOException(message, exception) : new UnauthorizedAccessException(message, exception);
         }
     }

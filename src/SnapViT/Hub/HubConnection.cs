@@ -38,7 +38,10 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         }
         catch (FormatException exception)
         {
-            throw new HubException(HubErrorKind.Malformed, $"{request}: expected a hub's description of a model from {options.Endpoint.Host}, found {exception.Message}", exception);
+            throw new HubException(
+                HubErrorKind.Malformed,
+                $"{request}: expected a hub's description of a model from {options.Endpoint.Host}, found {exception.Message}",
+                exception);
         }
     }
 
@@ -49,7 +52,9 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         string commit = HubResponse.Header(answer, "X-Repo-Commit") ?? request.Commit!;
         if (commit != request.Commit)
         {
-            throw new HubException(HubErrorKind.Malformed, $"{request}: expected the commit {request.Commit} from {options.Endpoint.Host}, found another");
+            throw new HubException(
+                HubErrorKind.Malformed,
+                $"{request}: expected the commit {request.Commit} from {options.Endpoint.Host}, found another");
         }
 
         return HubFile.Of(answer, request)
@@ -57,7 +62,8 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
     }
 
     /// <summary>A file's content from a byte on; the answer may be the whole content all the same (status 200).</summary>
-    public Task<HttpResponseMessage> OpenAsync(HubRequest request, long from, CancellationToken cancellation) => SendAsync(HttpMethod.Get, request, from, cancellation);
+    public Task<HttpResponseMessage> OpenAsync(HubRequest request, long from, CancellationToken cancellation) =>
+        SendAsync(HttpMethod.Get, request, from, cancellation);
 
     /// <summary>Waits for the network; what goes wrong there, silence included, becomes one named failure.</summary>
     public async Task<T> UnstalledAsync<T>(HubRequest request, Func<CancellationToken, Task<T>> wait, CancellationToken cancellation)
@@ -70,19 +76,34 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         }
         catch (OperationCanceledException exception) when (!cancellation.IsCancellationRequested)
         {
-            throw new HubException(HubErrorKind.Unreachable, $"{request}: no answer for {options.StallTimeout.TotalSeconds:0.#} s", exception);
+            throw new HubException(
+                HubErrorKind.Unreachable,
+                $"{request}: no answer for {options.StallTimeout.TotalSeconds:0.#} s",
+                exception);
         }
         catch (HttpRequestException exception) when (exception.InnerException is AuthenticationException)
         {
-            throw new HubException(HubErrorKind.Untrusted, $"{request}: the certificate of the server is not accepted: {exception.InnerException.Message}", exception);
+            throw new HubException(
+                HubErrorKind.Untrusted,
+                $"{request}: the certificate of the server is not accepted: {exception.InnerException.Message}",
+                exception);
         }
         catch (InvalidDataException exception)
         {
-            throw new HubException(HubErrorKind.Damaged, $"{request}: expected content in the encoding that the server names, found other bytes", exception);
+            throw new HubException(
+                HubErrorKind.Damaged,
+                $"{request}: expected content in the encoding that the server names, found other bytes",
+                exception);
         }
         catch (HttpRequestException exception) when (exception.HttpRequestError == HttpRequestError.NameResolutionError)
         {
-            throw new HubException(HubErrorKind.Unreachable, $"{request}: there is no host {options.Endpoint.Host} (is there a network?)", exception) { IsFinal = true };
+            throw new HubException(
+                HubErrorKind.Unreachable,
+                $"{request}: there is no host {options.Endpoint.Host} (is there a network?)",
+                exception)
+            {
+                IsFinal = true,
+            };
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException)
         {
@@ -115,21 +136,30 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
 
             using (answer)
             {
-                address = Allowed(target, address, request) ?? throw HubResponse.Failure(answer, request, address.Host, IsHub(address), IsHub(address) && options.Token is not null, options.Time);
+                address = Allowed(target, address, request)
+                    ?? throw HubResponse.Failure(
+                        answer, request, address.Host, IsHub(address), IsHub(address) && options.Token is not null, options.Time);
             }
         }
 
         throw new HubException(HubErrorKind.Untrusted, $"{request}: expected at most {MostRedirects} redirects, found more");
     }
 
-    private Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, HubRequest request, long from, CancellationToken cancellation) =>
+    private Task<HttpResponseMessage> SendOnceAsync(
+        HttpMethod method,
+        Uri address,
+        HubRequest request,
+        long from,
+        CancellationToken cancellation) =>
         UnstalledAsync(request, async stop =>
         {
             using HttpRequestMessage message = new(method, address);
             message.Headers.UserAgent.Add(new ProductInfoHeaderValue("SnapViT", null));
             message.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));
             message.Headers.Range = from > 0 ? new RangeHeaderValue(from, null) : null;
-            message.Headers.Authorization = IsHub(address) && options.Token is string token ? new AuthenticationHeaderValue("Bearer", token) : null;
+            message.Headers.Authorization = IsHub(address) && options.Token is string token
+                ? new AuthenticationHeaderValue("Bearer", token)
+                : null;
             return await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, stop).ConfigureAwait(false);
         }, cancellation);
 
@@ -145,7 +175,9 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
                 read.Write(buffer, 0, count);
                 if (read.Length > LargestListing)
                 {
-                    throw new HubException(HubErrorKind.Malformed, $"{request}: expected a description of at most {LargestListing} bytes, found more");
+                    throw new HubException(
+                        HubErrorKind.Malformed,
+                        $"{request}: expected a description of at most {LargestListing} bytes, found more");
                 }
             }
 
@@ -153,7 +185,9 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         }
     }
 
-    private bool IsHub(Uri address) => Uri.Compare(address, options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+    private bool IsHub(Uri address) =>
+        Uri.Compare(address, options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase)
+            == 0;
 
     /// <summary>A redirect's target: over https, or over http where http is what was asked; null for no redirect.</summary>
     internal static Uri? Allowed(Uri? target, Uri from, HubRequest request) => target switch
@@ -161,6 +195,8 @@ internal sealed class HubConnection(HubOptions options) : IDisposable
         null => null,
         { Scheme: "https" } => target,
         { Scheme: "http" } when from.Scheme == "http" => target,
-        _ => throw new HubException(HubErrorKind.Untrusted, $"{request}: {from.Host} redirects to {target.Scheme}://{target.Host}, expected https"),
+        _ => throw new HubException(
+            HubErrorKind.Untrusted,
+            $"{request}: {from.Host} redirects to {target.Scheme}://{target.Host}, expected https"),
     };
 }

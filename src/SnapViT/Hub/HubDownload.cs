@@ -49,7 +49,8 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
             bool complete = stream.Length == file.Size;
             while (!complete)
             {
-                complete = await retries.RunAsync(() => AppendAsync(request, file, stream, cancellation), cancellation).ConfigureAwait(false);
+                complete = await retries.RunAsync(() => AppendAsync(request, file, stream, cancellation), cancellation)
+                    .ConfigureAwait(false);
             }
 
             stream.Flush(flushToDisk: true);
@@ -62,7 +63,9 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
 
             stream.SetLength(0);
             string hash = wrong.Length == 2 * SHA256.HashSizeInBytes ? "sha256" : "git hash";
-            return continued ? false : throw new HubException(HubErrorKind.Damaged, $"{request}: expected {hash} {file.BlobName}, found {wrong}");
+            return continued
+                ? false
+                : throw new HubException(HubErrorKind.Damaged, $"{request}: expected {hash} {file.BlobName}, found {wrong}");
         }
     }
 
@@ -93,7 +96,11 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
         }
         catch (HubException exception) when (exception.Fault == HubErrorKind.Unreachable && continues && stream.Length > start)
         {
-            throw new HubException(exception.Fault, exception.Message, exception) { AfterProgress = true, RetryAfter = exception.RetryAfter };
+            throw new HubException(exception.Fault, exception.Message, exception)
+            {
+                AfterProgress = true,
+                RetryAfter = exception.RetryAfter,
+            };
         }
         catch (HubException) when (!continues)
         {
@@ -123,7 +130,12 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
         stream.Position = stream.Length;
     }
 
-    private async Task CopyAsync(HubRequest request, HubFile file, FileStream stream, HttpResponseMessage answer, CancellationToken cancellation)
+    private async Task CopyAsync(
+        HubRequest request,
+        HubFile file,
+        FileStream stream,
+        HttpResponseMessage answer,
+        CancellationToken cancellation)
     {
         // What a server says of an encoded body is the size of the encoding.
         long? size = HubResponse.IsEncoded(answer) ? null
@@ -139,7 +151,9 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
             if (stream.Length + read > most)
             {
                 stream.SetLength(0);
-                throw new HubException(HubErrorKind.Damaged, $"{request}: expected {(size is null ? "at most " : "")}{most} bytes, found more");
+                throw new HubException(
+                    HubErrorKind.Damaged,
+                    $"{request}: expected {(size is null ? "at most " : "")}{most} bytes, found more");
             }
 
             await stream.WriteAsync(buffer.AsMemory(0, read), cancellation).ConfigureAwait(false);

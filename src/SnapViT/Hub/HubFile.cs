@@ -21,7 +21,9 @@ internal sealed partial record HubFile(string BlobName, long? Size)
     {
         string told = (HubResponse.Header(answer, "X-Linked-ETag") ?? HubResponse.Header(answer, "ETag") ?? "").Trim();
         string etag = (told.StartsWith("W/", StringComparison.Ordinal) ? told[2..] : told).Trim('"');
-        long? size = long.TryParse(HubResponse.Header(answer, "X-Linked-Size"), NumberStyles.None, CultureInfo.InvariantCulture, out long linked) ? linked
+        long? size = long.TryParse(
+                HubResponse.Header(answer, "X-Linked-Size"), NumberStyles.None, CultureInfo.InvariantCulture, out long linked)
+            ? linked
             : answer.IsSuccessStatusCode && !HubResponse.IsEncoded(answer) ? answer.Content.Headers.ContentLength
             : null;
         string hash = etag.ToLowerInvariant();
@@ -47,7 +49,8 @@ internal sealed partial record HubFile(string BlobName, long? Size)
 
         // The hub names small files as git does, mirrors of other makers by the hash of the bytes alone.
 #pragma warning disable CA5350 // The publishers chose the hash; it finds damage and is no protection against forgery, which TLS is.
-        using IncrementalHash git = IncrementalHash.CreateHash(HashAlgorithmName.SHA1), plain = IncrementalHash.CreateHash(HashAlgorithmName.SHA1);
+        using IncrementalHash git = IncrementalHash.CreateHash(HashAlgorithmName.SHA1),
+            plain = IncrementalHash.CreateHash(HashAlgorithmName.SHA1);
 #pragma warning restore CA5350
         git.AppendData(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"blob {content.Length}\0")));
         byte[] buffer = new byte[1 << 16];

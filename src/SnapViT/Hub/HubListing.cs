@@ -16,7 +16,9 @@ internal sealed record HubListing(string Commit, IReadOnlyCollection<string> Fil
             Utf8JsonReader reader = new(json);
             using JsonDocument document = JsonDocument.ParseValue(ref reader);
             string commit = document.RootElement.GetProperty("sha").GetString() ?? "";
-            string[] files = [.. document.RootElement.GetProperty("siblings").EnumerateArray().Select(file => file.GetProperty("rfilename").GetString() ?? "")];
+            string[] files = [.. document.RootElement.GetProperty("siblings")
+                .EnumerateArray()
+                .Select(file => file.GetProperty("rfilename").GetString() ?? "")];
             return HubModelName.IsCommit(commit) ? new HubListing(commit, files) : throw new FormatException("no commit");
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)

@@ -16,7 +16,8 @@ public sealed partial record HubModelName
 
     private static readonly string[] FileEndings =
     [
-        ".safetensors", ".pt", ".pth", ".bin", ".json", ".onnx", ".git", ".ckpt", ".npz", ".npy", ".pkl", ".pickle", ".h5", ".msgpack", ".tflite",
+        ".safetensors", ".pt", ".pth", ".bin", ".json", ".onnx", ".git", ".ckpt", ".npz", ".npy",
+        ".pkl", ".pickle", ".h5", ".msgpack", ".tflite",
         ".zip", ".tar", ".gz", ".tgz", ".jpg", ".jpeg", ".png", ".txt", ".csv", ".yaml", ".yml", ".data", ".unfinished", ".partial",
     ];
 
@@ -95,16 +96,25 @@ public sealed partial record HubModelName
     }
 
     private static bool IsPart(string part) =>
-        part[0] is not ('-' or '.') && part[^1] is not ('-' or '.') && !part.Contains("--", StringComparison.Ordinal) && !part.Contains("..", StringComparison.Ordinal);
+        part[0] is not ('-' or '.')
+        && part[^1] is not ('-' or '.')
+        && !part.Contains("--", StringComparison.Ordinal)
+        && !part.Contains("..", StringComparison.Ordinal);
 
     // A revision becomes a path below refs: no segment may climb, and git allows no such names either.
     private static bool IsRevision(string revision) =>
-        revision.Split('/').All(segment => segment.Length > 0 && segment[0] is not ('.' or '-') && segment[^1] != '.' && !segment.Contains("..", StringComparison.Ordinal));
+        revision.Split('/').All(
+            segment => segment.Length > 0
+                && segment[0] is not ('.' or '-')
+                && segment[^1] != '.'
+                && !segment.Contains("..", StringComparison.Ordinal));
 
     private static bool LooksLikeFile(string name) =>
         FileEndings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
-    [GeneratedRegex(@"\A(?<org>[A-Za-z0-9_.-]+)/(?<name>[A-Za-z0-9_.-]+)(@(?<revision>[A-Za-z0-9_.+/-]{1,200}))?\z", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        @"\A(?<org>[A-Za-z0-9_.-]+)/(?<name>[A-Za-z0-9_.-]+)(@(?<revision>[A-Za-z0-9_.+/-]{1,200}))?\z",
+        RegexOptions.ExplicitCapture)]
     private static partial Regex Pattern();
 
     [GeneratedRegex(@"\A[0-9a-f]{40}\z")]

@@ -22,8 +22,8 @@ public sealed record HubOptions
     public bool Offline { get; init; }
 
     /// <summary>
-    /// Waits before the second, third, … try after a failure that may pass; empty for a single try. Default 1, 2, 4, 8, 8 seconds, without
-    /// jitter.
+    /// Waits before the second, third, … try after a failure that may pass; empty for a single try. Default 1, 2, 4, 8, 8 seconds,
+    /// without jitter.
     /// </summary>
     public IReadOnlyList<TimeSpan> RetryDelays { get; init; } =
         [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(8)];
@@ -48,7 +48,9 @@ public sealed record HubOptions
             faults.Add("hub cache: expected a folder, found nothing");
         }
 
-        if (!Endpoint.IsAbsoluteUri || Endpoint.Scheme is not ("http" or "https") || Endpoint.Query.Length + Endpoint.Fragment.Length + Endpoint.UserInfo.Length > 0)
+        if (!Endpoint.IsAbsoluteUri
+            || Endpoint.Scheme is not ("http" or "https")
+            || Endpoint.Query.Length + Endpoint.Fragment.Length + Endpoint.UserInfo.Length > 0)
         {
             // The address is not repeated: what stands before an @ in it is a password.
             faults.Add("hub endpoint: expected an address such as https://host, found something else");
@@ -68,5 +70,6 @@ public sealed record HubOptions
     }
 
     /// <summary>What may be shown of the options: all but the token.</summary>
-    public override string ToString() => $"{Endpoint} to {CacheFolder}{(Offline ? ", offline" : "")}{(Token is null ? "" : ", with a token")}";
+    public override string ToString() =>
+        $"{Endpoint} to {CacheFolder}{(Offline ? ", offline" : "")}{(Token is null ? "" : ", with a token")}";
 }

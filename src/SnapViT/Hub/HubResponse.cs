@@ -30,7 +30,11 @@ internal static class HubResponse
 
     /// <summary>Where a redirect leads; null for an answer that is none.</summary>
     public static Uri? Target(HttpResponseMessage answer, Uri asked) =>
-        (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308 && answer.Headers.Location is Uri location && Uri.TryCreate(asked, location, out Uri? target) ? target : null;
+        (int)answer.StatusCode is 301 or 302 or 303 or 307 or 308
+        && answer.Headers.Location is Uri location
+        && Uri.TryCreate(asked, location, out Uri? target)
+            ? target
+            : null;
 
     /// <summary>The failure that an answer without success stands for.</summary>
     /// <param name="answer">The answer.</param>
@@ -45,14 +49,24 @@ internal static class HubResponse
         return (Header(answer, "X-Error-Code"), answer.StatusCode) switch
         {
             // The address a hub redirects to is signed for minutes; asking the hub again gives a fresh one.
-            (_, HttpStatusCode.Forbidden) when !hub => Failed(HubErrorKind.Unreachable, $"{host} refused a download that the hub had granted ({status})"),
+            (_, HttpStatusCode.Forbidden) when !hub => Failed(
+                HubErrorKind.Unreachable,
+                $"{host} refused a download that the hub had granted ({status})"),
             (_, HttpStatusCode.TooManyRequests) => Wait(HubErrorKind.RateLimited, $"{host} asks for fewer requests ({status})"),
-            (_, HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError) => Wait(HubErrorKind.Unreachable, $"{host} is not able to answer ({status})"),
+            (_, HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError) => Wait(
+                HubErrorKind.Unreachable,
+                $"{host} is not able to answer ({status})"),
             ("RevisionNotFound", _) => Failed(HubErrorKind.RevisionNotFound, $"the model has no revision '{what.Name.Revision}'"),
             ("EntryNotFound", _) => Failed(HubErrorKind.FileNotFound, "the revision has no such file"),
-            ("GatedRepo", _) => Failed(HubErrorKind.AccessDenied, $"the model is gated: accept its conditions on {host} and give a token (HF_TOKEN) of that account ({status})"),
-            (_, HttpStatusCode.Unauthorized) when token => Failed(HubErrorKind.AccessDenied, $"{host} has no such model for this token, or does not accept the token ({status})"),
-            (_, HttpStatusCode.Unauthorized or HttpStatusCode.NotFound) when hub => Failed(HubErrorKind.ModelNotFound, $"{host} has no such model, or it is private and needs a token (HF_TOKEN) that may read it ({status})"),
+            ("GatedRepo", _) => Failed(
+                HubErrorKind.AccessDenied,
+                $"the model is gated: accept its conditions on {host} and give a token (HF_TOKEN) of that account ({status})"),
+            (_, HttpStatusCode.Unauthorized) when token => Failed(
+                HubErrorKind.AccessDenied,
+                $"{host} has no such model for this token, or does not accept the token ({status})"),
+            (_, HttpStatusCode.Unauthorized or HttpStatusCode.NotFound) when hub => Failed(
+                HubErrorKind.ModelNotFound,
+                $"{host} has no such model, or it is private and needs a token (HF_TOKEN) that may read it ({status})"),
             (_, HttpStatusCode.Forbidden) => Failed(HubErrorKind.AccessDenied, $"{host} denies access ({status})"),
             _ => Failed(HubErrorKind.Malformed, $"expected a hub's answer of {host}, found status {status}"),
         };
@@ -61,8 +75,13 @@ internal static class HubResponse
 
         HubException Wait(HubErrorKind fault, string message)
         {
-            TimeSpan asked = answer.Headers.RetryAfter is { } header ? header.Delta ?? header.Date - time.GetUtcNow() ?? TimeSpan.Zero : TimeSpan.Zero;
-            return new HubException(fault, $"{what}: {message}{(asked > TimeSpan.Zero ? $" and to wait {asked.TotalSeconds:0} s" : "")}") { RetryAfter = asked };
+            TimeSpan asked = answer.Headers.RetryAfter is { } header
+                ? header.Delta ?? header.Date - time.GetUtcNow() ?? TimeSpan.Zero
+                : TimeSpan.Zero;
+            return new HubException(fault, $"{what}: {message}{(asked > TimeSpan.Zero ? $" and to wait {asked.TotalSeconds:0} s" : "")}")
+            {
+                RetryAfter = asked,
+            };
         }
     }
 

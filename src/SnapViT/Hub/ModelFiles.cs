@@ -25,10 +25,12 @@ internal static partial class ModelFiles
 
     /// <summary>The forms of weights for a message.</summary>
     public static string Forms { get; } =
-        $"model.safetensors, model.safetensors{IndexEnd}, open_clip_*.safetensors, pytorch_model.bin, pytorch_model.bin{IndexEnd} or open_clip_pytorch_model.bin";
+        $"model.safetensors, model.safetensors{IndexEnd}, open_clip_*.safetensors, "
+            + $"pytorch_model.bin, pytorch_model.bin{IndexEnd} or open_clip_pytorch_model.bin";
 
     /// <summary>Read beside the weights where they exist.</summary>
-    public static IReadOnlyList<string> Descriptions { get; } = ["config.json", "open_clip_config.json", "preprocessor_config.json", "processor_config.json"];
+    public static IReadOnlyList<string> Descriptions { get; } =
+        ["config.json", "open_clip_config.json", "preprocessor_config.json", "processor_config.json"];
 
     /// <summary>The file to load: one of weights, or the index of several; null where there is none.</summary>
     /// <param name="names">All names at the top of the repository.</param>

@@ -20,7 +20,8 @@ internal sealed class RetryPolicy(HubOptions options)
                 }
 
                 TimeSpan wait = options.RetryDelays[failures];
-                await Task.Delay(wait > exception.RetryAfter ? wait : exception.RetryAfter, options.Time, cancellation).ConfigureAwait(false);
+                await Task.Delay(wait > exception.RetryAfter ? wait : exception.RetryAfter, options.Time, cancellation)
+                    .ConfigureAwait(false);
             }
         }
     }

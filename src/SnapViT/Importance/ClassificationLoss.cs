@@ -21,7 +21,10 @@ internal static class ClassificationLoss
     {
         if (images.shape[0] == 0 || labels.shape.Length != 1 || labels.shape[0] != images.shape[0])
         {
-            throw new ArgumentException($"labels: expected one of each of at least one image, found [{string.Join(", ", labels.shape)}] for {images.shape[0]} images", nameof(labels));
+            throw new ArgumentException(
+                "labels: expected one of each of at least one image, "
+                    + $"found [{string.Join(", ", labels.shape)}] for {images.shape[0]} images",
+                nameof(labels));
         }
 
         using DisposeScope scope = NewDisposeScope();
@@ -31,7 +34,9 @@ internal static class ClassificationLoss
         double sum = loss.item<float>();
         if (!double.IsFinite(sum))
         {
-            throw new SnapViTException(ErrorKind.Numbers, $"images: expected a finite cross-entropy, found {sum}; the model or the images hold NaN or infinite values");
+            throw new SnapViTException(
+                ErrorKind.Numbers,
+                $"images: expected a finite cross-entropy, found {sum}; the model or the images hold NaN or infinite values");
         }
 
         loss.backward();

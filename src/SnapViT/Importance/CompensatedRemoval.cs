@@ -71,7 +71,9 @@ internal static class CompensatedRemoval
         Tensor shares = linalg.inv(rows.narrow(1, start, unit)).mm(rows);
         Tensor compensated = weights.Minus(weights.narrow(1, start, unit).mm(shares));
         Tensor complement = inverse.Minus(rows.t().mm(shares));
-        Tensor kept = tensor(Enumerable.Range(0, (int)n).Where(i => i < start || i >= start + unit).Select(i => (long)i).ToArray(), device: inverse.device);
+        Tensor kept = tensor(
+            Enumerable.Range(0, (int)n).Where(i => i < start || i >= start + unit).Select(i => (long)i).ToArray(),
+            device: inverse.device);
         return (complement.index_select(0, kept).index_select(1, kept), compensated.index_select(1, kept));
     }
 }

@@ -41,12 +41,14 @@ public abstract record Criterion
     /// <summary>
     /// The square of the mean self-supervised gradient over all images, as the reference computes it: <c>mean_row((1/n sum_i g_i)^2)</c>.
     /// </summary>
-    public static Criterion Ssl { get; } = new GradientCriterion("ssl", "squared mean self-supervised gradient, as the reference", _ => new SquaredMeanGradient());
+    public static Criterion Ssl { get; } = new GradientCriterion(
+        "ssl", "squared mean self-supervised gradient, as the reference", _ => new SquaredMeanGradient());
 
     /// <summary>
     /// The mean of the squared per-image gradients, the paper's Eq. 2 (empirical Fisher): <c>1/n sum_i mean_row(g_i^2)</c>.
     /// </summary>
-    public static Criterion Fisher { get; } = new GradientCriterion("fisher", "mean of squared per-image gradients, the paper's Eq. 2", _ => new PerSampleFisher());
+    public static Criterion Fisher { get; } = new GradientCriterion(
+        "fisher", "mean of squared per-image gradients, the paper's Eq. 2", _ => new PerSampleFisher());
 
     /// <summary>
     /// The loss that removing a structure costs after the others were corrected, from block-wise curvature, with default options.
@@ -55,7 +57,10 @@ public abstract record Criterion
 
     /// <summary>As <see cref="Ssl"/> with the cross-entropy of the model's own classifier; needs labels.</summary>
     public static Criterion CrossEntropy { get; } =
-        new GradientCriterion("cross-entropy", "ssl with labels and the model's classifier", _ => new SquaredMeanGradient()) { NeedsLabels = true };
+        new GradientCriterion("cross-entropy", "ssl with labels and the model's classifier", _ => new SquaredMeanGradient())
+        {
+            NeedsLabels = true,
+        };
 
     /// <summary>Connection sensitivity of self-supervised gradients (gradient times weight), plus magnitude.</summary>
     public static Criterion SnipMagnitude { get; } =
@@ -63,7 +68,10 @@ public abstract record Criterion
 
     /// <summary>As <see cref="SnipMagnitude"/> with the cross-entropy of the model's own classifier; needs labels.</summary>
     public static Criterion SnipMagnitudeCrossEntropy { get; } =
-        new GradientCriterion("snip-magnitude-cross-entropy", "the same with labels", weights => new SensitivityMagnitude(weights)) { NeedsLabels = true };
+        new GradientCriterion("snip-magnitude-cross-entropy", "the same with labels", weights => new SensitivityMagnitude(weights))
+        {
+            NeedsLabels = true,
+        };
 
     /// <summary>Layer-adaptive magnitude (Lee et al., 2021); looks at weights only.</summary>
     public static WeightCriterion Lamp { get; } =
@@ -74,13 +82,16 @@ public abstract record Criterion
         new("random", "seeded random numbers", (weights, seed) => RandomScores.Of(weights.Architecture, seed)) { ComparesBlocks = true };
 
     /// <summary>All criteria, with default options.</summary>
-    public static IReadOnlyList<Criterion> All { get; } = [Ssl, Fisher, Curvature, CrossEntropy, SnipMagnitude, SnipMagnitudeCrossEntropy, Lamp, Random];
+    public static IReadOnlyList<Criterion> All { get; } =
+        [Ssl, Fisher, Curvature, CrossEntropy, SnipMagnitude, SnipMagnitudeCrossEntropy, Lamp, Random];
 
     /// <summary>The criterion of a name, with default options.</summary>
     /// <param name="name">One of the names of <see cref="All"/>.</param>
     /// <exception cref="SnapViTException">There is no such criterion; the message lists them.</exception>
     public static Criterion Named(string name) => All.FirstOrDefault(criterion => criterion.Name == name)
-        ?? throw new SnapViTException(ErrorKind.Option, $"criterion: expected one of {string.Join(", ", All.Select(criterion => criterion.Name))}, found '{name}'");
+        ?? throw new SnapViTException(
+            ErrorKind.Option,
+            $"criterion: expected one of {string.Join(", ", All.Select(criterion => criterion.Name))}, found '{name}'");
 
     /// <summary>The name.</summary>
     public sealed override string ToString() => Name;
@@ -179,7 +190,11 @@ internal sealed class CriterionInput
 
     /// <summary>A consumer of crops of the images to score on, [B, V, 3, S, S].</summary>
     public ImageConsumer OfCrops(Action<ImageBatch> take) => new(
-        Images, ImagePreparation.Crops(new MultiCrop(Crops, Preprocessing, Seed)), Math.Max(1, BatchSize / Pairs.StudentViews), Device, take);
+        Images,
+        ImagePreparation.Crops(new MultiCrop(Crops, Preprocessing, Seed)),
+        Math.Max(1, BatchSize / Pairs.StudentViews),
+        Device,
+        take);
 }
 
 /// <summary>One criterion at work on one model: it says what it wants of the images, takes it, and gives scores at the end.</summary>
@@ -206,5 +221,6 @@ internal abstract class CriterionRun : IDisposable
     public abstract void Dispose();
 
     /// <summary>The mean loss so far, for people.</summary>
-    private protected static string MeanLoss(double sum, long images) => images == 0 ? "" : FormattableString.Invariant($"loss {sum / images:F4}");
+    private protected static string MeanLoss(double sum, long images) =>
+        images == 0 ? "" : FormattableString.Invariant($"loss {sum / images:F4}");
 }

@@ -27,13 +27,18 @@ internal static class FeatureProbes
         Tensor features = F.normalize(model.Pool(model.Tokens(images, hook)), dim: -1);
         if (features.shape[0] == 0 || !probes.shape.SequenceEqual(features.shape))
         {
-            throw new ArgumentException($"probes: expected one of each of at least one image, [{string.Join(", ", features.shape)}], found [{string.Join(", ", probes.shape)}]", nameof(probes));
+            throw new ArgumentException(
+                $"probes: expected one of each of at least one image, [{string.Join(", ", features.shape)}], "
+                    + $"found [{string.Join(", ", probes.shape)}]",
+                nameof(probes));
         }
 
         Tensor sum = (features * probes).sum();
         if (!double.IsFinite(sum.item<float>()))
         {
-            throw new SnapViTException(ErrorKind.Numbers, "images: expected finite features, found NaN or infinite ones; the model or the images hold NaN");
+            throw new SnapViTException(
+                ErrorKind.Numbers,
+                "images: expected finite features, found NaN or infinite ones; the model or the images hold NaN");
         }
 
         sum.backward();

@@ -31,7 +31,12 @@ internal sealed record GradientCriterion : Criterion
         public Run(GradientCriterion criterion, CriterionInput input)
         {
             _estimator = new ScoreEstimator(input.Model, criterion, input.Pairs);
-            Consumers = [criterion.NeedsLabels ? input.OfWhole(input.Images, AddLabelled) : input.OfCrops(batch => _estimator.Add(batch.Images))];
+            Consumers =
+            [
+                criterion.NeedsLabels
+                    ? input.OfWhole(input.Images, AddLabelled)
+                    : input.OfCrops(batch => _estimator.Add(batch.Images)),
+            ];
         }
 
         public override IReadOnlyList<ImageConsumer> Consumers { get; }

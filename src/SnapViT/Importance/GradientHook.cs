@@ -42,7 +42,8 @@ internal sealed class GradientHook : IForwardHook, IDisposable
         foreach ((int block, BlockLinear layer, Tensor input, Tensor output) in _kept)
         {
             using DisposeScope scope = NewDisposeScope();
-            Tensor gradient = output.grad ?? throw new InvalidOperationException($"block {block}: no gradient reached {layer}; run backward first");
+            Tensor gradient = output.grad
+                ?? throw new InvalidOperationException($"block {block}: no gradient reached {layer}; run backward first");
             Tensor delta = layer == BlockLinear.Qkv ? Values(gradient, block) : gradient;
             visit(block, layer, input.reshape(samples, -1, input.shape[^1]), delta.reshape(samples, -1, delta.shape[^1]));
         }
@@ -66,6 +67,8 @@ internal sealed class GradientHook : IForwardHook, IDisposable
     private Tensor Values(Tensor gradient, int block)
     {
         long heads = gradient.shape[^1] / (3L * HeadDim);
-        return gradient.view(gradient.shape[0], gradient.shape[1], heads, 3, HeadDim).select(3, 2).reshape(gradient.shape[0], gradient.shape[1], heads * HeadDim);
+        return gradient.view(gradient.shape[0], gradient.shape[1], heads, 3, HeadDim)
+            .select(3, 2)
+            .reshape(gradient.shape[0], gradient.shape[1], heads * HeadDim);
     }
 }

@@ -17,7 +17,8 @@ internal static class LayerAdaptiveMagnitude
 {
     /// <summary>Scores of a model.</summary>
     /// <param name="weights">The unpruned weights.</param>
-    public static ImportanceScores Of(ViTWeights weights) => ScoredRows.Scores(weights.Architecture, (block, layer) => Rows(weights, block, layer));
+    public static ImportanceScores Of(ViTWeights weights) =>
+        ScoredRows.Scores(weights.Architecture, (block, layer) => Rows(weights, block, layer));
 
     private static double[] Rows(ViTWeights weights, int block, BlockLinear layer)
     {

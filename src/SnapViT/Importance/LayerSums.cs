@@ -42,7 +42,8 @@ internal sealed class LayerSums : IRunningSums, IDisposable
         foreach (string name in from.Names)
         {
             string[] parts = name.Split('.');
-            if (parts is not [string first, string second] || !int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out int block)
+            if (parts is not [string first, string second]
+                || !int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out int block)
                 || !Enum.TryParse(second, out BlockLinear layer))
             {
                 throw new CheckpointFormatException(from.Path, "expected the sum of a layer, found another name", name);

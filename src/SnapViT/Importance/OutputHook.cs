@@ -36,7 +36,8 @@ internal sealed class OutputHook : IForwardHook, IDisposable
     {
         foreach ((int block, BlockLinear layer, Tensor output) in _kept)
         {
-            using Tensor gradient = output.grad ?? throw new InvalidOperationException($"block {block}: no gradient reached {layer}; run backward first");
+            using Tensor gradient = output.grad
+                ?? throw new InvalidOperationException($"block {block}: no gradient reached {layer}; run backward first");
             visit(block, layer, gradient);
         }
     }

@@ -64,7 +64,11 @@ internal sealed class PerSampleFisher : IGradientScore
         }
 
         // Many crops per image: one image's gradient at a time is smaller than its token-by-token matrix.
-        Tensor[] samples = [.. Enumerable.Range(0, (int)x.shape[0]).Select(sample => OneSample(x.select(0, sample), delta.select(0, sample)))];
+        Tensor[] samples =
+        [
+            .. Enumerable.Range(0, (int)x.shape[0])
+                .Select(sample => OneSample(x.select(0, sample), delta.select(0, sample))),
+        ];
         return stack(samples);
     }
 

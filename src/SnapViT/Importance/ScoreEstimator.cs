@@ -38,11 +38,13 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
 
         if (criterion.NeedsLabels && model.Architecture.Classes == 0)
         {
-            throw new SnapViTException(ErrorKind.Architecture, $"criterion {criterion.Name}: expected a model with a classifier, found one without");
+            throw new SnapViTException(
+                ErrorKind.Architecture, $"criterion {criterion.Name}: expected a model with a classifier, found one without");
         }
 
         (_model, _pairs) = (model, pairs);
-        _criterion = criterion as GradientCriterion ?? throw new ArgumentException($"expected a criterion of gradients, found {criterion}", nameof(criterion));
+        _criterion = criterion as GradientCriterion
+            ?? throw new ArgumentException($"expected a criterion of gradients, found {criterion}", nameof(criterion));
         _score = _criterion.Score(model.Weights);
     }
 
@@ -123,7 +125,8 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
     {
         if (_criterion.NeedsLabels != labels)
         {
-            throw new InvalidOperationException($"criterion {_criterion.Name}: scores from {(_criterion.NeedsLabels ? "labelled images" : "crops")}");
+            throw new InvalidOperationException(
+                $"criterion {_criterion.Name}: scores from {(_criterion.NeedsLabels ? "labelled images" : "crops")}");
         }
     }
 }

@@ -20,7 +20,10 @@ internal static class SelfDistillation
     {
         if (crops.shape.Length != 5 || crops.shape[0] == 0 || crops.shape[1] != pairs.Views)
         {
-            throw new ArgumentException($"crops: expected shape [B, {pairs.Views}, 3, S, S] of at least one image, found [{string.Join(", ", crops.shape)}]", nameof(crops));
+            throw new ArgumentException(
+                $"crops: expected shape [B, {pairs.Views}, 3, S, S] of at least one image, "
+                    + $"found [{string.Join(", ", crops.shape)}]",
+                nameof(crops));
         }
 
         using DisposeScope scope = NewDisposeScope();
@@ -31,7 +34,9 @@ internal static class SelfDistillation
         double sum = loss.item<float>();
         if (!double.IsFinite(sum))
         {
-            throw new SnapViTException(ErrorKind.Numbers, $"crops: expected a finite self-supervised loss, found {sum}; the model or the images hold NaN or infinite values");
+            throw new SnapViTException(
+                ErrorKind.Numbers,
+                $"crops: expected a finite self-supervised loss, found {sum}; the model or the images hold NaN or infinite values");
         }
 
         loss.backward();

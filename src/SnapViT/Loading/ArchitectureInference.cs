@@ -47,11 +47,13 @@ internal sealed class ArchitectureInference
     /// <exception cref="CheckpointFormatException">
     /// It is no Vision Transformer, sources contradict each other, or a fact is in doubt.
     /// </exception>
-    public static ModelDescription Infer(CanonicalArchive archive, PublishedConfig config, ModelHints hints) => new ArchitectureInference(archive, config, hints).Describe();
+    public static ModelDescription Infer(CanonicalArchive archive, PublishedConfig config, ModelHints hints) =>
+        new ArchitectureInference(archive, config, hints).Describe();
 
     private ModelDescription Describe()
     {
-        _sources.Add(("names", $"format {_archive.StateDictFormat.Name}{(_archive.Prefix.Length > 0 ? $", prefix {_archive.Prefix}" : "")}"));
+        _sources.Add(
+            ("names", $"format {_archive.StateDictFormat.Name}{(_archive.Prefix.Length > 0 ? $", prefix {_archive.Prefix}" : "")}"));
         _sources.Add(("depth, widths, tokens, MLP, classes", "names and shapes of the tensors"));
         if (_archive.StateDictFormat.Remark is string remark)
         {
@@ -85,13 +87,18 @@ internal sealed class ArchitectureInference
             HasPatchBias = _shapes.HasPatchBias,
             HasQkvBias = _shapes.HasQkvBias,
             ProjectionDim = _shapes.ProjectionDim,
-            RotaryBase = position == PositionEmbedding.Rotary && _config.RotaryBase is double rotaryBase ? Sourced("rotary base", rotaryBase, _config.Source) : DefaultRotaryBase,
+            RotaryBase = position == PositionEmbedding.Rotary && _config.RotaryBase is double rotaryBase
+                ? Sourced("rotary base", rotaryBase, _config.Source)
+                : DefaultRotaryBase,
         };
         Validated(architecture);
         (Data.Preprocessing? images, string? doubt) = Preprocessing(architecture);
         return new ModelDescription(architecture, Widths(architecture), _sources)
         {
-            Preprocessing = images, PreprocessingDoubt = doubt, UnusedTensors = _archive.UnusedTensors, ClassNames = ClassNames(architecture),
+            Preprocessing = images,
+            PreprocessingDoubt = doubt,
+            UnusedTensors = _archive.UnusedTensors,
+            ClassNames = ClassNames(architecture),
         };
     }
 
@@ -103,13 +110,20 @@ internal sealed class ArchitectureInference
             int side = grid * _shapes.PatchSize;
             if (_config is { StatesImageSize: true, ImageSize: int stated } && stated != side)
             {
-                throw new CheckpointFormatException(_archive.Path, $"{_config.Source} beside it is of another model: expected image_size {side}, as the positions have it, found {stated}");
+                throw new CheckpointFormatException(
+                    _archive.Path,
+                    $"{_config.Source} beside it is of another model: "
+                        + $"expected image_size {side}, as the positions have it, found {stated}");
             }
 
             return (kind, Sourced("image size", side, $"number of positions, a square of {grid}x{grid} patches"));
         }
 
-        return (PositionEmbedding.Rotary, _config.ImageSize is int size ? Sourced("image size", size, _config.Source) : Sourced("image size", RotaryImageSize, "table of formats (rotary positions fit any)"));
+        return (
+            PositionEmbedding.Rotary,
+            _config.ImageSize is int size
+                ? Sourced("image size", size, _config.Source)
+                : Sourced("image size", RotaryImageSize, "table of formats (rotary positions fit any)"));
     }
 
     private void Validated(ViTArchitecture architecture)
@@ -131,7 +145,9 @@ internal sealed class ArchitectureInference
     {
         if (said is int expected && expected != found)
         {
-            throw new CheckpointFormatException(_archive.Path, $"{source} is of another model: expected {fact} {found}, as the tensors have it, found {expected}");
+            throw new CheckpointFormatException(
+                _archive.Path,
+                $"{source} is of another model: expected {fact} {found}, as the tensors have it, found {expected}");
         }
     }
 
@@ -153,20 +169,30 @@ internal sealed class ArchitectureInference
         if (_config.Activation is string name)
         {
             Activation known = PublishedConfig.ActivationOf(name)
-                ?? throw new CheckpointFormatException(_archive.Path, $"{_config.Source}: expected an activation gelu, gelu_pytorch_tanh or quick_gelu, found '{name}'");
-            return Sourced("activation", ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, known, _config.Source), _config.Source);
+                ?? throw new CheckpointFormatException(
+                    _archive.Path,
+                    $"{_config.Source}: expected an activation gelu, gelu_pytorch_tanh or quick_gelu, found '{name}'");
+            return Sourced(
+                "activation",
+                ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, known, _config.Source),
+                _config.Source);
         }
 
         if (_published is not null)
         {
             string source = TableOf(_published.Name);
-            return Sourced("activation", ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, _published.Activation, source), source);
+            return Sourced(
+                "activation",
+                ModelHints.Agreed(_archive.Path, "--activation", _hints.Activation, _published.Activation, source),
+                source);
         }
 
         return _hints.Activation is Activation passed ? Sourced("activation", passed, "--activation")
             : KnownActivation() is Activation table ? Sourced("activation", table, $"table of formats ({_archive.StateDictFormat.Name})")
             : throw new CheckpointFormatException(
-                _archive.Path, "models of this kind differ in their activation and no config.json beside the file says it; pass --activation gelu-erf, gelu-tanh or quick-gelu");
+                _archive.Path,
+                "models of this kind differ in their activation and no config.json beside the file says it; "
+                    + "pass --activation gelu-erf, gelu-tanh or quick-gelu");
     }
 
     /// <summary>
@@ -187,7 +213,8 @@ internal sealed class ArchitectureInference
 
     private Pooling PoolingKind() =>
         _shapes.HasAttentionPool ? Pooling.Attention
-        : !_shapes.HasClassToken || (_config.Pooling is null ? _archive.NormAfterPool : _config.Pooling == Pooling.AveragePatches) ? Pooling.AveragePatches
+        : !_shapes.HasClassToken || (_config.Pooling is null ? _archive.NormAfterPool : _config.Pooling == Pooling.AveragePatches)
+            ? Pooling.AveragePatches
         : _shapes.HasDistillationToken && (!_shapes.HasClassifier || _shapes.HasDistillationClassifier) ? Pooling.ClassAndDistillation
         : Pooling.ClassToken;
 
@@ -220,7 +247,11 @@ internal sealed class ArchitectureInference
         }
 
         (string? family, string? doubt) = Family(a);
-        return (family is null ? null : Sourced("preprocessing", Data.Preprocessing.Named(family, a.ImageSize), $"table of known models ({family})"), doubt);
+        return (
+            family is null
+                ? null
+                : Sourced("preprocessing", Data.Preprocessing.Named(family, a.ImageSize), $"table of known models ({family})"),
+            doubt);
     }
 
     /// <summary>The published setting of a family, or what is in doubt where it has several.</summary>
@@ -230,7 +261,11 @@ internal sealed class ArchitectureInference
         {
             return PublishedName.Says(_archive.Path, "sat493m") ? ("dinov3-sat", null)
                 : PublishedName.Says(_archive.Path, "lvd1689m") || !KnownModels.IsOfSatelliteImagesToo(a) ? ("dinov3", null)
-                : (null, "DINOv3 of this size is published with two normalisations: pass --preprocess dinov3 (trained on photos, lvd1689m) or --preprocess dinov3-sat (on satellite images, sat493m)");
+                : (
+                    null,
+                    "DINOv3 of this size is published with two normalisations: "
+                        + "pass --preprocess dinov3 (trained on photos, lvd1689m) "
+                        + "or --preprocess dinov3-sat (on satellite images, sat493m)");
         }
 
         if (a.Pooling == Pooling.Attention)
@@ -242,7 +277,12 @@ internal sealed class ArchitectureInference
         {
             // OpenAI's own files keep three numbers of their model beside it.
             return _archive.HasBeside("input_resolution") ? ("clip", null)
-                : (null, "CLIP models are published with several normalisations: pass --preprocess clip (OpenAI, most of LAION, DataComp), clip-half (LAION's L/14 of laion2b_s32b_b82k) or clipa, or put the publisher's open_clip_config.json or preprocessor_config.json beside the file");
+                : (
+                    null,
+                    "CLIP models are published with several normalisations: "
+                        + "pass --preprocess clip (OpenAI, most of LAION, DataComp), "
+                        + "clip-half (LAION's L/14 of laion2b_s32b_b82k) or clipa, "
+                        + "or put the publisher's open_clip_config.json or preprocessor_config.json beside the file");
         }
 
         return (a.HasDistillationToken ? "deit"
@@ -262,13 +302,16 @@ internal sealed class ArchitectureInference
         return _config.ClassNames.Count == a.Classes
             ? Sourced("names of the classes", _config.ClassNames, _config.Source)
             : throw new CheckpointFormatException(
-                _archive.Path, $"{_config.Source} beside it is of another model: expected names of {a.Classes} classes, as the classifier has them, found {_config.ClassNames.Count} (id2label)");
+                _archive.Path,
+                $"{_config.Source} beside it is of another model: "
+                    + $"expected names of {a.Classes} classes, as the classifier has them, found {_config.ClassNames.Count} (id2label)");
     }
 
     private (int Hidden, int Heads) HiddenAndHeads()
     {
         int largest = _shapes.PoolNeurons ?? _shapes.Neurons.Max();
-        (string Name, int Hidden, int Heads)? known = KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp) is (string, int, int) row
+        (string Name, int Hidden, int Heads)? known = KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp)
+            is (string, int, int) row
             && (row.Item2 == largest || (_shapes.IsPruned && row.Item2 > largest)) ? row : null;
         int? configured = _shapes is { IsPruned: true, Mlp: MlpKind.Standard } && _config.MlpDim >= largest ? _config.MlpDim : null;
         int hidden = _shapes.IsPruned ? configured ?? known?.Hidden ?? largest : largest;
@@ -288,7 +331,10 @@ internal sealed class ArchitectureInference
     {
         if (_config.Heads is int configured)
         {
-            return Sourced("heads", RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, configured, _config.Source), _config.Source), _config.Source);
+            return Sourced(
+                "heads",
+                RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, configured, _config.Source), _config.Source),
+                _config.Source);
         }
 
         if (_published is not null)
@@ -300,35 +346,48 @@ internal sealed class ArchitectureInference
         if (_archive.Heads is int shown)
         {
             const string Kernels = "shapes of the file's own kernels";
-            return Sourced("heads", RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, shown, Kernels), Kernels), Kernels);
+            return Sourced(
+                "heads",
+                RequireHeads(ModelHints.Agreed(_archive.Path, "--num-heads", _hints.Heads, shown, Kernels), Kernels),
+                Kernels);
         }
 
         return _hints.Heads is int passed ? Sourced("heads", RequireHeads(passed, "--num-heads"), "--num-heads")
             : known is (string name, _, int heads) ? Sourced("heads", RequireOneReading(name, heads), TableOf(name))
             : throw new CheckpointFormatException(
                 _archive.Path,
-                $"width {_shapes.Width}, {_shapes.Depth} blocks and {_shapes.Neurons.Max()} neurons fit no known model; pass --num-heads, the attention heads per block");
+                $"width {_shapes.Width}, {_shapes.Depth} blocks and {_shapes.Neurons.Max()} neurons fit no known model; "
+                    + "pass --num-heads, the attention heads per block");
     }
 
     /// <summary>A plain ViT-S has 6 heads, but MoCo-v3's has 12, and no shape tells them apart: only a name does.</summary>
     private int RequireOneReading(string known, int heads)
     {
-        bool isPlain = known == KnownModels.Ambiguous && !_config.IsOfTimm && _shapes.HasClassToken && _shapes.Registers == 0 && _shapes.PatchSize == KnownModels.AmbiguousPatch
+        bool isPlain = known == KnownModels.Ambiguous && !_config.IsOfTimm
+            && _shapes.HasClassToken && _shapes.Registers == 0 && _shapes.PatchSize == KnownModels.AmbiguousPatch
             && !(_shapes.HasDistillationToken || _shapes.HasLayerScale || _shapes.HasPreNorm || _shapes.HasAttentionPool);
         return !isPlain ? heads
-            : _archive.Prefix.Contains("base_encoder.", StringComparison.Ordinal) || _archive.Prefix.Contains("momentum_encoder.", StringComparison.Ordinal) ? KnownModels.MocoHeads
+            : _archive.Prefix.Contains("base_encoder.", StringComparison.Ordinal)
+                || _archive.Prefix.Contains("momentum_encoder.", StringComparison.Ordinal)
+                ? KnownModels.MocoHeads
             : PublishedName.HeadsOf(_archive.Path) ?? throw new CheckpointFormatException(
                 _archive.Path,
-                $"{known} is published with {heads} heads (timm, DINO, DeiT, AugReg) and with {KnownModels.MocoHeads} (MoCo-v3), and neither shapes nor names tell which; pass --num-heads {heads} or --num-heads {KnownModels.MocoHeads}");
+                $"{known} is published with {heads} heads (timm, DINO, DeiT, AugReg) and with {KnownModels.MocoHeads} (MoCo-v3), "
+                    + $"and neither shapes nor names tell which; pass --num-heads {heads} or --num-heads {KnownModels.MocoHeads}");
     }
 
     private int RequireHeads(int heads, string source) => heads > 0 && _shapes.Width % heads == 0
         ? heads
-        : throw new CheckpointFormatException(_archive.Path, $"{source}: expected heads that divide the width {_shapes.Width}, found {heads}");
+        : throw new CheckpointFormatException(
+            _archive.Path,
+            $"{source}: expected heads that divide the width {_shapes.Width}, found {heads}");
 
-    private SubnetWidths Widths(ViTArchitecture a) => new(Enumerable.Range(0, a.Depth).Select(block => a.FullBlock.With(Axis.Heads, BlockHeads(a, block)).With(Axis.Neurons, BlockNeurons(a, block))));
+    private SubnetWidths Widths(ViTArchitecture a) =>
+        new(Enumerable.Range(0, a.Depth)
+            .Select(block => a.FullBlock.With(Axis.Heads, BlockHeads(a, block)).With(Axis.Neurons, BlockNeurons(a, block))));
 
-    private int BlockHeads(ViTArchitecture a, int block) => _shapes.AttentionWidths[block] is int columns && columns % a.HeadDim == 0 && columns <= a.EmbedDim
+    private int BlockHeads(ViTArchitecture a, int block) => _shapes.AttentionWidths[block] is int columns
+        && columns % a.HeadDim == 0 && columns <= a.EmbedDim
         ? columns / a.HeadDim
         : throw new CheckpointFormatException(
             _archive.Path,
@@ -337,5 +396,7 @@ internal sealed class ArchitectureInference
 
     private int BlockNeurons(ViTArchitecture a, int block) => _shapes.Neurons[block] <= a.MlpDim
         ? _shapes.Neurons[block]
-        : throw new CheckpointFormatException(_archive.Path, $"block {block}: expected at most {a.MlpDim} neurons, found {_shapes.Neurons[block]}");
+        : throw new CheckpointFormatException(
+            _archive.Path,
+            $"block {block}: expected at most {a.MlpDim} neurons, found {_shapes.Neurons[block]}");
 }

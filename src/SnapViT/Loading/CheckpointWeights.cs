@@ -61,21 +61,31 @@ internal static class CheckpointWeights
             string shape = $"[{string.Join(", ", expected.Shape)}]";
             if (!archive.Tensors.TryGetValue(expected.Name, out TensorEntry? found))
             {
-                IEnumerable<string> later = table.Skip(i + 1).Select(parameter => parameter.Name).Where(name => !archive.Tensors.ContainsKey(name)).Select(archive.NameInFile);
-                throw new CheckpointFormatException(archive.Path, $"expected shape {shape}, found no such tensor{More(later)}", archive.NameInFile(expected.Name));
+                IEnumerable<string> later = table.Skip(i + 1)
+                    .Select(parameter => parameter.Name)
+                    .Where(name => !archive.Tensors.ContainsKey(name))
+                    .Select(archive.NameInFile);
+                throw new CheckpointFormatException(
+                    archive.Path,
+                    $"expected shape {shape}, found no such tensor{More(later)}",
+                    archive.NameInFile(expected.Name));
             }
 
             if (found.Type is not (TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16 or TensorType.Float64))
             {
                 throw new CheckpointFormatException(
                     archive.Path,
-                    $"expected a floating-point tensor of 16 to 64 bits, found {found.Type.SafetensorsName()}: pass the model before it was quantised, or convert it to float16, bfloat16 or float32 first",
+                    $"expected a floating-point tensor of 16 to 64 bits, found {found.Type.SafetensorsName()}: "
+                        + "pass the model before it was quantised, or convert it to float16, bfloat16 or float32 first",
                     archive.NameInFile(expected.Name));
             }
 
             if (!found.Shape.SequenceEqual(expected.Shape))
             {
-                throw new CheckpointFormatException(archive.Path, $"expected shape {shape}, found [{string.Join(", ", found.Shape)}]", archive.NameInFile(expected.Name));
+                throw new CheckpointFormatException(
+                    archive.Path,
+                    $"expected shape {shape}, found [{string.Join(", ", found.Shape)}]",
+                    archive.NameInFile(expected.Name));
             }
         }
 
@@ -83,7 +93,10 @@ internal static class CheckpointWeights
         string[] unexpected = [.. archive.Tensors.Keys.Where(name => !known.Contains(name)).Select(archive.NameInFile)];
         if (unexpected.Length > 0)
         {
-            throw new CheckpointFormatException(archive.Path, $"this architecture has no such tensor{More(unexpected.Skip(1))}", unexpected[0]);
+            throw new CheckpointFormatException(
+                archive.Path,
+                $"this architecture has no such tensor{More(unexpected.Skip(1))}",
+                unexpected[0]);
         }
     }
 

@@ -25,7 +25,9 @@ internal static class JsonFacts
     }
 
     public static JsonElement? Find(this JsonElement json, string key) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
 
     /// <summary>An object inside the object.</summary>
     public static JsonElement? Section(this JsonElement json, string key) => json.Find(key) is JsonElement value
@@ -33,7 +35,8 @@ internal static class JsonFacts
         : null;
 
     /// <summary>A size or a number of things: an integer of at least 1.</summary>
-    public static int? Count(this JsonElement json, string key, int least = 1) => json.Find(key) is JsonElement value ? CountOf(value, key, least) : null;
+    public static int? Count(this JsonElement json, string key, int least = 1) =>
+        json.Find(key) is JsonElement value ? CountOf(value, key, least) : null;
 
     /// <summary>A finite number above 0.</summary>
     public static double? Positive(this JsonElement json, string key) => json.Find(key) is JsonElement value
@@ -59,7 +62,8 @@ internal static class JsonFacts
         }
 
         float[] numbers = value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 3
-            ? [.. value.EnumerateArray().Select(number => number.ValueKind == JsonValueKind.Number && number.TryGetSingle(out float single) ? single : float.NaN)]
+            ? [.. value.EnumerateArray()
+                .Select(number => number.ValueKind == JsonValueKind.Number && number.TryGetSingle(out float single) ? single : float.NaN)]
             : [];
         return numbers.Length == 3 && numbers.All(number => float.IsFinite(number) && (!positive || number > 0))
             ? numbers
@@ -80,7 +84,8 @@ internal static class JsonFacts
             JsonValueKind.Number => (value, value),
             JsonValueKind.Array when value.GetArrayLength() is 1 or 2 => (value[0], value[value.GetArrayLength() - 1]),
             JsonValueKind.Array when value.GetArrayLength() == 3 && CountOf(value[0], key) == 3 => (value[1], value[2]),
-            JsonValueKind.Object when value.Find("height") is JsonElement height && value.Find("width") is JsonElement width => (height, width),
+            JsonValueKind.Object when value.Find("height") is JsonElement height && value.Find("width") is JsonElement width
+                => (height, width),
             _ => null,
         };
         return sides is (JsonElement h, JsonElement w) && CountOf(h, key) is int side && side == CountOf(w, key)
@@ -92,11 +97,13 @@ internal static class JsonFacts
     public static FormatException Fault(string key, string expected, JsonElement found)
     {
         string text = found.GetRawText().ReplaceLineEndings(" ");
-        return new FormatException($"{key}: expected {expected}, found {(text.Length > LongestQuote ? text[..LongestQuote] + "..." : text)}");
+        return new FormatException(
+            $"{key}: expected {expected}, found {(text.Length > LongestQuote ? text[..LongestQuote] + "..." : text)}");
     }
 
     private static int CountOf(JsonElement value, string key, int least = 1) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= least && number <= LargestCount && number == Math.Floor(number)
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number)
+            && number >= least && number <= LargestCount && number == Math.Floor(number)
             ? (int)number
             : throw Fault(key, $"an integer from {least} to {LargestCount}", value);
 }

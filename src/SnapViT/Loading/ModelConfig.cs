@@ -52,7 +52,8 @@ public sealed record ModelConfig
         try
         {
             using JsonDocument document = JsonDocument.Parse(json);
-            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty(nameof(Architecture), out _);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                && document.RootElement.TryGetProperty(nameof(Architecture), out _);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
@@ -66,7 +67,8 @@ public sealed record ModelConfig
     {
         try
         {
-            ModelConfig config = JsonSerializer.Deserialize<ModelConfig>(json, Json) ?? throw new FormatException("expected a model config, found null");
+            ModelConfig config = JsonSerializer.Deserialize<ModelConfig>(json, Json)
+                ?? throw new FormatException("expected a model config, found null");
             if (config.Provenance.FirstOrDefault(fact => fact.Value is null).Key is string empty)
             {
                 throw new FormatException($"not a valid model config: Provenance: '{empty}' is null");
@@ -76,7 +78,8 @@ public sealed record ModelConfig
             config.Preprocessing?.Validated();
             if (config.Heads.Count != config.Neurons.Count)
             {
-                throw new FormatException($"expected widths of the same blocks, found {config.Heads.Count} of heads and {config.Neurons.Count} of neurons");
+                throw new FormatException(
+                    $"expected widths of the same blocks, found {config.Heads.Count} of heads and {config.Neurons.Count} of neurons");
             }
 
             config.Widths().RequireFit(config.Architecture);

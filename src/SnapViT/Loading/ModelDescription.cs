@@ -8,7 +8,10 @@ namespace SnapViT.Loading;
 /// <param name="Architecture">The unpruned architecture.</param>
 /// <param name="Widths">What every block has of it.</param>
 /// <param name="Sources">Fact to source, in one short phrase each, for people.</param>
-public sealed record ModelDescription(ViTArchitecture Architecture, SubnetWidths Widths, IReadOnlyList<(string Fact, string Source)> Sources)
+public sealed record ModelDescription(
+    ViTArchitecture Architecture,
+    SubnetWidths Widths,
+    IReadOnlyList<(string Fact, string Source)> Sources)
 {
     /// <summary>How images become the model's input; null where the file does not say.</summary>
     public Preprocessing? Preprocessing { get; init; }
@@ -41,10 +44,14 @@ public sealed record ModelDescription(ViTArchitecture Architecture, SubnetWidths
     {
         if (size <= 0 || size % Architecture.PatchSize != 0)
         {
-            throw new CheckpointFormatException(path, $"--image-size: expected a multiple of the patch size {Architecture.PatchSize}, found {size}");
+            throw new CheckpointFormatException(
+                path,
+                $"--image-size: expected a multiple of the patch size {Architecture.PatchSize}, found {size}");
         }
 
-        string how = Architecture.Position == PositionEmbedding.Rotary ? "rotary positions computed" : $"positions resampled from {Architecture.Grid}x{Architecture.Grid} patches";
+        string how = Architecture.Position == PositionEmbedding.Rotary
+            ? "rotary positions computed"
+            : $"positions resampled from {Architecture.Grid}x{Architecture.Grid} patches";
         return this with
         {
             Architecture = Architecture with { ImageSize = size },
@@ -55,5 +62,6 @@ public sealed record ModelDescription(ViTArchitecture Architecture, SubnetWidths
     }
 
     /// <summary>The same preprocessing for another side: the crop keeps its share of the resized image.</summary>
-    internal static Preprocessing AtSide(Preprocessing images, int side) => images with { Side = side, ResizeTo = (int)((long)images.ResizeTo * side / images.Side) };
+    internal static Preprocessing AtSide(Preprocessing images, int side) =>
+        images with { Side = side, ResizeTo = (int)((long)images.ResizeTo * side / images.Side) };
 }

@@ -77,7 +77,8 @@ public static class ModelFile
     /// <param name="archive">The open file, of any format.</param>
     /// <param name="heads">Attention heads per block, for a checkpoint that fits no known model; null to infer them.</param>
     /// <inheritdoc cref="Describe(ITensorArchive, ModelHints)"/>
-    internal static ModelDescription Describe(ITensorArchive archive, int? heads = null) => Describe(archive, new ModelHints { Heads = heads });
+    internal static ModelDescription Describe(ITensorArchive archive, int? heads = null) =>
+        Describe(archive, new ModelHints { Heads = heads });
 
     /// <summary>Reads what a model file is and checks every tensor's name and shape; no value is read.</summary>
     /// <param name="archive">The open file, of any format.</param>
@@ -124,7 +125,12 @@ public static class ModelFile
             config.Widths(),
             [
                 (isSame ? "all" : "all but the classifier", "the config in the file"),
-                .. isSame ? [] : new (string, string)[] { ($"classes {classes}", $"the file's classifier; the config in it says {config.Architecture.Classes}") },
+                .. isSame
+                    ? []
+                    : new (string, string)[]
+                    {
+                        ($"classes {classes}", $"the file's classifier; the config in it says {config.Architecture.Classes}"),
+                    },
             ])
         {
             Preprocessing = config.Preprocessing,
@@ -174,7 +180,10 @@ public static class ModelFile
 
     /// <summary>The text of a config beside a model; null where there is none, or that of another program.</summary>
     private static string? ReadConfigNextTo(string path) =>
-        new FileInfo(path) is { Exists: true, Length: <= MaxConfigLength } && File.ReadAllText(path) is string json && ModelConfig.IsOne(json) ? json : null;
+        new FileInfo(path) is { Exists: true, Length: <= MaxConfigLength }
+            && File.ReadAllText(path) is string json && ModelConfig.IsOne(json)
+            ? json
+            : null;
 
     /// <summary>
     /// Writes a model with its own config, in timm's names and layout; atomically, the same model gives the same bytes. PyTorch's format
@@ -210,7 +219,8 @@ public static class ModelFile
         return ModelFileBytes.Of(config.Architecture, config.Widths(), TensorType.Float32, Metadata(config));
     }
 
-    internal static Dictionary<string, string> Metadata(ModelConfig config) => new() { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() };
+    internal static Dictionary<string, string> Metadata(ModelConfig config) =>
+        new() { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() };
 
     /// <summary>
     /// SHA-256 over the canonical names, shapes and float32 values of a model's weights, in the order of the table; one tensor at a time.

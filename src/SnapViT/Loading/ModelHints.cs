@@ -9,7 +9,11 @@ public sealed record ModelHints
 {
     /// <summary>Activations by the names that people give and read them by.</summary>
     public static IReadOnlyList<(string Name, Activation Activation)> Activations { get; } =
-        [("gelu-erf", Core.Architecture.Activation.GeluErf), ("gelu-tanh", Core.Architecture.Activation.GeluTanh), ("quick-gelu", Core.Architecture.Activation.QuickGelu)];
+        [
+            ("gelu-erf", Core.Architecture.Activation.GeluErf),
+            ("gelu-tanh", Core.Architecture.Activation.GeluTanh),
+            ("quick-gelu", Core.Architecture.Activation.QuickGelu),
+        ];
 
     /// <summary>Nothing is said.</summary>
     public static ModelHints None { get; } = new();

@@ -18,7 +18,9 @@ internal static class OpenClipConfig
         }
 
         int? side = vision.Side("image_size");
-        (Preprocessing? images, string? doubt) = root.Section("preprocess_cfg") is JsonElement cfg && side is int size ? Images(cfg, size) : (null, null);
+        (Preprocessing? images, string? doubt) = root.Section("preprocess_cfg") is JsonElement cfg && side is int size
+            ? Images(cfg, size)
+            : (null, null);
         PublishedConfig config = new() { ImageSize = side, Preprocessing = images, PreprocessingDoubt = doubt };
         return vision.Text("timm_model_name") is string trunk ? Trunk(config, vision, trunk) : Native(config, model, vision);
     }
@@ -60,7 +62,9 @@ internal static class OpenClipConfig
             Depth = vision.Count("layers"),
             PatchSize = vision.Side("patch_size"),
             Heads = width / headWidth,
-            Activation = model.Flag("quick_gelu") == true ? "quick_gelu" : vision.Section("act_kwargs")?.Text("approximate") == "tanh" ? "gelu_tanh" : "gelu",
+            Activation = model.Flag("quick_gelu") == true ? "quick_gelu"
+                : vision.Section("act_kwargs")?.Text("approximate") == "tanh" ? "gelu_tanh"
+                : "gelu",
             LayerNormEpsilon = vision.Section("norm_kwargs")?.Positive("eps"),
             Pooling = PoolingOf(vision),
             NormAfterPool = vision.Flag("final_ln_after_pool") == true,
@@ -98,6 +102,9 @@ internal static class OpenClipConfig
         };
         return mode is null ? (null, $"resize_mode: expected shortest or squash, found {images.Find("resize_mode")}")
             : filter is null ? (null, $"interpolation: expected bicubic or bilinear, found {images.Find("interpolation")}")
-            : ((Preprocessing.ForCrop(side, 1) with { Mode = mode.Value, Interpolation = filter.Value, Mean = mean, Std = std }).Validated(), null);
+            : (
+                (Preprocessing.ForCrop(side, 1) with { Mode = mode.Value, Interpolation = filter.Value, Mean = mean, Std = std })
+                    .Validated(),
+                null);
     }
 }

@@ -16,7 +16,11 @@ internal static class PositionInference
     {
         long positions = facts.Positions!.Value;
         (PositionEmbedding Kind, int Without)[] kinds = facts.Registers > 0 && facts.HasClassToken
-            ? [(PositionEmbedding.AllTokens, facts.PrefixTokens), (PositionEmbedding.ClassAndPatches, facts.PrefixTokens - facts.Registers), (PositionEmbedding.PatchesOnly, 0)]
+            ? [
+                (PositionEmbedding.AllTokens, facts.PrefixTokens),
+                (PositionEmbedding.ClassAndPatches, facts.PrefixTokens - facts.Registers),
+                (PositionEmbedding.PatchesOnly, 0),
+            ]
             : facts.PrefixTokens > 0 ? [(PositionEmbedding.AllTokens, facts.PrefixTokens), (PositionEmbedding.PatchesOnly, 0)]
             : [(PositionEmbedding.PatchesOnly, 0)];
         (PositionEmbedding Kind, int Grid)[] readings =
@@ -36,7 +40,9 @@ internal static class PositionInference
                 path,
                 readings.Length == 0
                     ? $"expected positions of a square of patches and of up to {facts.PrefixTokens} tokens before them, found {positions}"
-                    : $"{positions} positions can be of {string.Join(" or of ", readings.Select(reading => $"{reading.Grid}x{reading.Grid} patches"))}; a config.json beside the file decides it",
+                    : $"{positions} positions can be of "
+                        + $"{string.Join(" or of ", readings.Select(reading => $"{reading.Grid}x{reading.Grid} patches"))}; "
+                        + "a config.json beside the file decides it",
                 TokensSpec.PositionsName);
     }
 

@@ -19,7 +19,8 @@ internal static class PositionTable
         using DisposeScope scope = NewDisposeScope();
         long prefix = table.shape[1] - inFile.Patches, width = table.shape[2];
         Tensor image = table.narrow(1, prefix, inFile.Patches).reshape(1, inFile.Grid, inFile.Grid, width).permute(0, 3, 1, 2).contiguous();
-        Tensor resized = nn.functional.interpolate(image, size: [grid, grid], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
+        Tensor resized = nn.functional.interpolate(
+            image, size: [grid, grid], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
         Tensor patches = resized.permute(0, 2, 3, 1).reshape(1, (long)grid * grid, width);
         return cat([table.narrow(1, 0, prefix), patches], 1).MoveToOuterDisposeScope();
     }

@@ -44,7 +44,8 @@ internal static class PreprocessorConfig
     private static (Preprocessing? Images, string? Doubt) Images(JsonElement root)
     {
         string processor = root.Text("image_processor_type") ?? root.Text("feature_extractor_type") ?? "";
-        (string _, bool shortSide, bool cropsByDefault, int filter) = Defaults.FirstOrDefault(row => processor.StartsWith(row.Processor, StringComparison.Ordinal));
+        (string _, bool shortSide, bool cropsByDefault, int filter) = Defaults
+            .FirstOrDefault(row => processor.StartsWith(row.Processor, StringComparison.Ordinal));
         bool crops = root.Flag("do_center_crop") ?? cropsByDefault;
         int resample = root.Count("resample", least: 0) ?? filter;
         (float[]? mean, float[]? std) = root.Flag("do_normalize") == false
@@ -73,10 +74,15 @@ internal static class PreprocessorConfig
 
         string? Doubt() =>
             resample is not (Bilinear or Bicubic)
-                ? string.Create(CultureInfo.InvariantCulture, $"resample: expected 2 (bilinear) or 3 (bicubic), found {(root.Find("resample") is null ? "nothing" : $"{resample}{(resample < Filters.Length ? $" ({Filters[resample]})" : "")}")}")
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"resample: expected 2 (bilinear) or 3 (bicubic), found {(root.Find("resample") is null
+                        ? "nothing"
+                        : $"{resample}{(resample < Filters.Length ? $" ({Filters[resample]})" : "")}")}")
             : root.Flag("do_resize") == false ? "do_resize: expected true, found false"
             : root.Flag("do_rescale") == false ? "do_rescale: expected true, found false"
-            : Math.Abs(scale - ByteScale) > ByteScale / 1000 ? string.Create(CultureInfo.InvariantCulture, $"rescale_factor: expected 1/255, found {scale}")
+            : Math.Abs(scale - ByteScale) > ByteScale / 1000
+                ? string.Create(CultureInfo.InvariantCulture, $"rescale_factor: expected 1/255, found {scale}")
             : root.Find("crop_pct") is JsonElement ratio ? $"crop_pct: a resize by it is not known here, found {ratio}"
             : mean is null ? "image_mean is missing"
             : std is null ? "image_std is missing"
@@ -90,7 +96,9 @@ internal static class PreprocessorConfig
     {
         if (size.Count("shortest_edge") is int edge)
         {
-            return size.Find("longest_edge") is null ? (edge, true) : throw JsonFacts.Fault("size", "shortest_edge alone, or height and width", size);
+            return size.Find("longest_edge") is null
+                ? (edge, true)
+                : throw JsonFacts.Fault("size", "shortest_edge alone, or height and width", size);
         }
 
         using JsonDocument holder = JsonDocument.Parse($$"""{"size": {{size.GetRawText()}}}""");

@@ -67,10 +67,13 @@ internal sealed record PublishedConfig
             ?? Read(folder, "config.json", TimmConfig.Parse)
             ?? Read(folder, "open_clip_config.json", OpenClipConfig.Parse)
             ?? new PublishedConfig();
-        PublishedConfig? images = Read(folder, "preprocessor_config.json", PreprocessorConfig.Parse) ?? Read(folder, "processor_config.json", PreprocessorConfig.Parse);
+        PublishedConfig? images = Read(folder, "preprocessor_config.json", PreprocessorConfig.Parse)
+            ?? Read(folder, "processor_config.json", PreprocessorConfig.Parse);
         return images is null ? config : config with
         {
-            Preprocessing = images.Preprocessing, PreprocessingSource = images.PreprocessingSource, PreprocessingDoubt = images.PreprocessingDoubt,
+            Preprocessing = images.Preprocessing,
+            PreprocessingSource = images.PreprocessingSource,
+            PreprocessingDoubt = images.PreprocessingDoubt,
         };
     }
 
@@ -102,9 +105,14 @@ internal sealed record PublishedConfig
         {
             throw new CheckpointFormatException(path, exception.Message, innerException: exception);
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException or SnapViTException and not CheckpointFormatException)
+        catch (Exception exception)
+            when (exception is JsonException or InvalidOperationException or ArgumentException
+                or SnapViTException and not CheckpointFormatException)
         {
-            throw new CheckpointFormatException(path, $"expected the config of a model, found: {exception.Message.ReplaceLineEndings(" ")}", innerException: exception);
+            throw new CheckpointFormatException(
+                path,
+                $"expected the config of a model, found: {exception.Message.ReplaceLineEndings(" ")}",
+                innerException: exception);
         }
     }
 

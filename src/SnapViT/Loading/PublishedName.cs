@@ -19,7 +19,8 @@ internal static partial class PublishedName
     /// <summary>Parts of the names that publishers give the files of a ViT-S, and its heads per block.</summary>
     private static readonly (string Part, int Heads)[] SmallModels =
     [
-        ("dino_deitsmall", 6), ("dino_vits", 6), ("dinov2_vits", 6), ("deit_small", 6), ("deit_3_small", 6), ("vit_small_patch", 6), ("S_16", 6), ("dino-vits", 6),
+        ("dino_deitsmall", 6), ("dino_vits", 6), ("dinov2_vits", 6), ("deit_small", 6), ("deit_3_small", 6),
+        ("vit_small_patch", 6), ("S_16", 6), ("dino-vits", 6),
         ("vit-s-", KnownModels.MocoHeads), ("moco", KnownModels.MocoHeads),
     ];
 
@@ -28,7 +29,8 @@ internal static partial class PublishedName
     {
         string[] parts = Path.GetFullPath(checkpoint).Replace('\\', '/').Split('/');
         bool inCache = Snapshot().IsMatch(Path.GetFullPath(checkpoint).Replace('\\', '/'));
-        return parts[^(inCache ? Math.Min(4, parts.Length) : Math.Min(2, parts.Length))..].Any(part => part.Contains(word, StringComparison.OrdinalIgnoreCase));
+        return parts[^(inCache ? Math.Min(4, parts.Length) : Math.Min(2, parts.Length))..]
+            .Any(part => part.Contains(word, StringComparison.OrdinalIgnoreCase));
     }
 
     /// <summary>Heads per block of a ViT-S by the name of its file or folder; null where that says nothing.</summary>

@@ -22,14 +22,18 @@ internal sealed class ShapeFacts
         (Width, Channels, PatchSize) = (Size(patch[0]), Size(patch[1]), Size(patch[2]));
         if (patch[2] != patch[3] || patch.Contains(0))
         {
-            throw new CheckpointFormatException(archive.Path, $"expected square patches, found shape [{string.Join(", ", patch)}]", archive.NameInFile(PatchEmbeddingSpec.Convolution.Weight));
+            throw new CheckpointFormatException(
+                archive.Path,
+                $"expected square patches, found shape [{string.Join(", ", patch)}]",
+                archive.NameInFile(PatchEmbeddingSpec.Convolution.Weight));
         }
 
         if (Channels != RgbChannels)
         {
             throw new CheckpointFormatException(
                 archive.Path,
-                $"expected a model of images with {RgbChannels} channels (red, green, blue), found patches of {Channels}: images of other channels cannot be read",
+                $"expected a model of images with {RgbChannels} channels (red, green, blue), found patches of {Channels}: "
+                    + "images of other channels cannot be read",
                 archive.NameInFile(PatchEmbeddingSpec.Convolution.Weight));
         }
 
@@ -108,12 +112,18 @@ internal sealed class ShapeFacts
     {
         if (!_archive.Tensors.TryGetValue(name, out TensorEntry? entry))
         {
-            throw new CheckpointFormatException(_archive.Path, "expected a Vision Transformer, found no such tensor", _archive.NameInFile(name));
+            throw new CheckpointFormatException(
+                _archive.Path,
+                "expected a Vision Transformer, found no such tensor",
+                _archive.NameInFile(name));
         }
 
         return entry.Shape.Count == rank
             ? entry.Shape
-            : throw new CheckpointFormatException(_archive.Path, $"expected {rank} dimensions, found [{string.Join(", ", entry.Shape)}]", _archive.NameInFile(name));
+            : throw new CheckpointFormatException(
+                _archive.Path,
+                $"expected {rank} dimensions, found [{string.Join(", ", entry.Shape)}]",
+                _archive.NameInFile(name));
     }
 
     private int Size(long size) => size <= int.MaxValue

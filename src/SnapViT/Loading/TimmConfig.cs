@@ -34,7 +34,9 @@ internal static class TimmConfig
             Preprocessing = images,
             PreprocessingDoubt = doubt,
             IsOfTimm = true,
-            ClassNames = root.Find("label_names") is JsonElement names ? ClassNamesOf("label_names", names) : TransformersConfig.ClassNamesOf(root),
+            ClassNames = root.Find("label_names") is JsonElement names
+                ? ClassNamesOf("label_names", names)
+                : TransformersConfig.ClassNamesOf(root),
         };
     }
 
@@ -61,7 +63,9 @@ internal static class TimmConfig
 
     private static (Preprocessing? Images, string? Doubt) Images(JsonElement trained)
     {
-        if (trained.Side("input_size") is not int side || trained.Channels("mean") is not float[] mean || trained.Channels("std", positive: true) is not float[] std)
+        if (trained.Side("input_size") is not int side
+            || trained.Channels("mean") is not float[] mean
+            || trained.Channels("std", positive: true) is not float[] std)
         {
             return (null, null);
         }

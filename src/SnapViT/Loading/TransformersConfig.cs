@@ -72,7 +72,8 @@ internal static class TransformersConfig
             }
         }
 
-        throw new FormatException($"model_type: expected one of {string.Join(", ", Defaults.Select(row => row.Type))}, {TimmWrapper}, found '{type}'");
+        throw new FormatException(
+            $"model_type: expected one of {string.Join(", ", Defaults.Select(row => row.Type))}, {TimmWrapper}, found '{type}'");
     }
 
     /// <summary>The names of the classes in their order; none where <c>id2label</c> is absent or says no more than their numbers.</summary>
@@ -88,12 +89,16 @@ internal static class TransformersConfig
         string[] names = new string[rows.Length];
         foreach (JsonProperty row in rows)
         {
-            if (!int.TryParse(row.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int index) || index >= names.Length || names[index] is not null)
+            if (!int.TryParse(row.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+                || index >= names.Length
+                || names[index] is not null)
             {
                 throw new FormatException($"id2label: expected the numbers 0 to {names.Length - 1} as keys, found '{row.Name}'");
             }
 
-            names[index] = row.Value.ValueKind == JsonValueKind.String ? row.Value.GetString()! : throw JsonFacts.Fault($"id2label {index}", "a name", row.Value);
+            names[index] = row.Value.ValueKind == JsonValueKind.String
+                ? row.Value.GetString()!
+                : throw JsonFacts.Fault($"id2label {index}", "a name", row.Value);
         }
 
         return names.Index().All(row => row.Item == $"LABEL_{row.Index}") ? [] : names;
@@ -112,7 +117,8 @@ internal static class TransformersConfig
 
         (double? outer, double? inner) = (root.Positive("rope_theta"), root.Section("rope_parameters")?.Positive("rope_theta"));
         return outer is double one && inner is double other && one != other
-            ? throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"rope_theta: expected {other}, which rope_parameters says, found {one}"))
+            ? throw new FormatException(
+                string.Create(CultureInfo.InvariantCulture, $"rope_theta: expected {other}, which rope_parameters says, found {one}"))
             : inner ?? outer;
     }
 }

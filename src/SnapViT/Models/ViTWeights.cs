@@ -135,7 +135,8 @@ public sealed class ViTWeights : IDisposable
         {
             if (!_tensors.TryGetValue(expected.Name, out Tensor? found))
             {
-                throw new ArgumentException($"{expected.Name}: expected a tensor of shape [{string.Join(", ", expected.Shape)}], found none");
+                throw new ArgumentException(
+                    $"{expected.Name}: expected a tensor of shape [{string.Join(", ", expected.Shape)}], found none");
             }
 
             long[] shape = [.. expected.ModelShape];

@@ -120,7 +120,8 @@ public sealed class VisionTransformer : IDisposable
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         if (_classifier is null)
         {
-            throw new SnapViTException(ErrorKind.Architecture, "this model has no classifier: its features can be used, its logits do not exist");
+            throw new SnapViTException(
+                ErrorKind.Architecture, "this model has no classifier: its features can be used, its logits do not exist");
         }
 
         using DisposeScope scope = NewDisposeScope();

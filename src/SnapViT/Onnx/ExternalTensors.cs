@@ -29,7 +29,8 @@ internal sealed class ExternalTensors(Stream stream, string location) : ITensorS
         placed.DataLocation = TensorProto.Types.DataLocation.External;
         placed.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = location });
         placed.ExternalData.Add(new StringStringEntryProto { Key = "offset", Value = found.Offset.ToString(CultureInfo.InvariantCulture) });
-        placed.ExternalData.Add(new StringStringEntryProto { Key = "length", Value = tensor.Entry.ByteLength.ToString(CultureInfo.InvariantCulture) });
+        placed.ExternalData.Add(
+            new StringStringEntryProto { Key = "length", Value = tensor.Entry.ByteLength.ToString(CultureInfo.InvariantCulture) });
         return placed;
     }
 
@@ -42,7 +43,8 @@ internal sealed class ExternalTensors(Stream stream, string location) : ITensorS
         tensor.Write(stream);
         return stream.Position - offset == tensor.Entry.ByteLength
             ? offset
-            : throw new InvalidOperationException($"{tensor.Entry}: expected {tensor.Entry.ByteLength} bytes, found {stream.Position - offset}");
+            : throw new InvalidOperationException(
+                $"{tensor.Entry}: expected {tensor.Entry.ByteLength} bytes, found {stream.Position - offset}");
     }
 
     private static void RequirePrefix(TensorEntry asked, TensorEntry stored)

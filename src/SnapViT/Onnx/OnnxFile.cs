@@ -22,7 +22,8 @@ internal sealed class OnnxFile
     /// <summary>The numbers of the standard for types of elements.</summary>
     private static readonly Dictionary<int, string> Types = new()
     {
-        [1] = "float32", [2] = "uint8", [3] = "int8", [4] = "uint16", [5] = "int16", [6] = "int32", [7] = "int64", [8] = "string", [9] = "bool",
+        [1] = "float32", [2] = "uint8", [3] = "int8", [4] = "uint16", [5] = "int16",
+        [6] = "int32", [7] = "int64", [8] = "string", [9] = "bool",
         [10] = "float16", [11] = "float64", [12] = "uint32", [13] = "uint64", [16] = "bfloat16",
     };
 
@@ -37,8 +38,11 @@ internal sealed class OnnxFile
         Outputs = [.. graph.Output.Select(Value)];
         Metadata = model.MetadataProps.DistinctBy(pair => pair.Key).ToDictionary(pair => pair.Key, pair => pair.Value);
         Weights = graph.Initializer.Sum(Elements);
-        Precision = graph.Initializer.GroupBy(tensor => tensor.DataType).MaxBy(group => group.Sum(Elements)) is { } most ? TypeName(most.Key) : "none";
-        DataFiles = [.. graph.Initializer.SelectMany(tensor => tensor.ExternalData).Where(pair => pair.Key == "location").Select(pair => pair.Value).Distinct()];
+        Precision = graph.Initializer.GroupBy(tensor => tensor.DataType).MaxBy(group => group.Sum(Elements)) is { } most
+            ? TypeName(most.Key)
+            : "none";
+        DataFiles = [.. graph.Initializer.SelectMany(tensor => tensor.ExternalData)
+            .Where(pair => pair.Key == "location").Select(pair => pair.Value).Distinct()];
     }
 
     /// <summary>The program that wrote it, with its version; empty where it does not say.</summary>
@@ -95,17 +99,23 @@ internal sealed class OnnxFile
         {
             using FileStream stream = File.OpenRead(path);
             ModelProto model = ModelProto.Parser.ParseFrom(stream);
-            return model.Graph is { Output.Count: > 0 } ? new OnnxFile(model) : throw new CheckpointFormatException(path, "expected an ONNX graph with outputs, found none");
+            return model.Graph is { Output.Count: > 0 }
+                ? new OnnxFile(model)
+                : throw new CheckpointFormatException(path, "expected an ONNX graph with outputs, found none");
         }
         catch (InvalidProtocolBufferException exception)
         {
-            throw new CheckpointFormatException(path, $"expected an ONNX graph, found damaged or other data ({exception.Message.ReplaceLineEndings(" ")})", innerException: exception);
+            throw new CheckpointFormatException(
+                path,
+                $"expected an ONNX graph, found damaged or other data ({exception.Message.ReplaceLineEndings(" ")})",
+                innerException: exception);
         }
     }
 
     private static long Elements(TensorProto tensor) => tensor.Dims.Aggregate(1L, (product, side) => product * side);
 
-    private static string TypeName(TensorProto.Types.DataType type) => Types.GetValueOrDefault((int)type, string.Create(CultureInfo.InvariantCulture, $"type {(int)type}"));
+    private static string TypeName(TensorProto.Types.DataType type) =>
+        Types.GetValueOrDefault((int)type, string.Create(CultureInfo.InvariantCulture, $"type {(int)type}"));
 
     private static OnnxValue Value(ValueInfoProto info) => new(
         info.Name,

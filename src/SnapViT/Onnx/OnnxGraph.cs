@@ -53,7 +53,8 @@ internal sealed class OnnxGraph
     }
 
     /// <summary>A node with one result.</summary>
-    public string Node(string operation, IEnumerable<string> inputs, params ReadOnlySpan<AttributeProto> attributes) => Nodes(operation, 1, inputs, attributes)[0];
+    public string Node(string operation, IEnumerable<string> inputs, params ReadOnlySpan<AttributeProto> attributes) =>
+        Nodes(operation, 1, inputs, attributes)[0];
 
     /// <summary>A node with several results.</summary>
     public string[] Nodes(string operation, int results, IEnumerable<string> inputs, params ReadOnlySpan<AttributeProto> attributes)

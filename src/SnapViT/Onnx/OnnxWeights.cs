@@ -70,7 +70,12 @@ internal sealed class OnnxWeights(OnnxGraph graph, OnnxPrecision precision, Func
 
     private string Store(string source, string name, Tensor values, ScalarType type)
     {
-        TensorType stored = type switch { ScalarType.Int8 => TensorType.Int8, ScalarType.Float16 => TensorType.Float16, _ => TensorType.Float32 };
+        TensorType stored = type switch
+        {
+            ScalarType.Int8 => TensorType.Int8,
+            ScalarType.Float16 => TensorType.Float16,
+            _ => TensorType.Float32,
+        };
         return graph.Initializer(storeOf(source).Place(new TensorToWrite(name, stored, values.shape, stream =>
         {
             using Tensor cast = values.to(type, CPU);
@@ -84,6 +89,8 @@ internal sealed class OnnxWeights(OnnxGraph graph, OnnxPrecision precision, Func
         double largest = values.numel() == 0 ? 0 : values.to(ScalarType.Float32).abs().max().item<float>();
         return largest <= LargestHalf
             ? values
-            : throw new SnapViTException(ErrorKind.Numbers, $"{name}: expected values within half precision (up to {LargestHalf}), found {largest:G4}; write float32");
+            : throw new SnapViTException(
+                ErrorKind.Numbers,
+                $"{name}: expected values within half precision (up to {LargestHalf}), found {largest:G4}; write float32");
     }
 }

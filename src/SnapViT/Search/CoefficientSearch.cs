@@ -61,7 +61,9 @@ internal static class CoefficientSearch
             double fitness = known ? history![step] : evaluate(candidate);
             if (!double.IsFinite(fitness))
             {
-                throw new SnapViTException(ErrorKind.Numbers, $"search: expected finite fitnesses, found {fitness} at evaluation {step}; the model or the images hold NaN");
+                throw new SnapViTException(
+                    ErrorKind.Numbers,
+                    $"search: expected finite fitnesses, found {fitness} at evaluation {step}; the model or the images hold NaN");
             }
 
             if (step > 0)

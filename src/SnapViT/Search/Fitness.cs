@@ -35,7 +35,8 @@ internal sealed class Fitness : IDisposable
     /// <param name="correct">Makes the correction inside every candidate; null for none.</param>
     /// <exception cref="SnapViTException">An option is out of range, or there are fewer images than components.</exception>
     public Fitness(
-        VisionTransformer model, ImportanceScores scores, Func<IEnumerable<Tensor>> batches, FitnessOptions options, Func<ImportanceOrder, ElasticCorrection>? correct = null)
+        VisionTransformer model, ImportanceScores scores, Func<IEnumerable<Tensor>> batches,
+        FitnessOptions options, Func<ImportanceOrder, ElasticCorrection>? correct = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(scores);
@@ -90,7 +91,8 @@ internal sealed class Fitness : IDisposable
             }
         }
 
-        throw new SnapViTException(ErrorKind.Images, $"fitness: expected at least {components} images, as many as PCA components are compared, found {found}");
+        throw new SnapViTException(
+            ErrorKind.Images, $"fitness: expected at least {components} images, as many as PCA components are compared, found {found}");
     }
 
     private double Distance(ElasticWeights elastic, PruningRatios ratios, CancellationToken cancellation)

@@ -22,7 +22,8 @@ internal static class ArchiveTensors
         TensorEntry entry = archive.Tensors[name];
         if (!ScalarTypes.TryGetValue(entry.Type, out ScalarType type))
         {
-            throw new CheckpointFormatException(archive.Path, $"expected a floating-point tensor, found {entry.Type.SafetensorsName()}", name);
+            throw new CheckpointFormatException(
+                archive.Path, $"expected a floating-point tensor, found {entry.Type.SafetensorsName()}", name);
         }
 
         using DisposeScope scope = NewDisposeScope();
@@ -60,7 +61,8 @@ internal static class ArchiveTensors
         long broken = values.isfinite().logical_not().sum().item<long>();
         if (broken > 0)
         {
-            throw new CheckpointFormatException(archive.Path, $"expected finite values, found {broken} NaN or infinite of {values.numel()}", name);
+            throw new CheckpointFormatException(
+                archive.Path, $"expected finite values, found {broken} NaN or infinite of {values.numel()}", name);
         }
     }
 }

@@ -15,7 +15,8 @@ internal static class ComputeSettings
     {
         "cpu" => CPU,
         "cuda" when cuda.is_available() => CUDA,
-        "cuda" => throw new SnapViTException(ErrorKind.Option, "device: expected cpu, found cuda, which this machine or this build of libtorch does not have"),
+        "cuda" => throw new SnapViTException(
+            ErrorKind.Option, "device: expected cpu, found cuda, which this machine or this build of libtorch does not have"),
         _ => throw new SnapViTException(ErrorKind.Option, $"device: expected cpu or cuda, found '{name}'"),
     };
 

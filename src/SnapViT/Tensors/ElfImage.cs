@@ -125,7 +125,9 @@ internal sealed class ElfImage
     private ReadOnlySpan<byte> Bytes(ulong offset, ulong size)
     {
         ulong length = (ulong)file.Length;
-        Require(offset <= length && size <= length - offset, $"{size} bytes at offset 0x{offset:x} lie outside the {length} bytes of the file");
+        Require(
+            offset <= length && size <= length - offset,
+            $"{size} bytes at offset 0x{offset:x} lie outside the {length} bytes of the file");
         return file.Span.Slice((int)offset, (int)size);
     }
 
@@ -185,7 +187,9 @@ internal sealed class ElfImage
     public IEnumerable<uint> RelocatedSymbols()
     {
         Require(!dynamic.ContainsKey(DynamicTag.OldRelocations), "it has relocations without addends");
-        Require(Dynamic(DynamicTag.PltRelocationKind) == (ulong)DynamicTag.Relocations, "its procedure table has relocations without addends");
+        Require(
+            Dynamic(DynamicTag.PltRelocationKind) == (ulong)DynamicTag.Relocations,
+            "its procedure table has relocations without addends");
         return SymbolsOf(DynamicTag.Relocations, DynamicTag.RelocationsSize)
             .Concat(SymbolsOf(DynamicTag.PltRelocations, DynamicTag.PltRelocationsSize));
     }

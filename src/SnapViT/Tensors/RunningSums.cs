@@ -75,7 +75,8 @@ internal sealed class SumReader(ITensorArchive archive, Device device, string pr
         ? (long)count
         : throw new CheckpointFormatException(archive.Path, $"expected a count, found {Number(name)}", prefix + name);
 
-    private TensorEntry Entry(string name) => archive.Tensors.TryGetValue(prefix + name, out TensorEntry? entry) && entry.Type == TensorType.Float64
-        ? entry
-        : throw new CheckpointFormatException(archive.Path, "expected a sum in float64, found none", prefix + name);
+    private TensorEntry Entry(string name) =>
+        archive.Tensors.TryGetValue(prefix + name, out TensorEntry? entry) && entry.Type == TensorType.Float64
+            ? entry
+            : throw new CheckpointFormatException(archive.Path, "expected a sum in float64, found none", prefix + name);
 }

@@ -42,7 +42,8 @@ internal static class TorchLibraries
     public static IReadOnlyList<string> SearchFolders()
     {
         IEnumerable<string> ofRuntime = Split(AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string);
-        return [.. ofRuntime.Append(AppContext.BaseDirectory).Concat(Split(Environment.GetEnvironmentVariable("LD_LIBRARY_PATH"))).Distinct()];
+        return [.. ofRuntime.Append(AppContext.BaseDirectory)
+            .Concat(Split(Environment.GetEnvironmentVariable("LD_LIBRARY_PATH"))).Distinct()];
     }
 
     private static string[] Split(string? folders) => (folders ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
@@ -68,5 +69,8 @@ internal static class TorchLibraries
 
     /// <summary>The loader's own reason is the last line of a message of several.</summary>
     private static TorchUnavailableException Unavailable(string path, Exception refused) =>
-        new($"{path} cannot be loaded: {refused.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^1]}", refused);
+        new(
+            $"{path} cannot be loaded: "
+                + $"{refused.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^1]}",
+            refused);
 }

@@ -31,13 +31,17 @@ public static class TorchRuntime
         }
         catch (Exception refused) when (refused is DllNotFoundException or BadImageFormatException)
         {
-            throw TorchUnavailableException.Missing($"{Bridge} of the package TorchSharp cannot be loaded: {refused.Message.ReplaceLineEndings(" ")}", refused);
+            throw TorchUnavailableException.Missing(
+                $"{Bridge} of the package TorchSharp cannot be loaded: {refused.Message.ReplaceLineEndings(" ")}", refused);
         }
     }
 
     /// <summary>Offers a second way to load TorchSharp's library; the runtime asks for it only after its own ways have failed.</summary>
     [ModuleInitializer]
-    [SuppressMessage("Usage", "CA2255:The 'ModuleInitializer' attribute should not be used in libraries", Justification = "TorchSharp loads its library in a static constructor; only a module initialiser is sure to come before it.")]
+    [SuppressMessage(
+        "Usage",
+        "CA2255:The 'ModuleInitializer' attribute should not be used in libraries",
+        Justification = "TorchSharp loads its library in a static constructor; only a module initialiser is sure to come before it.")]
     internal static void OfferSecondWay() => AssemblyLoadContext.Default.ResolvingUnmanagedDll += Resolve;
 
     private static nint Resolve(Assembly asking, string name)

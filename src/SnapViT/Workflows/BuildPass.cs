@@ -123,12 +123,15 @@ internal sealed class BuildPass : IDisposable
             return;
         }
 
-        if (position.Consumers.Count != consumers.Length || position.Consumers.Any(consumer => consumer > _reader.Count) || _scoring!.Sums is not IRunningSums scoring)
+        if (position.Consumers.Count != consumers.Length
+            || position.Consumers.Any(consumer => consumer > _reader.Count)
+            || _scoring!.Sums is not IRunningSums scoring)
         {
             throw new CheckpointFormatException(sums.Path, "expected the state of this pass, found that of another");
         }
 
         scoring.Restore(sums.Under("scores"));
-        _reader.Continue([.. consumers.Select((consumer, index) => consumer.KeepsImages ? 0 : position.Consumers[index])], position.Skipped);
+        _reader.Continue(
+            [.. consumers.Select((consumer, index) => consumer.KeepsImages ? 0 : position.Consumers[index])], position.Skipped);
     }
 }

@@ -109,7 +109,8 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
             }
 
             Discarded = version == Version ? $"{path}: expected the state of this build, found that of another command or other input"
-                : version is null ? $"{path}: expected the state of an unfinished build, found another file, or a state of another version of this program"
+                : version is null ? $"{path}: expected the state of an unfinished build, found another file, "
+                    + "or a state of another version of this program"
                 : $"{path}: expected a state of version {Version}, found {CheckpointFormatException.Quote(version)}";
         }
         catch (CheckpointFormatException exception)
@@ -128,7 +129,10 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
     /// <exception cref="CheckpointFormatException">It is damaged or of another version.</exception>
     public static BuildPosition Describe(SafetensorsReader file) => file.Metadata.GetValueOrDefault(Kind) == Version
         ? Read(file)
-        : throw new CheckpointFormatException(file.Path, $"expected a state of version {Version}, found {CheckpointFormatException.Quote(file.Metadata.GetValueOrDefault(Kind) ?? "nothing")}");
+        : throw new CheckpointFormatException(
+            file.Path,
+            $"expected a state of version {Version}, "
+                + $"found {CheckpointFormatException.Quote(file.Metadata.GetValueOrDefault(Kind) ?? "nothing")}");
 
     /// <summary>
     /// There is something new: it replaces the state now if enough work was done since the last time to be worth the writing, else when
@@ -201,7 +205,8 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
         {
             tensors.AddRange(AxisTable.Rows
                 .Where(row => local.Counts[0][row.Axis] > 0)
-                .Select(row => TensorToWrite.From(ScoresPrefix + row.Label, Flat(local, row.Axis), local.Depth, local.Counts[0][row.Axis])));
+                .Select(row => TensorToWrite.From(
+                    ScoresPrefix + row.Label, Flat(local, row.Axis), local.Depth, local.Counts[0][row.Axis])));
         }
 
         return tensors;

@@ -27,7 +27,8 @@ internal sealed class CalibrationRun : IRunningSums, IDisposable
     /// <param name="preprocessing">How images become the model's input.</param>
     /// <param name="whole">Whole images as the model's input, the preparation that all consumers of a pass share.</param>
     /// <param name="options">The build's.</param>
-    public CalibrationRun(VisionTransformer model, ImageSet images, Preprocessing preprocessing, ImagePreparation whole, BuildOptions options)
+    public CalibrationRun(
+        VisionTransformer model, ImageSet images, Preprocessing preprocessing, ImagePreparation whole, BuildOptions options)
     {
         (_model, _options) = (model, options);
         Moments = new CalibrationMoments(model.Architecture, options.PrefixWeights, options.Device);
@@ -82,8 +83,11 @@ internal sealed class CalibrationRun : IRunningSums, IDisposable
     /// <param name="options">The build's.</param>
     public static string Describe(int images, BuildOptions options)
     {
-        string whole = options is { CalibrationViews: > 0, WholeImageShare: > 0 and double share } ? FormattableString.Invariant($", {share} of the weight on whole images") : "";
-        return FormattableString.Invariant($"{images} images, {options.CalibrationViews} random views{whole}, prefix weight {options.PrefixWeights}");
+        string whole = options is { CalibrationViews: > 0, WholeImageShare: > 0 and double share }
+            ? FormattableString.Invariant($", {share} of the weight on whole images")
+            : "";
+        return FormattableString.Invariant(
+            $"{images} images, {options.CalibrationViews} random views{whole}, prefix weight {options.PrefixWeights}");
     }
 
     /// <inheritdoc/>

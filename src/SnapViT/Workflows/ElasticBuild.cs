@@ -22,7 +22,9 @@ namespace SnapViT.Workflows;
 /// <param name="Discarded">
 /// Why an unfinished state that was found could not be continued and the build began anew; null where none was found, or it was.
 /// </param>
-internal sealed record BuildResult(ElasticScores Scores, SearchResult? Search, int ContinuedPhotos, int Continued, IReadOnlyList<SkippedImage> Skipped, string? Discarded);
+internal sealed record BuildResult(
+    ElasticScores Scores, SearchResult? Search, int ContinuedPhotos, int Continued,
+    IReadOnlyList<SkippedImage> Skipped, string? Discarded);
 
 /// <summary>
 /// The main job: a pretrained model and unlabelled photos in, elastic scores out. One pass over the photos gathers whatever scores, second
@@ -52,14 +54,17 @@ internal sealed class ElasticBuild
     /// </exception>
     /// <exception cref="BudgetException">The floors make a ratio of the search impossible.</exception>
     /// <exception cref="ImageException">The criterion needs labels of the model's classes, and the images lack them.</exception>
-    public ElasticBuild(LoadedModel source, ImageSet images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
+    public ElasticBuild(
+        LoadedModel source, ImageSet images, Preprocessing preprocessing, BuildOptions options, IProgress<WorkProgress>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(preprocessing);
         ArgumentNullException.ThrowIfNull(options);
         _source = source.IsPruned
-            ? throw new SnapViTException(ErrorKind.Architecture, $"{source.Path}: expected an unpruned model, found one whose blocks were cut: {source.Model.Widths}")
+            ? throw new SnapViTException(
+                ErrorKind.Architecture,
+                $"{source.Path}: expected an unpruned model, found one whose blocks were cut: {source.Model.Widths}")
             : source;
         _preprocessing = preprocessing;
         _whole = ImagePreparation.Whole(preprocessing);
@@ -80,7 +85,8 @@ internal sealed class ElasticBuild
 
     private Criterion Criterion => _options.Criterion;
 
-    private bool NeedsMoments => _options.KeepMoments || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
+    private bool NeedsMoments =>
+        _options.KeepMoments || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
 
     /// <summary>What was assumed about the classes of labelled images; null for nothing.</summary>
     public string? ClassNote { get; private set; }
@@ -107,7 +113,8 @@ internal sealed class ElasticBuild
         }
     }
 
-    private BuildResult Complete(VisionTransformer model, BuildPass pass, BuildPosition from, BuildState state, CancellationToken cancellation)
+    private BuildResult Complete(
+        VisionTransformer model, BuildPass pass, BuildPosition from, BuildState state, CancellationToken cancellation)
     {
         ImportanceScores read = pass.Run(state, _progress, cancellation);
         ImportanceScores local = pass.Known ?? Normalised(read);
@@ -117,7 +124,14 @@ internal sealed class ElasticBuild
             ? ScoreCoefficients.Equal(local.Counts)
             : ScoreCoefficients.Initial(local.Counts);
         ElasticScores unfinished = new(local, initial, _options.Fitness.Floors, _provenance);
-        BuildPosition scored = new() { Local = local, History = from.History, Photos = _images.Count, AllPhotos = _images.Count, Skipped = pass.Skipped };
+        BuildPosition scored = new()
+        {
+            Local = local,
+            History = from.History,
+            Photos = _images.Count,
+            AllPhotos = _images.Count,
+            Skipped = pass.Skipped,
+        };
         state.Offer(_images.Count, () => (scored, pass.SaveMoments));
 
         SearchResult? found = pass.Searched is null ? null : SearchFactors(model, pass, unfinished, scored, state, cancellation);
@@ -127,7 +141,11 @@ internal sealed class ElasticBuild
             _provenance["fitness_best"] = found.BestFitness.ToString("R", CultureInfo.InvariantCulture);
         }
 
-        ElasticScores scores = unfinished with { Coefficients = found?.Best ?? initial, Moments = _options.KeepMoments ? pass.Moments?.ToStored() : null };
+        ElasticScores scores = unfinished with
+        {
+            Coefficients = found?.Best ?? initial,
+            Moments = _options.KeepMoments ? pass.Moments?.ToStored() : null,
+        };
         return new BuildResult(scores, found, from.Photos, from.History.Count, pass.Skipped, state.Discarded);
     }
 
@@ -161,7 +179,8 @@ internal sealed class ElasticBuild
         int classes = _source.Model.Architecture.Classes;
         if (classes == 0)
         {
-            throw new SnapViTException(ErrorKind.Architecture, $"criterion {Criterion}: expected a model with a classifier, found none in {_source.Path}");
+            throw new SnapViTException(
+                ErrorKind.Architecture, $"criterion {Criterion}: expected a model with a classifier, found none in {_source.Path}");
         }
 
         ClassMapping mapping = ClassMapping.Of(images, classes, _source.ClassNames);
@@ -182,12 +201,14 @@ internal sealed class ElasticBuild
         {
             throw new SnapViTException(
                 ErrorKind.Option,
-                $"samples: expected at least {components} images, for the search compares so many principal components of features of width {width}, found {_images.Count}");
+                $"samples: expected at least {components} images, "
+                    + $"for the search compares so many principal components of features of width {width}, found {_images.Count}");
         }
     }
 
     private BuildState State(string? path) => new(
-        path, string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))), TimeProvider.System);
+        path,
+        string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))), TimeProvider.System);
 
     /// <summary>The pass over the images, at its beginning or where an interrupted build left it; says which.</summary>
     private (BuildPosition From, BuildPass Pass) Begin(VisionTransformer model, BuildState state)
@@ -227,7 +248,8 @@ internal sealed class ElasticBuild
         Device = _options.Device,
     };
 
-    private ImportanceScores Normalised(ImportanceScores scores) => _options.Normalisation == ScoreNormalisation.Block ? scores.DividedByBlockMean() : scores;
+    private ImportanceScores Normalised(ImportanceScores scores) =>
+        _options.Normalisation == ScoreNormalisation.Block ? scores.DividedByBlockMean() : scores;
 
     private SearchResult SearchFactors(
         VisionTransformer model,
@@ -238,7 +260,9 @@ internal sealed class ElasticBuild
         CancellationToken cancellation)
     {
         using Fitness fitness = new(
-            model, unfinished.Local, () => pass.Searched!.Batches(_options.BatchSize, _options.Device, cancellation: cancellation), _options.Fitness, Corrections(pass.Moments));
+            model, unfinished.Local,
+            () => pass.Searched!.Batches(_options.BatchSize, _options.Device, cancellation: cancellation),
+            _options.Fitness, Corrections(pass.Moments));
         return CoefficientSearch.Run(
             unfinished.Coefficients,
             candidate => fitness.Evaluate(candidate, cancellation),
@@ -248,13 +272,16 @@ internal sealed class ElasticBuild
             {
                 BuildPosition reached = scored with { History = [.. told] };
                 state.Offer(_images.Count, () => (reached, pass.SaveMoments));
-                _progress?.Report(new WorkProgress("search", told.Count, _options.Evaluations + 1, string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
+                _progress?.Report(new WorkProgress(
+                    "search", told.Count, _options.Evaluations + 1,
+                    string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
             });
     }
 
-    private Func<ImportanceOrder, ElasticCorrection>? Corrections(CalibrationMoments? moments) => moments is not null && _options.Correction is CorrectionOptions correction
-        ? order => new ElasticCorrection(_source.Model.Weights, moments, order, correction)
-        : null;
+    private Func<ImportanceOrder, ElasticCorrection>? Corrections(CalibrationMoments? moments) =>
+        moments is not null && _options.Correction is CorrectionOptions correction
+            ? order => new ElasticCorrection(_source.Model.Weights, moments, order, correction)
+            : null;
 
     /// <summary>What the numbers depend on: the input, the options of the build and those of its criterion.</summary>
     private SortedDictionary<string, string> Describe()

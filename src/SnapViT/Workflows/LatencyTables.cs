@@ -29,7 +29,8 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
 
         LatencyTable table = LatencyTableFile.Load(path);
         return table.Conditions.DifferenceTo(conditions) is string difference
-            ? throw new CheckpointFormatException(path, $"expected a latency table of these conditions, found one of {difference}; another file name measures a new one")
+            ? throw new CheckpointFormatException(
+                path, $"expected a latency table of these conditions, found one of {difference}; another file name measures a new one")
             : table;
     }
 
@@ -40,7 +41,9 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two models.</param>
     /// <exception cref="IOException">The table cannot be written.</exception>
-    public LatencyTable Measure(string path, LoadedModel model, ElasticScores scores, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+    public LatencyTable Measure(
+        string path, LoadedModel model, ElasticScores scores,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(scores);
@@ -65,7 +68,8 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
     {
         ArgumentNullException.ThrowIfNull(subnet);
         ArgumentNullException.ThrowIfNull(model);
-        double[] times = new LatencyMeasurement(conditions, device, time).Times([() => Cast(subnet), () => Cast(model.Model)], cancellation: cancellation);
+        double[] times = new LatencyMeasurement(conditions, device, time)
+            .Times([() => Cast(subnet), () => Cast(model.Model)], cancellation: cancellation);
         return (times[0], times[1]);
 
         VisionTransformer Cast(VisionTransformer original) => new(original.Weights.To(precision, device));

@@ -31,7 +31,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
 
     private readonly List<SkippedImage> _skipped = [];
     private readonly List<string> _notes = [];
-    private readonly int _batchSize = batchSize >= 1 ? batchSize : throw new SnapViTException(ErrorKind.Option, $"batch: expected at least 1, found {batchSize}");
+    private readonly int _batchSize = batchSize >= 1
+        ? batchSize
+        : throw new SnapViTException(ErrorKind.Option, $"batch: expected at least 1, found {batchSize}");
 
     /// <summary>Measures models.</summary>
     /// <param name="models">Models of one architecture, whatever their widths; stay the caller's.</param>
@@ -42,7 +44,8 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <exception cref="ImageException">
     /// Images have no labels, too many cannot be read, or the two sets have no class in common.
     /// </exception>
-    public IReadOnlyList<EvaluationRow> Run(IReadOnlyList<VisionTransformer> models, ImageSet test, ImageSet? train, CancellationToken cancellation = default)
+    public IReadOnlyList<EvaluationRow> Run(
+        IReadOnlyList<VisionTransformer> models, ImageSet test, ImageSet? train, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(test);
@@ -52,7 +55,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         ClassMapping classes = ClassMapping.Of(test, models.Count > 0 ? models[0].Architecture.Classes : 0, ClassNames);
         AddNote("top-1", classes.Fault is null ? classes.Note : $"not measured: {classes.Fault}");
         CommonClasses? common = train is null ? null : Common(test, train);
-        using Pass? training = train is null ? null : Embed(models, train, "training images", new Wanted(Features: true, null), cancellation);
+        using Pass? training = train is null
+            ? null
+            : Embed(models, train, "training images", new Wanted(Features: true, null), cancellation);
         Wanted wanted = new(Features: training is not null, classes.Fault is null ? classes : null);
         using Pass testing = Embed(models, test, "test images", wanted, cancellation);
         return [.. models.Select((model, index) => Row(model, index, testing, wanted.Hits is not null, training, common))];
@@ -62,8 +67,16 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     private CommonClasses Common(ImageSet test, ImageSet train)
     {
         CommonClasses common = CommonClasses.Of(test, train);
-        AddNote("k-NN", common.WithoutTraining is string untrained ? $"test images of classes without training images are not counted ({untrained})" : null);
-        AddNote("k-NN", common.WithoutTest is string untested ? $"training images of classes without test images take part ({untested})" : null);
+        AddNote(
+            "k-NN",
+            common.WithoutTraining is string untrained
+                ? $"test images of classes without training images are not counted ({untrained})"
+                : null);
+        AddNote(
+            "k-NN",
+            common.WithoutTest is string untested
+                ? $"training images of classes without test images take part ({untested})"
+                : null);
         return common;
     }
 
@@ -78,7 +91,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     private static EvaluationRow Row(VisionTransformer model, int index, Pass testing, bool classify, Pass? training, CommonClasses? common)
     {
         ViTArchitecture a = model.Architecture;
-        int[] counted = common is null ? [] : [.. Enumerable.Range(0, testing.Labels.Count).Where(image => common.IsTrained(testing.Labels[image]))];
+        int[] counted = common is null
+            ? []
+            : [.. Enumerable.Range(0, testing.Labels.Count).Where(image => common.IsTrained(testing.Labels[image]))];
         return new EvaluationRow(
             PruningRatios.Of(a, model.Widths),
             CostModel.Parameters(a, model.Widths),
@@ -106,12 +121,14 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         return neighbours.Accuracy(test, [.. counted.Select(image => testing.Labels[image])]);
     }
 
-    private Pass Embed(IReadOnlyList<VisionTransformer> models, ImageSet images, string stage, Wanted wanted, CancellationToken cancellation)
+    private Pass Embed(
+        IReadOnlyList<VisionTransformer> models, ImageSet images, string stage, Wanted wanted, CancellationToken cancellation)
     {
         Pass pass = new(models.Count, wanted);
         try
         {
-            ImageConsumer consumer = new(images, ImagePreparation.Whole(preprocessing), _batchSize, device, batch => pass.Add(models, batch));
+            ImageConsumer consumer = new(
+                images, ImagePreparation.Whole(preprocessing), _batchSize, device, batch => pass.Add(models, batch));
             ImageReader reader = new(images, consumer) { Progress = (done, all) => progress?.Report(new WorkProgress(stage, done, all)) };
             reader.Run(cancellation);
             _skipped.AddRange(reader.Skipped);
@@ -144,7 +161,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
             using IDisposable frozen = no_grad();
             Tensor images = batch.Images;
             int[] labels = [.. batch.Entries.Select(entry => entry.Label!.Value)];
-            Tensor? classes = wanted.Hits is ClassMapping mapping ? tensor(Array.ConvertAll(labels, label => (long)mapping[label]), device: images.device) : null;
+            Tensor? classes = wanted.Hits is ClassMapping mapping
+                ? tensor(Array.ConvertAll(labels, label => (long)mapping[label]), device: images.device)
+                : null;
             Labels.AddRange(labels);
             for (int index = 0; index < models.Count; index++)
             {

@@ -35,12 +35,14 @@ internal sealed class PhotoCorrection(
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="SnapViTException">Activations are not finite.</exception>
     /// <exception cref="ImageException">Too many photos cannot be read.</exception>
-    public VisionTransformer Apply(VisionTransformer start, ScalarType precision = ScalarType.Float32, Device? device = null, CancellationToken cancellation = default)
+    public VisionTransformer Apply(
+        VisionTransformer start, ScalarType precision = ScalarType.Float32, Device? device = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(start);
         using VisionTransformer dense = new(source.Weights.To(ScalarType.Float32, device));
         using VisionTransformer pruned = new(start.Weights.To(ScalarType.Float32, device));
-        using VisionTransformer fitted = new SequentialCorrection(dense, Ridge, BuildOptions.DefaultPrefixWeight).Apply(pruned, Read(cancellation), cancellation);
+        using VisionTransformer fitted = new SequentialCorrection(dense, Ridge, BuildOptions.DefaultPrefixWeight)
+            .Apply(pruned, Read(cancellation), cancellation);
         return new VisionTransformer(fitted.Weights.To(precision, device));
     }
 

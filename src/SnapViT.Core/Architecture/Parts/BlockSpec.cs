@@ -46,7 +46,9 @@ internal sealed class BlockSpec
 
     /// <summary>The layers whose inputs pruning removes, which a correction re-fits, in the order of the forward pass.</summary>
     public IEnumerable<LinearSpec> PrunedInputs =>
-        new[] { Attention.Qkv, Attention.Proj, Mlp.First, Mlp.Gated, Mlp.Last }.OfType<LinearSpec>().Where(layer => layer.PrunedInput is not null);
+        new[] { Attention.Qkv, Attention.Proj, Mlp.First, Mlp.Gated, Mlp.Last }
+            .OfType<LinearSpec>()
+            .Where(layer => layer.PrunedInput is not null);
 
     /// <summary>The tensors, in the order of the forward pass.</summary>
     public IEnumerable<ParameterSpec> Parameters =>

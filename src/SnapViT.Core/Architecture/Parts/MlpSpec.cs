@@ -3,7 +3,8 @@ namespace SnapViT.Core.Architecture.Parts;
 /// <summary>The MLP of a block or of an attention pool: <c>fc2(act(fc1 x))</c>, or SwiGLU's <c>w3(silu(w1 x) * (w2 x))</c>.</summary>
 internal sealed class MlpSpec
 {
-    private MlpSpec(LinearSpec first, LinearSpec? gated, LinearSpec last, int neurons) => (First, Gated, Last, Neurons) = (first, gated, last, neurons);
+    private MlpSpec(LinearSpec first, LinearSpec? gated, LinearSpec last, int neurons) =>
+        (First, Gated, Last, Neurons) = (first, gated, last, neurons);
 
     /// <summary>Neurons that are kept.</summary>
     public int Neurons { get; }
@@ -29,7 +30,9 @@ internal sealed class MlpSpec
         MlpKind kind = architecture.Mlp;
         LinearSpec first = In(FirstName(block, kind)).In(block, BlockLinear.Fc1);
         LinearSpec? gated = kind == MlpKind.SwiGlu ? In(BlockSpec.Layer(block, "mlp.w2")).In(block, layer: null) : null;
-        LinearSpec last = LinearSpec.Matrix(LastName(block, kind), architecture.EmbedDim, neurons).PruningInputs(Axis.Neurons).In(block, BlockLinear.Fc2);
+        LinearSpec last = LinearSpec.Matrix(LastName(block, kind), architecture.EmbedDim, neurons)
+            .PruningInputs(Axis.Neurons)
+            .In(block, BlockLinear.Fc2);
         return new MlpSpec(first, gated, last, neurons);
 
         LinearSpec In(LayerName name) => LinearSpec.Matrix(name, neurons, architecture.EmbedDim).PruningOutputs(Axis.Neurons);

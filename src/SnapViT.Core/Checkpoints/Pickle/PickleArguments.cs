@@ -21,7 +21,10 @@ internal sealed class PickleArguments(PickleCursor cursor, PickleGlobal callee, 
         }
     }
 
-    public T Take<T>(int index) => items[index] is T value ? value : throw Fault($"expected argument {index} to be {Kind(typeof(T))}, found {Kind(items[index]?.GetType())}");
+    public T Take<T>(int index) =>
+        items[index] is T value
+            ? value
+            : throw Fault($"expected argument {index} to be {Kind(typeof(T))}, found {Kind(items[index]?.GetType())}");
 
     /// <summary>A tuple of integers: a shape or strides.</summary>
     public long[] TakeSizes(int index)
@@ -32,7 +35,10 @@ internal sealed class PickleArguments(PickleCursor cursor, PickleGlobal callee, 
             throw Fault($"expected at most {TensorEntry.MaxRank} dimensions, found {tuple.Length}");
         }
 
-        return Array.ConvertAll(tuple, item => item is long size ? size : throw Fault($"expected argument {index} to hold integers, found {Kind(item?.GetType())}"));
+        return Array.ConvertAll(
+            tuple, item => item is long size
+                ? size
+                : throw Fault($"expected argument {index} to hold integers, found {Kind(item?.GetType())}"));
     }
 
     /// <summary>Name of a value's kind for messages, in Python's words.</summary>

@@ -113,7 +113,9 @@ internal static class PickleCalls
     {
         arguments.ExpectCount(7, 8);
         PickleGlobal dtype = arguments.Take<PickleGlobal>(6);
-        TensorType type = dtype is { IsStorage: false, Type: { } known } ? known : throw arguments.Fault($"expected a dtype, found {dtype}");
+        TensorType type = dtype is { IsStorage: false, Type: { } known }
+            ? known
+            : throw arguments.Fault($"expected a dtype, found {dtype}");
         return Tensor(arguments, arguments.Take<TorchStorage>(0), type);
     }
 
@@ -133,20 +135,24 @@ internal static class PickleCalls
         PickleGlobal function = arguments.Take<PickleGlobal>(0);
         object?[] inner = arguments.Take<object?[]>(2);
         Func<PickleArguments, object?>? call = function.Call == TensorOfClass ? null : function.Call;
-        return call?.Invoke(new PickleArguments(arguments.Cursor, function, inner)) as TorchTensor ?? throw arguments.Fault($"expected a function that makes a tensor, found {function}");
+        return call?.Invoke(new PickleArguments(arguments.Cursor, function, inner)) as TorchTensor
+            ?? throw arguments.Fault($"expected a function that makes a tensor, found {function}");
     }
 
     /// <summary>What an unknown function is given tells whether a tensor needs it, which then cannot be had.</summary>
     public static PickleObject Unknown(PickleCursor cursor, PickleGlobal callee, object?[] arguments) => HoldsTensor(arguments, 0)
-        ? throw cursor.Fault($"refused {callee}: a tensor of the file is made by it, and it is not among the functions that are known; nothing was run")
+        ? throw cursor.Fault(
+            $"refused {callee}: a tensor of the file is made by it, and it is not among the functions that are known; nothing was run")
         : new PickleObject(callee);
 
     private static bool HoldsTensor(object?[] items, int depth) =>
-        items.Any(item => item is TorchTensor or TorchStorage || (item is object?[] inner && depth < DeepestTuple && HoldsTensor(inner, depth + 1)));
+        items.Any(item => item is TorchTensor or TorchStorage
+            || (item is object?[] inner && depth < DeepestTuple && HoldsTensor(inner, depth + 1)));
 
     private static TorchTensor Tensor(PickleArguments arguments, TorchStorage storage, TensorType type)
     {
-        string? fault = TorchTensor.Create(type, storage, arguments.Take<long>(1), arguments.TakeSizes(2), arguments.TakeSizes(3), out TorchTensor? tensor);
+        string? fault = TorchTensor.Create(
+            type, storage, arguments.Take<long>(1), arguments.TakeSizes(2), arguments.TakeSizes(3), out TorchTensor? tensor);
         return tensor ?? throw arguments.Fault($"storage {CheckpointFormatException.Quote(storage.Entry.Name)}: {fault}");
     }
 }

@@ -15,7 +15,8 @@ internal sealed class PickleCursor(string path, byte[] pickle)
     public bool AtEnd => _at == pickle.Length;
 
     /// <summary>A fault of the current instruction.</summary>
-    public CheckpointFormatException Fault(string fault, Exception? cause = null) => new(path, $"data.pkl, byte {_opcodeAt}: {fault}", innerException: cause);
+    public CheckpointFormatException Fault(string fault, Exception? cause = null) =>
+        new(path, $"data.pkl, byte {_opcodeAt}: {fault}", innerException: cause);
 
     /// <summary>The next instruction.</summary>
     public byte NextOpcode()

@@ -17,14 +17,17 @@ internal static class PickleGlobals
     /// <summary>Modules that start programs, open connections or read other files: no honest checkpoint mentions them.</summary>
     private static readonly FrozenSet<string> RefusedModules = new[]
     {
-        "os", "posix", "nt", "subprocess", "sys", "socket", "runpy", "importlib", "pty", "shutil", "ctypes", "webbrowser", "commands", "pickle", "_pickle",
-        "marshal", "code", "pdb", "timeit", "platform", "asyncio", "http", "urllib", "requests", "pip", "tempfile", "bdb", "cProfile", "profile",
+        "os", "posix", "nt", "subprocess", "sys", "socket", "runpy", "importlib", "pty", "shutil", "ctypes", "webbrowser", "commands",
+        "pickle", "_pickle",
+        "marshal", "code", "pdb", "timeit", "platform", "asyncio", "http", "urllib", "requests", "pip", "tempfile",
+        "bdb", "cProfile", "profile",
     }.ToFrozenSet();
 
     /// <summary>Functions that do the same.</summary>
     private static readonly FrozenSet<(string Module, string Name)> RefusedNames = new[]
     {
-        "eval", "exec", "execfile", "compile", "open", "__import__", "apply", "globals", "locals", "input", "breakpoint", "setattr", "delattr", "vars",
+        "eval", "exec", "execfile", "compile", "open", "__import__", "apply", "globals", "locals", "input", "breakpoint",
+        "setattr", "delattr", "vars",
     }.Select(name => ("builtins", name)).Append(("torch", "load")).Append(("numpy", "load")).Append(("io", "open")).ToFrozenSet();
 
     /// <exception cref="CheckpointFormatException">The name is one that no honest checkpoint mentions.</exception>
@@ -42,9 +45,13 @@ internal static class PickleGlobals
             return new PickleGlobal(modern, name) { IsEnum = true, Call = PickleCalls.EnumByValue };
         }
 
-        bool isRefused = RefusedNames.Contains((modern, name)) || RefusedModules.Contains(modern.Split('.')[0]) || name.Split('.').SkipLast(1).Any(RefusedModules.Contains);
+        bool isRefused = RefusedNames.Contains((modern, name))
+            || RefusedModules.Contains(modern.Split('.')[0])
+            || name.Split('.').SkipLast(1).Any(RefusedModules.Contains);
         return isRefused
-            ? throw cursor.Fault($"refused the global {CheckpointFormatException.Quote($"{module}.{name}")}: it is not among the names a checkpoint may hold; nothing was run")
+            ? throw cursor.Fault(
+                $"refused the global {CheckpointFormatException.Quote($"{module}.{name}")}: "
+                + "it is not among the names a checkpoint may hold; nothing was run")
             : new PickleGlobal(modern, name) { IsUnknown = true };
     }
 

@@ -51,7 +51,9 @@ internal sealed class PickleMachine
             if (opcode == Stop)
             {
                 object? result = Pop();
-                return _stack.Count == 0 && _marks.Count == 0 && _cursor.AtEnd ? result : throw _cursor.Fault("the pickle ends before all of it is used");
+                return _stack.Count == 0 && _marks.Count == 0 && _cursor.AtEnd
+                    ? result
+                    : throw _cursor.Fault("the pickle ends before all of it is used");
             }
 
             Action<PickleMachine> instruction = Instructions[opcode]
@@ -71,11 +73,18 @@ internal sealed class PickleMachine
         return value;
     }
 
-    private T Pop<T>() => Pop() is T value ? value : throw _cursor.Fault($"expected {PickleArguments.Kind(typeof(T))} on the stack, found something else");
+    private T Pop<T>() =>
+        Pop() is T value
+            ? value
+            : throw _cursor.Fault($"expected {PickleArguments.Kind(typeof(T))} on the stack, found something else");
 
     private object? Top() => _stack.Count > Floor ? _stack[^1] : throw _cursor.Fault("expected a value on the stack, found none");
 
-    private T Top<T>() => Top() is T value ? value : throw _cursor.Fault($"expected {PickleArguments.Kind(typeof(T))} on the stack, found {PickleArguments.Kind(Top()?.GetType())}");
+    private T Top<T>() =>
+        Top() is T value
+            ? value
+            : throw _cursor.Fault(
+                $"expected {PickleArguments.Kind(typeof(T))} on the stack, found {PickleArguments.Kind(Top()?.GetType())}");
 
     private void Mark()
     {
@@ -122,7 +131,9 @@ internal sealed class PickleMachine
     }
 
     private void Recall(uint index) =>
-        Push(_memo.TryGetValue(index, out object? value) ? value : throw _cursor.Fault($"recalls value {index}, which was never remembered"));
+        Push(_memo.TryGetValue(index, out object? value)
+            ? value
+            : throw _cursor.Fault($"recalls value {index}, which was never remembered"));
 
     private void SetItems(object?[] items)
     {
@@ -150,7 +161,8 @@ internal sealed class PickleMachine
 
         PickleGlobal callee = Pop<PickleGlobal>();
         Push(callee.IsUnknown ? PickleCalls.Unknown(_cursor, callee, arguments)
-            : callee.Call is { } call ? call(new PickleArguments(_cursor, callee, arguments)) : throw _cursor.Fault($"refused a call of {callee}"));
+            : callee.Call is { } call ? call(new PickleArguments(_cursor, callee, arguments))
+            : throw _cursor.Fault($"refused a call of {callee}"));
     }
 
     private void MakeObject()
@@ -200,7 +212,8 @@ internal sealed class PickleMachine
     {
         if (Pop<object?[]>() is not ["storage", PickleGlobal { IsStorage: true } type, string key, string, long elements])
         {
-            throw _cursor.Fault("expected ('storage', class, key, location, elements), found another reference or an unknown class of storage");
+            throw _cursor.Fault(
+                "expected ('storage', class, key, location, elements), found another reference or an unknown class of storage");
         }
 
         string name = CheckpointFormatException.Quote(key);

@@ -40,8 +40,11 @@ internal sealed class PickleTree
             List<object?> list => Freeze((IReadOnlyList<object?>)list, depth),
             PickleGlobal { IsStorage: false, Type: { } type } => $"torch.{type.TorchName()}",
             PickleGlobal global => new TorchObject($"{global.Module}.{global.Name}"),
-            PickleObject other => other.AsDictionary() is { } dictionary ? Freeze(dictionary, depth) : new TorchObject($"{other.Class.Module}.{other.Class.Name}"),
-            TorchStorage storage => throw _cursor.Fault($"refused storage {CheckpointFormatException.Quote(storage.Entry.Name)} as a value: it belongs to no tensor"),
+            PickleObject other => other.AsDictionary() is { } dictionary
+                ? Freeze(dictionary, depth)
+                : new TorchObject($"{other.Class.Module}.{other.Class.Name}"),
+            TorchStorage storage => throw _cursor.Fault(
+                $"refused storage {CheckpointFormatException.Quote(storage.Entry.Name)} as a value: it belongs to no tensor"),
             _ => value,
         };
     }

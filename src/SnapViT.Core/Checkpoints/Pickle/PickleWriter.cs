@@ -49,7 +49,9 @@ internal sealed class PickleWriter
             case TensorToWrite tensor: Tensor(tensor); break;
             case IReadOnlyDictionary<string, object?> dictionary: Dictionary(dictionary, depth); break;
             case IList list: List(list, depth); break;
-            default: throw new ArgumentException($"a PyTorch file cannot hold a {value.GetType().Name} here: expected null, bool, int, long, double, string, dictionaries with string keys, lists, {nameof(TorchEnumMember)} or {nameof(TensorToWrite)}");
+            default: throw new ArgumentException(
+                $"a PyTorch file cannot hold a {value.GetType().Name} here: expected null, bool, int, long, double, string, "
+                + $"dictionaries with string keys, lists, {nameof(TorchEnumMember)} or {nameof(TensorToWrite)}");
         }
     }
 
@@ -88,7 +90,9 @@ internal sealed class PickleWriter
     {
         if (!$"{member.Module}{member.Class}".All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.'))
         {
-            throw new ArgumentException($"expected the module and the name of a Python class, found {CheckpointFormatException.Quote(member.Module)} and {CheckpointFormatException.Quote(member.Class)}");
+            throw new ArgumentException(
+                "expected the module and the name of a Python class, "
+                + $"found {CheckpointFormatException.Quote(member.Module)} and {CheckpointFormatException.Quote(member.Class)}");
         }
 
         if (member.IsName)
@@ -97,7 +101,11 @@ internal sealed class PickleWriter
         }
 
         Global(member.Module, member.Class);
-        Value(member.Key is string or long or int ? member.Key : throw new ArgumentException($"expected a string or an integer as key of an enumeration, found {member.Key}"), 0);
+        Value(
+            member.Key is string or long or int
+                ? member.Key
+                : throw new ArgumentException($"expected a string or an integer as key of an enumeration, found {member.Key}"),
+            0);
         Op(member.IsName ? 0x86 : 0x85);
         Op('R');
     }

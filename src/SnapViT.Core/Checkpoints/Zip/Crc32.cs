@@ -31,8 +31,10 @@ internal sealed class Crc32
         for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
         {
             ulong next = BinaryPrimitives.ReadUInt64LittleEndian(bytes) ^ state;
-            state = table[0x700 + (byte)next] ^ table[0x600 + (byte)(next >> 8)] ^ table[0x500 + (byte)(next >> 16)] ^ table[0x400 + (byte)(next >> 24)]
-                ^ table[0x300 + (byte)(next >> 32)] ^ table[0x200 + (byte)(next >> 40)] ^ table[0x100 + (byte)(next >> 48)] ^ table[(byte)(next >> 56)];
+            state = table[0x700 + (byte)next] ^ table[0x600 + (byte)(next >> 8)]
+                ^ table[0x500 + (byte)(next >> 16)] ^ table[0x400 + (byte)(next >> 24)]
+                ^ table[0x300 + (byte)(next >> 32)] ^ table[0x200 + (byte)(next >> 40)]
+                ^ table[0x100 + (byte)(next >> 48)] ^ table[(byte)(next >> 56)];
         }
 
         foreach (byte value in bytes)

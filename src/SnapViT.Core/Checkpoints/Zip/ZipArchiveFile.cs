@@ -81,7 +81,9 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
     {
         Crc32 sum = new();
         byte[] chunk = new byte[(int)Math.Min(CheckChunk, entry.Size)];
-        DeflateStream? inflated = entry.Deflated ? new DeflateStream(new MemoryStream(Compressed(entry)), CompressionMode.Decompress) : null;
+        DeflateStream? inflated = entry.Deflated
+            ? new DeflateStream(new MemoryStream(Compressed(entry)), CompressionMode.Decompress)
+            : null;
         using (inflated)
         {
             for (long at = 0; at < entry.Size; at += chunk.Length)
@@ -152,7 +154,10 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
     }
 
     private CheckpointFormatException Damaged(ZipEntry entry, Exception cause) => new(
-        file.Path, $"zip entry {CheckpointFormatException.Quote(entry.Name)}: its compressed bytes are damaged or give fewer than {entry.Size} bytes", innerException: cause);
+        file.Path,
+        $"zip entry {CheckpointFormatException.Quote(entry.Name)}: its compressed bytes are damaged or give fewer than {entry.Size} bytes",
+        innerException: cause);
 
-    private CheckpointFormatException Fault(ZipEntry entry, string fault) => new(file.Path, $"zip entry {CheckpointFormatException.Quote(entry.Name)}: {fault}");
+    private CheckpointFormatException Fault(ZipEntry entry, string fault) =>
+        new(file.Path, $"zip entry {CheckpointFormatException.Quote(entry.Name)}: {fault}");
 }

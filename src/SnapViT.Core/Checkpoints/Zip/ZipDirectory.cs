@@ -39,7 +39,8 @@ internal static class ZipDirectory
         ZipEnd end = ZipEnd.Find(file);
         if (end.DirectorySize > MaxDirectorySize)
         {
-            throw new CheckpointFormatException(file.Path, $"expected a zip directory of at most {MaxDirectorySize} bytes, found {end.DirectorySize}");
+            throw new CheckpointFormatException(
+                file.Path, $"expected a zip directory of at most {MaxDirectorySize} bytes, found {end.DirectorySize}");
         }
 
         byte[] directory = new byte[end.DirectorySize];
@@ -57,7 +58,8 @@ internal static class ZipDirectory
 
         if (at != directory.Length)
         {
-            throw new CheckpointFormatException(file.Path, $"expected a zip directory of {at} bytes for {end.Entries} entries, found {directory.Length}");
+            throw new CheckpointFormatException(
+                file.Path, $"expected a zip directory of {at} bytes for {end.Entries} entries, found {directory.Length}");
         }
 
         CheckApart(file, entries.Values, end.DirectoryOffset);
@@ -97,7 +99,8 @@ internal static class ZipDirectory
             (U16(record, 8) & EncryptedFlag) != 0 ? "is encrypted"
             : U16(record, 34) != 0 ? "lies on another disk"
             : method is not (Stored or Deflate) ? $"expected method 0 (stored) or 8 (deflated), found {method}"
-            : method == Stored && sizes.Size != sizes.Compressed ? $"expected one size for stored bytes, found {sizes.Compressed} and {sizes.Size}"
+            : method == Stored && sizes.Size != sizes.Compressed
+                ? $"expected one size for stored bytes, found {sizes.Compressed} and {sizes.Size}"
             : sizes.Size / MaxRatio > sizes.Compressed ? $"{sizes.Compressed} compressed bytes cannot hold {sizes.Size}"
             : name.EndsWith('/') && sizes.Size != 0 ? $"expected a folder without content, found {sizes.Size} bytes"
             : null;
@@ -109,22 +112,28 @@ internal static class ZipDirectory
 
     /// <summary>The header before the entry's bytes must tell the same story as the directory.</summary>
     /// <returns>Where the entry's bytes begin.</returns>
-    private static long CheckLocalHeader(CheckpointFile file, string name, ReadOnlySpan<byte> nameBytes, ReadOnlySpan<byte> record, ZipSizes sizes)
+    private static long CheckLocalHeader(
+        CheckpointFile file, string name, ReadOnlySpan<byte> nameBytes, ReadOnlySpan<byte> record, ZipSizes sizes)
     {
         byte[] local = new byte[LocalLength + nameBytes.Length];
         if (sizes.HeaderOffset < 0 || sizes.HeaderOffset > file.Length - local.Length)
         {
-            throw new CheckpointFormatException(file.Path, $"zip entry {Quote(name)}: its header at byte {sizes.HeaderOffset} lies outside the file of {file.Length} bytes");
+            throw new CheckpointFormatException(
+                file.Path,
+                $"zip entry {Quote(name)}: its header at byte {sizes.HeaderOffset} lies outside the file of {file.Length} bytes");
         }
 
         file.Read(sizes.HeaderOffset, local);
         bool sizesFollow = (U16(local, 6) & SizesFollowFlag) != 0;
         bool same = U32(local, 0) == LocalSignature && U16(local, 8) == U16(record, 10)
             && U16(local, 26) == nameBytes.Length && local.AsSpan(LocalLength).SequenceEqual(nameBytes)
-            && (sizesFollow || (U32(local, 14) == U32(record, 16) && Agrees(U32(local, 18), sizes.Compressed) && Agrees(U32(local, 22), sizes.Size)));
+            && (sizesFollow || (U32(local, 14) == U32(record, 16)
+                && Agrees(U32(local, 18), sizes.Compressed)
+                && Agrees(U32(local, 22), sizes.Size)));
         return same
             ? sizes.HeaderOffset + local.Length + U16(local, 28)
-            : throw new CheckpointFormatException(file.Path, $"zip entry {Quote(name)}: the header at byte {sizes.HeaderOffset} contradicts the directory");
+            : throw new CheckpointFormatException(
+                file.Path, $"zip entry {Quote(name)}: the header at byte {sizes.HeaderOffset} contradicts the directory");
 
         static bool Agrees(uint local, long size) => local == size || local == uint.MaxValue;
     }
@@ -137,12 +146,16 @@ internal static class ZipDirectory
         {
             if (entry.HeaderOffset < end)
             {
-                throw new CheckpointFormatException(file.Path, $"the zip entries {Quote(before)} and {Quote(entry.Name)} overlap at byte {entry.HeaderOffset}");
+                throw new CheckpointFormatException(
+                    file.Path, $"the zip entries {Quote(before)} and {Quote(entry.Name)} overlap at byte {entry.HeaderOffset}");
             }
 
             if (entry.CompressedSize > directoryOffset - entry.DataOffset)
             {
-                throw new CheckpointFormatException(file.Path, $"zip entry {Quote(entry.Name)}: {entry.CompressedSize} bytes at byte {entry.DataOffset} reach into the directory at byte {directoryOffset}");
+                throw new CheckpointFormatException(
+                    file.Path,
+                    $"zip entry {Quote(entry.Name)}: {entry.CompressedSize} bytes at byte {entry.DataOffset} "
+                    + $"reach into the directory at byte {directoryOffset}");
             }
 
             (end, before) = (entry.DataOffset + entry.CompressedSize, entry.Name);
@@ -160,7 +173,8 @@ internal static class ZipDirectory
         Int128 allowed = Int128.Max(AlwaysAllowed, (Int128)file.Length * MaxGrowth);
         if (grown > allowed)
         {
-            throw new CheckpointFormatException(file.Path, $"{file.Length} bytes claim to decompress to {grown}, at most {allowed} are believed");
+            throw new CheckpointFormatException(
+                file.Path, $"{file.Length} bytes claim to decompress to {grown}, at most {allowed} are believed");
         }
     }
 
@@ -174,12 +188,17 @@ internal static class ZipDirectory
         }
         catch (DecoderFallbackException exception)
         {
-            throw new CheckpointFormatException(file.Path, "expected zip entry names in UTF-8, found invalid bytes", innerException: exception);
+            throw new CheckpointFormatException(
+                file.Path, "expected zip entry names in UTF-8, found invalid bytes", innerException: exception);
         }
 
         string[] parts = (name.EndsWith('/') ? name[..^1] : name).Split('/');
-        bool plain = parts.All(part => part is not ("" or "." or "..")) && name is not [_, ':', ..] && !name.Any(c => c is '\\' || char.IsControl(c));
-        return plain ? name : throw new CheckpointFormatException(file.Path, $"expected zip entry names that stay inside the archive, found {Quote(name)}");
+        bool plain = parts.All(part => part is not ("" or "." or ".."))
+            && name is not [_, ':', ..]
+            && !name.Any(c => c is '\\' || char.IsControl(c));
+        return plain
+            ? name
+            : throw new CheckpointFormatException(file.Path, $"expected zip entry names that stay inside the archive, found {Quote(name)}");
     }
 
     private static string Quote(string text) => CheckpointFormatException.Quote(text);

@@ -31,7 +31,8 @@ internal sealed record ZipEnd(long Entries, long DirectoryOffset, long Directory
 
         if (at < 0)
         {
-            throw new CheckpointFormatException(file.Path, $"expected a zip file, found no end of a zip directory in {file.Length} bytes: cut off, or of another format");
+            throw new CheckpointFormatException(
+                file.Path, $"expected a zip file, found no end of a zip directory in {file.Length} bytes: cut off, or of another format");
         }
 
         long position = file.Length - tail.Length + at;
@@ -41,9 +42,14 @@ internal sealed record ZipEnd(long Entries, long DirectoryOffset, long Directory
             throw new CheckpointFormatException(file.Path, $"expected at most {MaxEntries} zip entries, found {end.Entries}");
         }
 
-        if (end.DirectoryOffset < 0 || end.DirectorySize < 0 || end.DirectorySize > position || end.DirectoryOffset > position - end.DirectorySize)
+        if (end.DirectoryOffset < 0 || end.DirectorySize < 0
+            || end.DirectorySize > position
+            || end.DirectoryOffset > position - end.DirectorySize)
         {
-            throw new CheckpointFormatException(file.Path, $"the zip directory of {end.DirectorySize} bytes at byte {end.DirectoryOffset} does not lie before its end record at byte {position}");
+            throw new CheckpointFormatException(
+                file.Path,
+                $"the zip directory of {end.DirectorySize} bytes at byte {end.DirectoryOffset} "
+                + $"does not lie before its end record at byte {position}");
         }
 
         return end;
@@ -64,7 +70,8 @@ internal sealed record ZipEnd(long Entries, long DirectoryOffset, long Directory
             return Read64(file, position);
         }
 
-        bool oneDisk = BinaryPrimitives.ReadUInt32LittleEndian(record[4..]) == 0 && BinaryPrimitives.ReadUInt16LittleEndian(record[8..]) == entries;
+        bool oneDisk = BinaryPrimitives.ReadUInt32LittleEndian(record[4..]) == 0
+            && BinaryPrimitives.ReadUInt16LittleEndian(record[8..]) == entries;
         return oneDisk ? new ZipEnd(entries, offset, size) : throw SeveralDisks(file);
     }
 
@@ -74,9 +81,13 @@ internal sealed record ZipEnd(long Entries, long DirectoryOffset, long Directory
         long at = BinaryPrimitives.ReadInt64LittleEndian(locator.AsSpan(8));
         byte[] record = ReadRecord(file, at, End64Length, End64Signature);
         long entries = BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(32));
-        bool oneDisk = BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(16)) == 0 && BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(24)) == entries;
+        bool oneDisk = BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(16)) == 0
+            && BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(24)) == entries;
         return oneDisk && entries >= 0
-            ? new ZipEnd(entries, BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(48)), BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(40)))
+            ? new ZipEnd(
+                entries,
+                BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(48)),
+                BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(40)))
             : throw SeveralDisks(file);
     }
 
@@ -85,14 +96,17 @@ internal sealed record ZipEnd(long Entries, long DirectoryOffset, long Directory
         byte[] record = new byte[length];
         if (position < 0 || position > file.Length - length)
         {
-            throw new CheckpointFormatException(file.Path, $"the 64-bit end of the zip directory at byte {position} lies outside the file of {file.Length} bytes");
+            throw new CheckpointFormatException(
+                file.Path, $"the 64-bit end of the zip directory at byte {position} lies outside the file of {file.Length} bytes");
         }
 
         file.Read(position, record);
         return BinaryPrimitives.ReadUInt32LittleEndian(record) == signature
             ? record
-            : throw new CheckpointFormatException(file.Path, $"expected a 64-bit end of the zip directory at byte {position}, found something else");
+            : throw new CheckpointFormatException(
+                file.Path, $"expected a 64-bit end of the zip directory at byte {position}, found something else");
     }
 
-    private static CheckpointFormatException SeveralDisks(CheckpointFile file) => new(file.Path, "expected a zip file in one piece, found a part of a split one");
+    private static CheckpointFormatException SeveralDisks(CheckpointFile file) =>
+        new(file.Path, "expected a zip file in one piece, found a part of a split one");
 }

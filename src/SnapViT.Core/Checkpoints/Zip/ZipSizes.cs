@@ -18,7 +18,8 @@ internal sealed record ZipSizes(long Size, long Compressed, long HeaderOffset)
         long offset = Next(BinaryPrimitives.ReadUInt32LittleEndian(record[42..]), ref wide);
         return size >= 0 && compressed >= 0 && offset >= 0 && compressed <= file.Length
             ? new ZipSizes(size, compressed, offset)
-            : throw new CheckpointFormatException(file.Path, $"zip entry {CheckpointFormatException.Quote(name)}: its sizes do not fit a file of {file.Length} bytes");
+            : throw new CheckpointFormatException(
+                file.Path, $"zip entry {CheckpointFormatException.Quote(name)}: its sizes do not fit a file of {file.Length} bytes");
     }
 
     /// <summary>A 32-bit number, or the next 64-bit one when it says so; -1 when that is missing.</summary>

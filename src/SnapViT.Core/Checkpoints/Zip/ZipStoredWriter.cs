@@ -38,7 +38,8 @@ internal sealed class ZipStoredWriter(Stream stream)
         checksum.Append(content);
     });
 
-    public void Add(string name, TensorToWrite tensor) => Add(name, tensor.Entry.ByteLength, checksum => MeasuredStream.WriteTensor(stream, tensor, checksum));
+    public void Add(string name, TensorToWrite tensor) =>
+        Add(name, tensor.Entry.ByteLength, checksum => MeasuredStream.WriteTensor(stream, tensor, checksum));
 
     /// <summary>Writes the directory.</summary>
     public void Finish()

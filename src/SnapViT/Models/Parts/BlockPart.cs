@@ -51,7 +51,11 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     /// <summary>Rows [batch*N, D] to [batch*N, D].</summary>
     public string Forward(OnnxGraph graph, string x, RotaryPart? rotary)
     {
-        x = _residual1.Forward(graph, x, Attention.IsEmpty ? Attention.Proj.OnnxBias(graph) : Attention.Forward(graph, _norm1.Forward(graph, x), rotary));
+        x = _residual1.Forward(
+            graph, x,
+            Attention.IsEmpty
+                ? Attention.Proj.OnnxBias(graph)
+                : Attention.Forward(graph, _norm1.Forward(graph, x), rotary));
         return _residual2.Forward(graph, x, Mlp.IsEmpty ? Mlp.Last.OnnxBias(graph) : Mlp.Forward(graph, _norm2.Forward(graph, x)));
     }
 }

@@ -34,7 +34,8 @@ internal sealed class ClassifierPart(ViTWeights weights, OutputSpec spec)
     /// <summary>Logits [batch, classes] from class and distillation token, tokens [batch, N, D].</summary>
     public string OfTokens(OnnxGraph graph, string tokens)
     {
-        string byClass = _classifier.Forward(graph, Token(graph, tokens, 0)), byDistillation = _distillation!.Forward(graph, Token(graph, tokens, 1));
+        string byClass = _classifier.Forward(graph, Token(graph, tokens, 0)),
+            byDistillation = _distillation!.Forward(graph, Token(graph, tokens, 1));
         return graph.Multiply(graph.Add(byClass, byDistillation), 0.5);
     }
 

@@ -27,7 +27,8 @@ internal sealed class PatchEmbeddingPart(ViTWeights weights, PatchEmbeddingSpec 
     public string Forward(OnnxGraph graph, string images)
     {
         string kernel = graph.Weights.Matrix(spec.Layer.Weight.Name, _convolution.Weight, outputs: 0);
-        string map = graph.Convolution(images, kernel, _convolution.Bias is null ? null : _convolution.OnnxBias(graph), _architecture.PatchSize);
+        string map = graph.Convolution(
+            images, kernel, _convolution.Bias is null ? null : _convolution.OnnxBias(graph), _architecture.PatchSize);
         return graph.Transpose(graph.Reshape(map, -1, _architecture.EmbedDim, _architecture.Patches), 0, 2, 1);
     }
 }
