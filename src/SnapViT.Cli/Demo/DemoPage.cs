@@ -16,7 +16,7 @@ internal static class DemoPage
         body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
         h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2.2rem}p,figcaption{color:var(--dim)}
         table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:right;border-bottom:1px solid var(--line)}
-        td:first-child,th:first-child{text-align:left}.scroll{overflow-x:auto}
+        td{white-space:nowrap}td:first-child,th:first-child{text-align:left}.scroll{overflow-x:auto}
         .images{display:grid;grid-template-columns:repeat(auto-fill,minmax(6rem,1fr));gap:.6rem}.images figure{margin:0}.images img{width:100%;image-rendering:pixelated;border-radius:4px}
         figcaption{font-size:.8rem}svg{width:100%;height:auto}svg text{fill:var(--dim);font:12px system-ui,sans-serif}
         .grid{stroke:var(--line)}.a{stroke:var(--a);fill:none;stroke-width:2}.b{stroke:var(--b);fill:none;stroke-width:2}.da{fill:var(--a)}.db{fill:var(--b)}text.da{fill:var(--a)}text.db{fill:var(--b)}
