@@ -105,3 +105,17 @@ internal sealed class TorchTensor
         return covered <= available ? null : $"expected at least {covered} elements in the storage, found {available}";
     }
 }
+
+/// <summary>A member of a Python enumeration in a PyTorch file. Newer Pythons store its name, older ones its value.</summary>
+/// <param name="Module">The module of the class, for example <c>src.models.enums</c>.</param>
+/// <param name="Class">The class, for example <c>ModelType</c>.</param>
+/// <param name="Key">The value (a string or a long) or the name of the member.</param>
+/// <param name="IsName">Whether <paramref name="Key"/> is the member's name.</param>
+internal sealed record TorchEnumMember(string Module, string Class, object Key, bool IsName = false);
+
+/// <summary>
+/// An object of a Python class that means nothing here, such as a NumPy number, a path or a date: its class is known, and it was never
+/// made.
+/// </summary>
+/// <param name="Class">The class with its module, or the function that would make the object.</param>
+internal sealed record TorchObject(string Class);

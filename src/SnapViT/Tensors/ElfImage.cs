@@ -221,3 +221,6 @@ internal sealed class ElfImage
         return Encoding.UTF8.GetString(rest[..end]);
     }
 }
+
+/// <summary>The bytes are not a shared library of the kind <see cref="GlibcxxPatch"/> may change.</summary>
+internal sealed class ElfFormatException(string message) : Exception(message);

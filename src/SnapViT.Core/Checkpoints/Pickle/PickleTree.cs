@@ -1,6 +1,7 @@
 using System.Collections.ObjectModel;
 using System.Globalization;
 using System.Numerics;
+using SnapViT.Core.Checkpoints.Zip;
 
 namespace SnapViT.Core.Checkpoints.Pickle;
 
@@ -79,4 +80,19 @@ internal sealed class PickleTree
 
         return new ReadOnlyDictionary<string, object?>(frozen);
     }
+}
+
+/// <summary>A dictionary while a pickle is being read: dict, OrderedDict or argparse.Namespace.</summary>
+/// <param name="Global">The class when it is no plain dict.</param>
+internal sealed record PickleDictionary(PickleGlobal? Global = null)
+{
+    public List<KeyValuePair<object?, object?>> Items { get; } = [];
+}
+
+/// <summary>A block of elements in a PyTorch file: one zip entry.</summary>
+/// <param name="Entry">Where its bytes are; exactly as many as it has.</param>
+/// <param name="Type">Type of its elements; null when it is untyped bytes.</param>
+internal sealed record TorchStorage(ZipEntry Entry, TensorType? Type)
+{
+    public long ByteLength => Entry.Size;
 }

@@ -207,3 +207,178 @@ internal static class ZipDirectory
 
     private static uint U32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
 }
+
+/// <summary>What the end of a zip file says about its directory (also in the 64-bit form).</summary>
+/// <param name="Entries">Number of entries.</param>
+/// <param name="DirectoryOffset">Where the directory begins.</param>
+/// <param name="DirectorySize">Its bytes.</param>
+internal sealed record ZipEnd(long Entries, long DirectoryOffset, long DirectorySize)
+{
+    private const uint EndSignature = 0x06054b50;
+    private const uint Locator64Signature = 0x07064b50;
+    private const uint End64Signature = 0x06064b50;
+    private const int EndLength = 22;
+    private const int Locator64Length = 20;
+    private const int End64Length = 56;
+
+    /// <summary>Most entries that are believed; a model has a few thousand.</summary>
+    private const int MaxEntries = 1 << 17;
+
+    /// <exception cref="CheckpointFormatException">There is no such record, or it contradicts itself or the file.</exception>
+    public static ZipEnd Find(CheckpointFile file)
+    {
+        byte[] tail = new byte[Math.Min(file.Length, EndLength + ushort.MaxValue)];
+        file.Read(file.Length - tail.Length, tail);
+        int at = tail.Length - EndLength;
+        while (at >= 0 && !IsEnd(tail.AsSpan(at)))
+        {
+            at--;
+        }
+
+        if (at < 0)
+        {
+            throw new CheckpointFormatException(
+                file.Path, $"expected a zip file, found no end of a zip directory in {file.Length} bytes: cut off, or of another format");
+        }
+
+        long position = file.Length - tail.Length + at;
+        ZipEnd end = Read32(file, tail.AsSpan(at), position);
+        if (end.Entries > MaxEntries)
+        {
+            throw new CheckpointFormatException(file.Path, $"expected at most {MaxEntries} zip entries, found {end.Entries}");
+        }
+
+        if (end.DirectoryOffset < 0 || end.DirectorySize < 0
+            || end.DirectorySize > position
+            || end.DirectoryOffset > position - end.DirectorySize)
+        {
+            throw new CheckpointFormatException(
+                file.Path,
+                $"the zip directory of {end.DirectorySize} bytes at byte {end.DirectoryOffset} "
+                + $"does not lie before its end record at byte {position}");
+        }
+
+        return end;
+    }
+
+    /// <summary>The record ends with a comment that must reach exactly to the end of the file.</summary>
+    private static bool IsEnd(ReadOnlySpan<byte> record) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(record) == EndSignature
+        && BinaryPrimitives.ReadUInt16LittleEndian(record[20..]) == record.Length - EndLength;
+
+    private static ZipEnd Read32(CheckpointFile file, ReadOnlySpan<byte> record, long position)
+    {
+        ushort entries = BinaryPrimitives.ReadUInt16LittleEndian(record[10..]);
+        uint size = BinaryPrimitives.ReadUInt32LittleEndian(record[12..]);
+        uint offset = BinaryPrimitives.ReadUInt32LittleEndian(record[16..]);
+        if (entries == ushort.MaxValue || size == uint.MaxValue || offset == uint.MaxValue)
+        {
+            return Read64(file, position);
+        }
+
+        bool oneDisk = BinaryPrimitives.ReadUInt32LittleEndian(record[4..]) == 0
+            && BinaryPrimitives.ReadUInt16LittleEndian(record[8..]) == entries;
+        return oneDisk ? new ZipEnd(entries, offset, size) : throw SeveralDisks(file);
+    }
+
+    private static ZipEnd Read64(CheckpointFile file, long position)
+    {
+        byte[] locator = ReadRecord(file, position - Locator64Length, Locator64Length, Locator64Signature);
+        long at = BinaryPrimitives.ReadInt64LittleEndian(locator.AsSpan(8));
+        byte[] record = ReadRecord(file, at, End64Length, End64Signature);
+        long entries = BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(32));
+        bool oneDisk = BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(16)) == 0
+            && BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(24)) == entries;
+        return oneDisk && entries >= 0
+            ? new ZipEnd(
+                entries,
+                BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(48)),
+                BinaryPrimitives.ReadInt64LittleEndian(record.AsSpan(40)))
+            : throw SeveralDisks(file);
+    }
+
+    private static byte[] ReadRecord(CheckpointFile file, long position, int length, uint signature)
+    {
+        byte[] record = new byte[length];
+        if (position < 0 || position > file.Length - length)
+        {
+            throw new CheckpointFormatException(
+                file.Path, $"the 64-bit end of the zip directory at byte {position} lies outside the file of {file.Length} bytes");
+        }
+
+        file.Read(position, record);
+        return BinaryPrimitives.ReadUInt32LittleEndian(record) == signature
+            ? record
+            : throw new CheckpointFormatException(
+                file.Path, $"expected a 64-bit end of the zip directory at byte {position}, found something else");
+    }
+
+    private static CheckpointFormatException SeveralDisks(CheckpointFile file) =>
+        new(file.Path, "expected a zip file in one piece, found a part of a split one");
+}
+
+/// <summary>One checked record of a zip file.</summary>
+/// <param name="Name">Its full name, with forward slashes.</param>
+/// <param name="Deflated">Whether it is compressed; otherwise its bytes stand in the file as they are.</param>
+/// <param name="CompressedSize">Bytes in the file.</param>
+/// <param name="Size">Bytes after decompression, as the file says.</param>
+/// <param name="Crc">Checksum of the decompressed bytes, as the file says.</param>
+/// <param name="HeaderOffset">Where its local header begins in the file.</param>
+/// <param name="DataOffset">Where its bytes begin in the file.</param>
+internal sealed record ZipEntry(string Name, bool Deflated, long CompressedSize, long Size, uint Crc, long HeaderOffset, long DataOffset);
+
+/// <summary>The three numbers of a directory record that may be 32 bits, or 64 bits in its extra field.</summary>
+/// <param name="Size">Bytes after decompression.</param>
+/// <param name="Compressed">Bytes in the file.</param>
+/// <param name="HeaderOffset">Where the local header begins.</param>
+internal sealed record ZipSizes(long Size, long Compressed, long HeaderOffset)
+{
+    private const ushort Zip64Tag = 1;
+
+    public static ZipSizes Read(CheckpointFile file, string name, ReadOnlySpan<byte> record, ReadOnlySpan<byte> extra)
+    {
+        ReadOnlySpan<byte> wide = FindWide(extra);
+        long size = Next(BinaryPrimitives.ReadUInt32LittleEndian(record[24..]), ref wide);
+        long compressed = Next(BinaryPrimitives.ReadUInt32LittleEndian(record[20..]), ref wide);
+        long offset = Next(BinaryPrimitives.ReadUInt32LittleEndian(record[42..]), ref wide);
+        return size >= 0 && compressed >= 0 && offset >= 0 && compressed <= file.Length
+            ? new ZipSizes(size, compressed, offset)
+            : throw new CheckpointFormatException(
+                file.Path, $"zip entry {CheckpointFormatException.Quote(name)}: its sizes do not fit a file of {file.Length} bytes");
+    }
+
+    /// <summary>A 32-bit number, or the next 64-bit one when it says so; -1 when that is missing.</summary>
+    private static long Next(uint narrow, ref ReadOnlySpan<byte> wide)
+    {
+        if (narrow != uint.MaxValue)
+        {
+            return narrow;
+        }
+
+        if (wide.Length < sizeof(long))
+        {
+            return -1;
+        }
+
+        long value = BinaryPrimitives.ReadInt64LittleEndian(wide);
+        wide = wide[sizeof(long)..];
+        return value;
+    }
+
+    private static ReadOnlySpan<byte> FindWide(ReadOnlySpan<byte> extra)
+    {
+        while (extra.Length >= 4)
+        {
+            ushort tag = BinaryPrimitives.ReadUInt16LittleEndian(extra);
+            int length = Math.Min(BinaryPrimitives.ReadUInt16LittleEndian(extra[2..]), extra.Length - 4);
+            if (tag == Zip64Tag)
+            {
+                return extra.Slice(4, length);
+            }
+
+            extra = extra[(4 + length)..];
+        }
+
+        return [];
+    }
+}
