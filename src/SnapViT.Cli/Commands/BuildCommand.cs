@@ -111,8 +111,8 @@ internal static class BuildCommand
     public static Command Create()
     {
         Verb command = new("build", "Scores a model on unlabelled photos; from the scores file any size can be cut.", """
-            Every neuron and head is scored by self-supervised gradients, then a search weighs the blocks and heads against each other.
-            An interrupted build is continued by the same command: its state lies in OUT.unfinished.
+            Every neuron and head is scored by self-supervised gradients. With --evaluations, a search then weighs blocks and heads
+            against each other. The same command continues an interrupted build, from its state in OUT.unfinished.
 
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors
             """);

@@ -39,7 +39,8 @@ internal static class ConvertCommand
     public static Command Create()
     {
         Verb command = new("convert", "Writes a model under another publisher's names, or scores in the reference's format.", """
-            Every value keeps its bits, and the model its preprocessing, provenance and scores. A scores file of the reference becomes one of this program, and one made here the reference's.
+            Every value keeps its bits, and the model its preprocessing, provenance and scores. A scores file of the reference
+            becomes one of this program, and one made here the reference's.
 
               snapvit convert facebook_dinov2_small --to dinov2 --out dinov2_vits14.pth
               snapvit convert dino_vits16.pth --scores dino.scores.safetensors --model-type dino_vits16 --out importance-scores.pt

@@ -24,8 +24,8 @@ internal static class CutCommand
     public static Command Create()
     {
         Verb command = new("cut", "Cuts one sub-network and writes it as a model of its own.", """
-            One budget is needed, in the unit you have, and one file to write, or several in different formats. Every verb reads the model of --out
-            again. Latencies are measured on this machine once and kept; 'snapvit plan' shows a plan without cutting.
+            One budget is needed, in the unit you have, and one file to write, or several in different formats. Every verb reads the
+            model of --out again. Latencies are measured on this machine once and kept; 'snapvit plan' shows a plan without cutting.
 
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --out small.safetensors
               snapvit cut deit_tiny.safetensors deit_tiny.scores.safetensors --ratios 0.45:0.3 --out small.safetensors

@@ -30,8 +30,9 @@ internal static class ExportCommand
     public static Command Create()
     {
         Verb command = new("export", "Writes one model at many sizes as ONNX, in little more than the bytes of one.", """
-            The weights are written once, in importance order, and a small graph per budget points at prefixes of them. Layers that are corrected for
-            their budget (--correction) are no prefixes and stand beside their graph; the table says what they take.
+            The weights are written once, in importance order, and a small graph per budget points at prefixes of them. Layers that
+            are corrected for their budget (--correction) are no prefixes and stand beside their graph; the table says what they
+            take.
 
               snapvit export deit_tiny.safetensors deit_tiny.scores.safetensors --onnx-family deit_tiny --budgets 0.3,0.4,0.6,0.8,1.0
             """);

@@ -27,7 +27,8 @@ internal static class InspectCommand
     public static Command Create()
     {
         Verb command = new("inspect", "Shows what a file holds: a model, scores, an ONNX graph or family, an unfinished build.", """
-            Says of every fact where it was read: from the file's own config, from shapes, from the table of known models, or from an option.
+            Says of every fact where it was read: from the file's own config, from shapes, from the table of known models, or from
+            an option.
 
               snapvit inspect small.safetensors
             """);

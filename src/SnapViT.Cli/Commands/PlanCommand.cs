@@ -27,7 +27,8 @@ internal static class PlanCommand
     public static Command Create()
     {
         Verb command = new("plan", "Shows what a budget would leave of every block and what that costs, without cutting.", """
-            One budget is needed, in the unit you have, or several by --budgets; 'snapvit cut' with the same options cuts what is shown here.
+            One budget is needed, in the unit you have, or several by --budgets; 'snapvit cut' with the same options cuts what is
+            shown here.
 
               snapvit plan deit_tiny.safetensors deit_tiny.scores.safetensors --flops 0.6 --align 32
               snapvit plan deit_tiny.safetensors deit_tiny.scores.safetensors --latency 8ms --latency-batch 4 --allocation joint

@@ -261,8 +261,7 @@ internal sealed class ArchitectureInference
         {
             return PublishedName.Says(_archive.Path, "sat493m") ? ("dinov3-sat", null)
                 : PublishedName.Says(_archive.Path, "lvd1689m") || !KnownModels.IsOfSatelliteImagesToo(a) ? ("dinov3", null)
-                : (
-                    null,
+                : (null,
                     "DINOv3 of this size is published with two normalisations: "
                         + "pass --preprocess dinov3 (trained on photos, lvd1689m) "
                         + "or --preprocess dinov3-sat (on satellite images, sat493m)");
@@ -277,8 +276,7 @@ internal sealed class ArchitectureInference
         {
             // OpenAI's own files keep three numbers of their model beside it.
             return _archive.HasBeside("input_resolution") ? ("clip", null)
-                : (
-                    null,
+                : (null,
                     "CLIP models are published with several normalisations: "
                         + "pass --preprocess clip (OpenAI, most of LAION, DataComp), "
                         + "clip-half (LAION's L/14 of laion2b_s32b_b82k) or clipa, "
