@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
@@ -6,11 +5,14 @@ using SnapViT.Core.Randomness;
 
 namespace SnapViT.Fuzz;
 
-/// <summary>A damaged model: files with something changed.</summary>
+/// <summary>Something hostile: a damaged model, config or photo, a strange folder.</summary>
 /// <param name="Kind">What was damaged.</param>
-/// <param name="Files">The files; the first one is the model.</param>
-/// <param name="HasTrueTensors">Whether the values in the file are still those that were written, so that what opens must have them.</param>
-internal sealed record FuzzInput(string Kind, IReadOnlyList<(string Name, byte[] Content)> Files, bool HasTrueTensors)
+/// <param name="Files">The files; the first one is the one that is opened.</param>
+/// <param name="Expected">
+/// What every tensor must hold where the model opens, null for one that must not open; null where nothing is known about it.
+/// </param>
+internal sealed record FuzzInput(
+    string Kind, IReadOnlyList<(string Name, byte[] Content)> Files, IReadOnlyDictionary<string, float[]?>? Expected)
 {
     private const int MostChanges = 5;
 
@@ -20,15 +22,35 @@ internal sealed record FuzzInput(string Kind, IReadOnlyList<(string Name, byte[]
         Depth = 2, EmbedDim = 8, Heads = 2, HeadDim = 4, MlpDim = 12, PatchSize = 2, ImageSize = 8, Classes = 5,
     };
 
-    private static readonly string[] Values3 = ["0", "-1", "1", "7", "1e999", "-0.5", "99999999999999999999", "null", "\"x\"", "[]", "[4, 4]", "[8, 2]", "{}", "true", "2147483648"];
+    private static readonly string[] OtherValues =
+    [
+        "0", "-1", "1", "7", "1e999", "-0.5", "99999999999999999999", "null", "\"x\"", "[]", "[4, 4]", "[8, 2]", "{}", "true", "2147483648",
+        "\"model.safetensors\"", "\"../model.safetensors\"", "\"\"",
+    ];
 
     private static readonly string[] Configs =
     [
-        """config.json|{"model_type": "vit", "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12, "hidden_act": "gelu", "image_size": 8, "patch_size": 2, "layer_norm_eps": 1e-06, "rope_theta": 100, "id2label": {"0": "a", "1": "b", "2": "c", "3": "d", "4": "e"}}""",
-        """config.json|{"architecture": "vit_x", "num_features": 8, "global_pool": "token", "model_args": {"num_heads": 2, "depth": 2, "img_size": 8}, "pretrained_cfg": {"input_size": [3, 8, 8], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "crop_pct": 0.9, "interpolation": "bicubic", "crop_mode": "center"}}""",
-        """open_clip_config.json|{"model_cfg": {"embed_dim": 8, "vision_cfg": {"image_size": 8, "layers": 2, "width": 8, "head_width": 4, "patch_size": 2, "pool_type": "tok"}}, "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "resize_mode": "squash", "interpolation": "bicubic"}}""",
-        """preprocessor_config.json|{"image_processor_type": "ViTImageProcessor", "size": {"height": 8, "width": 8}, "crop_size": 8, "do_center_crop": true, "resample": 2, "rescale_factor": 0.00392156862745098, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}""",
-        """model.safetensors.index.json|{"weight_map": {"cls_token": "model.safetensors"}}""",
+        """
+        config.json|{"model_type": "vit", "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,
+        "hidden_act": "gelu", "image_size": 8, "patch_size": 2, "layer_norm_eps": 1e-06, "rope_theta": 100,
+        "id2label": {"0": "a", "1": "b", "2": "c", "3": "d", "4": "e"}}
+        """,
+        """
+        config.json|{"architecture": "vit_x", "num_features": 8, "global_pool": "token",
+        "model_args": {"num_heads": 2, "depth": 2, "img_size": 8}, "pretrained_cfg": {"input_size": [3, 8, 8], "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5], "crop_pct": 0.9, "interpolation": "bicubic", "crop_mode": "center"}}
+        """,
+        """
+        open_clip_config.json|{"model_cfg": {"embed_dim": 8,
+        "vision_cfg": {"image_size": 8, "layers": 2, "width": 8, "head_width": 4, "patch_size": 2, "pool_type": "tok"}},
+        "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "resize_mode": "squash", "interpolation": "bicubic"}}
+        """,
+        """
+        preprocessor_config.json|{"image_processor_type": "ViTImageProcessor", "size": {"height": 8, "width": 8}, "crop_size": 8,
+        "do_center_crop": true, "resample": 2, "rescale_factor": 0.00392156862745098, "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5]}
+        """,
+        """model.safetensors.index.json|""" + WeightMap(),
     ];
 
     private static readonly byte[] Safetensors, Torch;
@@ -47,24 +69,57 @@ internal sealed record FuzzInput(string Kind, IReadOnlyList<(string Name, byte[]
     }
 
     /// <summary>The values of the model by name.</summary>
-    public static Dictionary<string, float[]> Values { get; } = [];
+    public static Dictionary<string, float[]?> Values { get; } = [];
+
+    private static string WeightMap()
+    {
+        string files = string.Join(", ", Shapes.Select(tensor => $"\"{tensor.Name}\": \"model.safetensors\""));
+        return $$"""{"weight_map": { {{files}} } }""";
+    }
+
+    /// <summary>Names and shapes of the model's tensors.</summary>
+    public static IEnumerable<(string Name, IReadOnlyList<long> Shape)> Shapes =>
+        ParameterTable.For(Architecture, Architecture.FullWidths)
+            .Select(parameter => (parameter.Name, (IReadOnlyList<long>)[.. parameter.Shape]));
+
+    /// <summary>Links that stand beside the files: where, and to what.</summary>
+    public IReadOnlyList<(string Name, string Target)> Links { get; init; } = [];
+
+    /// <summary>What opens it.</summary>
+    public FuzzTarget Target { get; init; }
 
     /// <summary>Makes an input.</summary>
-    public static FuzzInput Create(SeededRandom random) => random.NextInt(4) switch
+    public static FuzzInput Create(SeededRandom random) => random.NextInt(100) switch
     {
-        0 => new("safetensors header", [("model.safetensors", Damaged(Safetensors, HeaderLength, random))], HasTrueTensors: true),
-        1 => new("zip of PyTorch", [("model.pt", Damaged(Torch, Torch.Length, random))], HasTrueTensors: true),
-        2 => new("any file cut or changed", [("model.safetensors", Damaged(random.NextInt(2) == 0 ? Safetensors : Torch, Safetensors.Length, random))], HasTrueTensors: false),
-        _ => Config(random),
+        < 12 => new("safetensors header", [("model.safetensors", Damaged(Safetensors, HeaderLength, random))], Values),
+        < 24 => new("zip of PyTorch", [("model.pt", Damaged(Torch, Torch.Length, random))], Values),
+        < 30 => new(
+            "any file cut or changed",
+            [("model.safetensors", Damaged(random.NextInt(2) == 0 ? Safetensors : Torch, Safetensors.Length, random))],
+            Expected: null),
+        < 50 => Config(random),
+        < 77 => PickledModel.Create(random),
+        < 87 => Pickle("pickle of instructions", PickleProgram.Instructions(random), isDeflated: false),
+        < 91 => Pickle("pickle of repeated instructions", PickleProgram.Repeated(random), isDeflated: true),
+        < 92 => StrangeNames.Create(random),
+        < 97 => DamagedPhoto.Create(random),
+        _ => StrangeFolder.Create(random),
     };
+
+    private static FuzzInput Pickle(string kind, byte[] pickle, bool isDeflated) =>
+        new(kind, [("model.pt", PickledModel.Archive(pickle, [("0", new byte[24])], isDeflated))], Expected: null);
 
     private static int HeaderLength => 8 + (int)BitConverter.ToUInt64(Safetensors);
 
     private static FuzzInput Config(SeededRandom random)
     {
         string[] config = Configs[random.NextInt(Configs.Length)].Split('|', 2);
-        byte[] content = random.NextInt(3) == 0 ? Damaged(Encoding.UTF8.GetBytes(config[1]), config[1].Length, random) : Encoding.UTF8.GetBytes(WithOtherValue(config[1], random));
-        return new FuzzInput(config[0], [("model.safetensors", Safetensors), (config[0], content)], HasTrueTensors: true);
+        byte[] content = random.NextInt(3) == 0
+            ? Damaged(Encoding.UTF8.GetBytes(config[1]), config[1].Length, random)
+            : Encoding.UTF8.GetBytes(WithOtherValue(config[1], random));
+        (string, byte[])[] files = [("model.safetensors", Safetensors), (config[0], content)];
+        bool isIndex = config[0].EndsWith(".index.json", StringComparison.Ordinal);
+        return new FuzzInput(config[0], isIndex ? [.. files.Reverse()] : files, Values);
     }
 
     /// <summary>One of the values after a colon replaced by another.</summary>
@@ -77,10 +132,11 @@ internal sealed record FuzzInput(string Kind, IReadOnlyList<(string Name, byte[]
             depth += json[end] is '[' or '{' ? 1 : json[end] is ']' or '}' ? -1 : 0;
         }
 
-        return string.Create(CultureInfo.InvariantCulture, $"{json[..begin]}{Values3[random.NextInt(Values3.Length)]}{json[end..]}");
+        return json[..begin] + OtherValues[random.NextInt(OtherValues.Length)] + json[end..];
     }
 
-    private static byte[] Damaged(byte[] whole, int changeable, SeededRandom random)
+    /// <summary>A few bytes among the first ones changed, to others of chance or to such as formats are made of.</summary>
+    public static byte[] Damaged(byte[] whole, int changeable, SeededRandom random)
     {
         List<byte> bytes = [.. whole];
         for (int i = 1 + random.NextInt(MostChanges); i > 0; i--)
@@ -98,7 +154,8 @@ internal sealed record FuzzInput(string Kind, IReadOnlyList<(string Name, byte[]
         return [.. bytes];
     }
 
-    private static byte[] Bytes(Action<string> write)
+    /// <summary>What a writer writes.</summary>
+    public static byte[] Bytes(Action<string> write)
     {
         string path = Path.GetTempFileName();
         try
@@ -111,4 +168,17 @@ internal sealed record FuzzInput(string Kind, IReadOnlyList<(string Name, byte[]
             File.Delete(path);
         }
     }
+}
+
+/// <summary>What opens an input.</summary>
+internal enum FuzzTarget
+{
+    /// <summary>The reader of models, with the configs beside it.</summary>
+    Model,
+
+    /// <summary>The decoder of images.</summary>
+    Photo,
+
+    /// <summary>The walk of a folder of photos.</summary>
+    Folder,
 }

@@ -1,27 +1,33 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
-using SnapViT.Core.Architecture;
-using SnapViT.Core.Checkpoints;
-using SnapViT.Core.Errors;
-using SnapViT.Core.Formats;
 using SnapViT.Core.Randomness;
 using SnapViT.Fuzz;
-using SnapViT.Loading;
 
-// SnapViT.Fuzz [--minutes N] [--seed S]: damages small model files and their configs and opens them. Every file must open as what it holds, or be
-// refused by one of the library's own exceptions, within 2 s and 1 GB. A finding is printed with the seed and the number that make it again.
+// SnapViT.Fuzz [--minutes N] [--seed S] [--input N]: makes hostile models, configs, photos and folders, and opens them. Every one must
+// open as what it holds, or be refused by one of the library's own exceptions, within 2 s of the processor and 1 GB. A finding is printed
+// with the seed and the number that make it again; --input opens that one alone.
+TimeSpan longestWait = TimeSpan.FromSeconds(60);
 double minutes = Option("--minutes", 10);
 ulong seed = (ulong)Option("--seed", 1);
+double only = Option("--input", -1);
 string folder = Directory.CreateTempSubdirectory("snapvit-fuzz-").FullName;
+Judge judge = new(Path.Combine(folder, "input"));
+SortedDictionary<string, (int Inputs, int Opened)> kinds = new(StringComparer.Ordinal);
 Stopwatch clock = Stopwatch.StartNew();
-int opened = 0, refused = 0, findings = 0;
+ulong number = 0;
+int findings = 0;
+using Timer watchdog = new(_ => Hangs(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 try
 {
-    for (ulong number = 0; clock.Elapsed.TotalMinutes < minutes; number++)
+    for (number = (ulong)Math.Max(0, only); only < 0 ? clock.Elapsed.TotalMinutes < minutes : number == (ulong)only; number++)
     {
         FuzzInput input = FuzzInput.Create(new SeededRandom(seed + (number << 20)));
-        string? finding = Run(input);
+        int before = judge.Opened;
+        watchdog.Change(longestWait, Timeout.InfiniteTimeSpan);
+        string? finding = judge.Open(input, $"{number} ({input.Kind})");
+        watchdog.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        (int inputs, int opened) = kinds.GetValueOrDefault(input.Kind);
+        kinds[input.Kind] = (inputs + 1, opened + judge.Opened - before);
         if (finding is not null)
         {
             findings++;
@@ -34,7 +40,11 @@ finally
     Directory.Delete(folder, recursive: true);
 }
 
-Console.WriteLine($"seed {seed}, {clock.Elapsed.TotalMinutes:F1} minutes: {opened} opened, {refused} refused, {findings} findings");
+Console.WriteLine(string.Create(
+    CultureInfo.InvariantCulture,
+    $"seed {seed}, {clock.Elapsed.TotalMinutes:F1} minutes: {judge.Opened} opened, {judge.Refused} refused, {findings} findings; "
+        + $"slowest {judge.Slowest.TotalSeconds:F2} s, input {judge.SlowestInput}; peak {judge.Peak >> 20} MB, input {judge.PeakInput}"));
+Console.WriteLine($"  {string.Join(", ", kinds.Select(kind => $"{kind.Key} {kind.Value.Inputs} ({kind.Value.Opened} opened)"))}");
 return findings == 0 ? 0 : 1;
 
 double Option(string name, double otherwise)
@@ -43,54 +53,10 @@ double Option(string name, double otherwise)
     return at < 0 || at + 1 >= args.Length ? otherwise : double.Parse(args[at + 1], CultureInfo.InvariantCulture);
 }
 
-string? Run(FuzzInput input)
+// A thread cannot be stopped from outside: the process ends with it.
+void Hangs()
 {
-    foreach (string file in Directory.EnumerateFiles(folder))
-    {
-        File.Delete(file);
-    }
-
-    foreach ((string name, byte[] content) in input.Files)
-    {
-        File.WriteAllBytes(Path.Combine(folder, name), content);
-    }
-
-    long before = GC.GetAllocatedBytesForCurrentThread();
-    Stopwatch watch = Stopwatch.StartNew();
-    string? finding = null;
-    try
-    {
-        using CanonicalArchive archive = ModelFile.OpenCanonical(Path.Combine(folder, input.Files[0].Name));
-        ModelDescription description = ModelFile.Describe(archive, new ModelHints { Heads = FuzzInput.Architecture.Heads });
-        finding = input.HasTrueTensors ? Compare(archive, description) : null;
-        opened++;
-    }
-    catch (SnapViTException refusal)
-    {
-        refused++;
-        finding = refusal.Message.Contains('\n', StringComparison.Ordinal) ? "a message of several lines" : null;
-    }
-    catch (Exception exception) when (exception is not OutOfMemoryException)
-    {
-        finding = exception.ToString().ReplaceLineEndings(" ");
-    }
-
-    return finding
-        ?? (watch.Elapsed > TimeSpan.FromSeconds(2) ? $"took {watch.Elapsed}" : null)
-        ?? (GC.GetAllocatedBytesForCurrentThread() - before > 1L << 30 ? "took more than 1 GB" : null);
-}
-
-static string? Compare(CanonicalArchive archive, ModelDescription description)
-{
-    StringBuilder differences = new();
-    foreach (ParameterSpec parameter in ParameterTable.For(description.Architecture, description.Widths))
-    {
-        float[] read = archive.ReadFloats(parameter.Name);
-        if (FuzzInput.Values.TryGetValue(parameter.Name, out float[]? written) && !read.AsSpan().SequenceEqual(written))
-        {
-            differences.Append(CultureInfo.InvariantCulture, $" {parameter.Name}");
-        }
-    }
-
-    return differences.Length == 0 ? null : $"opened with other values than were written:{differences}";
+    Console.WriteLine($"seed {seed}, input {number}: did not end within {longestWait.TotalSeconds} s");
+    Directory.Delete(folder, recursive: true);
+    Environment.Exit(1);
 }

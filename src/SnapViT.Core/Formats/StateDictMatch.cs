@@ -11,6 +11,12 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
     /// <summary>How the names of a file that stand in nothing are called where several models are to be told apart.</summary>
     private const string Outermost = "top";
 
+    /// <summary>The most models of a file among which one may be chosen; more are no checkpoint, and are counted only.</summary>
+    private const int MostModels = 64;
+
+    /// <summary>Models that a message names.</summary>
+    private const int MostListed = 8;
+
     /// <summary>What training leaves beside a model that stands in nothing.</summary>
     private static readonly string[] TrainingState =
     [
@@ -62,6 +68,13 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
         PlainNames file, string? weights, IReadOnlyList<StateDictFormat>? formats = null)
     {
         StateDictMatch[] whole = WholeModels(file, formats ?? StateDictFormats.All);
+        if (whole.Length > MostModels)
+        {
+            throw new CheckpointFormatException(
+                file.Path,
+                $"expected one model, or at most {MostModels} of which --weights names one, found {whole.Length}: {Names(whole)}");
+        }
+
         StateDictMatch[] chosen = weights is null ? whole : [.. whole.Where(match => match.IsCalled(weights, wholeWords: true))];
         if (chosen.Length == 0 && weights is not null)
         {
@@ -90,7 +103,8 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
             }
         }
 
-        return [.. byRoot.Values.Where(match => !byRoot.Values.Any(other => other != match && other.Lists(match)))];
+        ILookup<string, StateDictMatch> byWrapper = byRoot.Values.ToLookup(match => match.Wrapper, StringComparer.Ordinal);
+        return [.. byRoot.Values.Where(match => !byWrapper[match.Root].Any(other => other != match && other.Lists(match)))];
     }
 
     private static string NoModel(PlainNames file)
@@ -112,13 +126,17 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
 
     private static string Doubt(StateDictMatch[] whole, StateDictMatch[] chosen, string? weights)
     {
-        string models = string.Join(" and ", whole.Select(match => CheckpointFormatException.Quote(match.Label)));
-        string flags = string.Join(" or ", whole.Select(match => $"--weights {match.ShortLabel(whole)}"));
+        string models = Names(whole);
+        string flags = string.Join(" or ", whole.Take(MostListed).Select(match => $"--weights {match.ShortLabel(whole)}"));
         return weights is null ? $"expected one model, found {whole.Length}: {models}; pass {flags}"
             : chosen.Length > 1
                 ? $"--weights {weights}: expected the name of one model, found {chosen.Length} of that name among {models}; pass {flags}"
             : $"--weights {weights}: expected the name of a model of the file, found {models}; pass {flags}";
     }
+
+    private static string Names(StateDictMatch[] whole) =>
+        string.Join(" and ", whole.Take(MostListed).Select(match => CheckpointFormatException.Quote(match.Label)))
+            + (whole.Length > MostListed ? $" and {whole.Length - MostListed} more" : "");
 
     /// <summary>The first part of the names that no other model of the file has; all of them where there is none.</summary>
     private string ShortLabel(StateDictMatch[] whole) =>
@@ -158,10 +176,10 @@ internal sealed record StateDictMatch(StateDictFormat StateDictFormat, string Wr
         && second.Shape[1] > 0 && first.Shape[0] == 2 * second.Shape[1];
 
     /// <summary>
-    /// Whether another model is what this format lists beside its own, as the reference's SigLIP files have their blocks twice.
+    /// Whether a model that stands where this one's wrapper ends is what this format lists beside its own, as the reference's SigLIP files
+    /// have their blocks twice.
     /// </summary>
-    private bool Lists(StateDictMatch other) => other.Root == Wrapper
-        && StateDictFormat.Unused.Any(pattern => Fits(pattern, "/" + other.StateDictFormat.Marker));
+    private bool Lists(StateDictMatch other) => StateDictFormat.Unused.Any(pattern => Fits(pattern, "/" + other.StateDictFormat.Marker));
 
     /// <summary>
     /// Whether a part of the names before the model is the one asked for, or has it as one of its words: <c>ema</c> of

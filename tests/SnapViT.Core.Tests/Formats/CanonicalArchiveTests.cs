@@ -45,6 +45,15 @@ public sealed class CanonicalArchiveTests : IDisposable
         Assert.Equal(model.Count + 4, archive.UnusedTensors.Count);
     }
 
+    // One tensor is enough to look like the beginning of a model.
+    [Fact]
+    public void Thousands_of_beginnings_of_models_are_counted_and_a_few_named()
+    {
+        string message = Refused([.. Enumerable.Range(0, 30_000).Select(i => SmallModel.Ones($"m{i}.patch_embed.proj.weight", 1))]);
+        Assert.Contains("found 30000: 'm0' and 'm1' and", message, StringComparison.Ordinal);
+        Assert.EndsWith("'m7' and 29992 more", message, StringComparison.Ordinal);
+    }
+
     // timm: utils/checkpoint_saver.py. A moving average beside the model: 'ema' is a word of its name.
     [Theory]
     [InlineData("state_dict_ema", "state_dict_ema.", 7)]

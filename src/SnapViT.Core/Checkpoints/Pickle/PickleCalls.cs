@@ -8,11 +8,20 @@ internal static class PickleCalls
     private const int LongestDevice = 32;
     private const int DeepestTuple = 4;
 
+    /// <summary>A pair is looked into, copied and kept.</summary>
+    private const int WorkPerPair = 4;
+
+    /// <summary>A dimension is copied, sorted and kept.</summary>
+    private const int WorkPerDimension = 8;
+
     public static object? Dictionary(PickleArguments arguments)
     {
         arguments.ExpectCount(0, 1);
         PickleDictionary dictionary = new(arguments.Callee);
-        foreach (object? pair in arguments.Count == 0 ? [] : arguments.Take<List<object?>>(0))
+        List<object?> pairs = arguments.Count == 0 ? [] : arguments.Take<List<object?>>(0);
+        arguments.Cursor.ChargeWork(pairs.Count * (long)WorkPerPair);
+        dictionary.Items.EnsureCapacity(pairs.Count);
+        foreach (object? pair in pairs)
         {
             (object? key, object? value) = pair switch
             {
@@ -140,19 +149,23 @@ internal static class PickleCalls
     }
 
     /// <summary>What an unknown function is given tells whether a tensor needs it, which then cannot be had.</summary>
-    public static PickleObject Unknown(PickleCursor cursor, PickleGlobal callee, object?[] arguments) => HoldsTensor(arguments, 0)
+    public static PickleObject Unknown(PickleCursor cursor, PickleGlobal callee, object?[] arguments) => HoldsTensor(cursor, arguments, 0)
         ? throw cursor.Fault(
             $"refused {callee}: a tensor of the file is made by it, and it is not among the functions that are known; nothing was run")
         : new PickleObject(callee);
 
-    private static bool HoldsTensor(object?[] items, int depth) =>
-        items.Any(item => item is TorchTensor or TorchStorage
-            || (item is object?[] inner && depth < DeepestTuple && HoldsTensor(inner, depth + 1)));
+    private static bool HoldsTensor(PickleCursor cursor, object?[] items, int depth)
+    {
+        cursor.ChargeWork(items.Length);
+        return items.Any(item => item is TorchTensor or TorchStorage
+            || (item is object?[] inner && depth < DeepestTuple && HoldsTensor(cursor, inner, depth + 1)));
+    }
 
     private static TorchTensor Tensor(PickleArguments arguments, TorchStorage storage, TensorType type)
     {
-        string? fault = TorchTensor.Create(
-            type, storage, arguments.Take<long>(1), arguments.TakeSizes(2), arguments.TakeSizes(3), out TorchTensor? tensor);
+        (long[] shape, long[] strides) = (arguments.TakeSizes(2), arguments.TakeSizes(3));
+        arguments.Cursor.ChargeWork(shape.Length * WorkPerDimension);
+        string? fault = TorchTensor.Create(type, storage, arguments.Take<long>(1), shape, strides, out TorchTensor? tensor);
         return tensor ?? throw arguments.Fault($"storage {CheckpointFormatException.Quote(storage.Entry.Name)}: {fault}");
     }
 }

@@ -5,12 +5,20 @@ namespace SnapViT.Core.Checkpoints.Pickle;
 /// <summary>Reads the bytes of a pickle one after the other and never beyond them; faults name the place.</summary>
 internal sealed class PickleCursor(string path, byte[] pickle)
 {
-    private const int LongestLine = 512;
+    /// <summary>The longest name of a module or of what it holds.</summary>
+    public const int LongestLine = 512;
+
+    /// <summary>
+    /// The most values and characters that may be looked at beyond the instructions themselves. Files of training with 5,000 tensors need
+    /// a hundredth of it; short pickles that recall long values can ask for any number.
+    /// </summary>
+    private const int MaxWork = 1 << 24;
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private int _opcodeAt;
     private int _at;
     private long _copied;
+    private long _work;
 
     public bool AtEnd => _at == pickle.Length;
 
@@ -60,6 +68,16 @@ internal sealed class PickleCursor(string path, byte[] pickle)
         if (_copied > pickle.Length)
         {
             throw Fault($"expected byte strings of at most {pickle.Length} bytes in a pickle of that size, found more");
+        }
+    }
+
+    /// <summary>Counts values and characters that an instruction looks at again, however often they were recalled.</summary>
+    public void ChargeWork(long count)
+    {
+        _work += count;
+        if (_work > MaxWork)
+        {
+            throw Fault($"expected at most {MaxWork} values to look at in calls, keys and objects, found more");
         }
     }
 

@@ -329,6 +329,12 @@ internal sealed class PickleMachine
     {
         string name = Pop<string>();
         string module = Pop<string>();
+        if (Math.Max(name.Length, module.Length) > PickleCursor.LongestLine)
+        {
+            throw _cursor.Fault($"expected names of at most {PickleCursor.LongestLine} characters, found one of "
+                + $"{Math.Max(name.Length, module.Length)}");
+        }
+
         Push(PickleGlobals.Find(_cursor, module, name));
     }
 }

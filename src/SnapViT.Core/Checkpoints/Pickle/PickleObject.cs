@@ -25,7 +25,8 @@ internal sealed class PickleObject(PickleGlobal @class)
     /// The dictionary that the object is, if it is one: a class derived from dict, a module of a TorchScript archive (its attributes), or a
     /// pickled <c>torch.nn.Module</c> (its parameters, buffers and modules, which is what <c>state_dict()</c> gives).
     /// </summary>
-    public PickleDictionary? AsDictionary()
+    /// <param name="cursor">Counts what is looked at: many objects may share the attributes.</param>
+    public PickleDictionary? AsDictionary(PickleCursor cursor)
     {
         if (Items.Items.Count > 0)
         {
@@ -42,18 +43,21 @@ internal sealed class PickleObject(PickleGlobal @class)
             return attributes;
         }
 
-        return IsModule(attributes) ? ModuleContent(attributes) : null;
+        cursor.ChargeWork(attributes.Items.Count);
+        return IsModule(attributes) ? ModuleContent(attributes, cursor) : null;
     }
 
     private static bool IsModule(PickleDictionary attributes) =>
         new[] { Parameters, Buffers, Modules }.All(name => Attribute(attributes, name) is not null);
 
-    private static PickleDictionary ModuleContent(PickleDictionary attributes)
+    private static PickleDictionary ModuleContent(PickleDictionary attributes, PickleCursor cursor)
     {
         PickleDictionary content = new();
         foreach (string name in new[] { Parameters, Buffers, Modules })
         {
-            content.Items.AddRange(Attribute(attributes, name)!.Items);
+            PickleDictionary part = Attribute(attributes, name)!;
+            cursor.ChargeWork(part.Items.Count);
+            content.Items.AddRange(part.Items);
         }
 
         return content;

@@ -41,7 +41,7 @@ internal sealed class PickleTree
             List<object?> list => Freeze((IReadOnlyList<object?>)list, depth),
             PickleGlobal { IsStorage: false, Type: { } type } => $"torch.{type.TorchName()}",
             PickleGlobal global => new TorchObject($"{global.Module}.{global.Name}"),
-            PickleObject other => other.AsDictionary() is { } dictionary
+            PickleObject other => other.AsDictionary(_cursor) is { } dictionary
                 ? Freeze(dictionary, depth)
                 : new TorchObject($"{other.Class.Module}.{other.Class.Name}"),
             TorchStorage storage => throw _cursor.Fault(
@@ -72,6 +72,7 @@ internal sealed class PickleTree
                 long or BigInteger => ((IFormattable)key).ToString(null, CultureInfo.InvariantCulture),
                 _ => $"<{PickleArguments.Kind(key?.GetType())} {frozen.Count}>",
             };
+            _cursor.ChargeWork(name.Length);
             if (!frozen.TryAdd(name, Freeze(value, depth + 1)))
             {
                 throw _cursor.Fault($"a dictionary has the key {CheckpointFormatException.Quote(name)} twice");

@@ -4,12 +4,19 @@ using System.IO.Compression;
 namespace SnapViT.Core.Checkpoints.Zip;
 
 /// <summary>A checked zip file open for reading: any part of any entry, from any thread.</summary>
-internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
+/// <param name="file">The file; closed with the archive.</param>
+/// <param name="mostKept">
+/// The largest compressed entry, in bytes of its content, that is kept so that its parts are not decompressed from its begin one by one.
+/// </param>
+/// <param name="mostSkipped">The most bytes of larger ones that are decompressed only to get to what stands behind them.</param>
+internal sealed class ZipArchiveFile(CheckpointFile file, int mostKept = 64 << 20, long mostSkipped = 2L << 30) : IDisposable
 {
     private const int SkipChunk = 1 << 16;
     private const int CheckChunk = 1 << 18;
 
     private readonly ConcurrentDictionary<string, bool> _intact = [];
+    private (ZipEntry Entry, byte[] Content)? _kept;
+    private long _skipped;
 
     /// <summary>The entries by name, in the order of the directory.</summary>
     public IReadOnlyDictionary<string, ZipEntry> Entries { get; } = ZipDirectory.Read(file);
@@ -64,6 +71,38 @@ internal sealed class ZipArchiveFile(CheckpointFile file) : IDisposable
             return;
         }
 
+        if (destination.Length < entry.Size && entry.Size <= mostKept)
+        {
+            Kept(entry).AsSpan((int)begin, destination.Length).CopyTo(destination);
+            return;
+        }
+
+        if (Interlocked.Add(ref _skipped, begin) > mostSkipped)
+        {
+            throw Fault(entry, "too many tensors lie in the midst of compressed bytes: save or zip the file again without compression");
+        }
+
+        Decompress(entry, begin, destination);
+    }
+
+    /// <summary>The content of a compressed entry: the one that was asked for last is at hand.</summary>
+    private byte[] Kept(ZipEntry entry)
+    {
+        lock (_intact)
+        {
+            if (_kept is not var (last, content) || last != entry)
+            {
+                content = new byte[entry.Size];
+                Decompress(entry, 0, content);
+                _kept = (entry, content);
+            }
+
+            return content;
+        }
+    }
+
+    private void Decompress(ZipEntry entry, long begin, Span<byte> destination)
+    {
         byte[] compressed = Compressed(entry);
         try
         {

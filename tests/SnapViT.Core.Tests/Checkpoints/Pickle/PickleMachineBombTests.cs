@@ -57,6 +57,40 @@ public sealed class PickleMachineBombTests
         Assert.Contains("expected byte strings", Refusal(pickle), StringComparison.Ordinal);
     }
 
+    // Pickles whose instructions look at long values of the memo again and again: each took minutes, or gigabytes.
+    [Theory]
+    [InlineData("long keys", "values to look at")]
+    [InlineData("long names", "names of at most 512 characters")]
+    [InlineData("arguments of unknown calls", "values to look at")]
+    [InlineData("copies of a dictionary", "values to look at")]
+    [InlineData("objects that share attributes", "values to look at")]
+    [InlineData("modules that share parameters", "expected at most 262144 values")]
+    [InlineData("tensors of many dimensions", "values to look at")]
+    public void Long_values_that_are_recalled_often_are_refused(string kind, string fault)
+    {
+        const int many = 1 << 17;
+        byte[] text = Of("X\0\0\u0010\0", new string('x', 1 << 20), "q\0");
+        byte[] attributes = Of("}q\u0001(", Times("NN", many), "ucmy.own\nClass\nq\0");
+        long[] ones = [.. Enumerable.Repeat(1L, 64)];
+        byte[] pickle = kind switch
+        {
+            "long keys" => Of("(", text, Times("}h\0Ns", many), "t."),
+            "long names" => Of("(", text, Times("h\0h\0\u0093", many), "t."),
+            "arguments of unknown calls" =>
+                Of("((", Times("N", many), "tq\0(", Times("h\0", many), "tq\u0001", Times("cmy.own\nClass\nh\u0001\u0085R0", 9), "t."),
+            "copies of a dictionary" =>
+                Of("(](NN\u0086q\0", Times("h\0", many), "eq\u0001", Times("ccollections\nOrderedDict\nh\u0001\u0085R0", many), "t."),
+            "objects that share attributes" => Of("(", attributes, Times("h\0)\u0081h\u0001b", many), "t."),
+            "modules that share parameters" => Of(
+                "(", attributes, "}q\u0002(", Text("_parameters"), "h\u0001", Text("_buffers"), "}", Text("_modules"), "}u",
+                Times("h\0)\u0081h\u0002b", many), "t."),
+            _ => Of(
+                "(", Tuple(Storage("0", 6), Int(0), Sizes(ones), Sizes(ones)), "q\0", Global("torch._utils", "_rebuild_tensor_v2"), "q\u0001",
+                Times("h\u0001h\0R", many), "t."),
+        };
+        Assert.Contains(fault, Refusal(pickle), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("N", "expected at most 2097152 instructions")]
     [InlineData("}", "expected at most 2097152 instructions")]
@@ -68,6 +102,8 @@ public sealed class PickleMachineBombTests
         byte[] pickle = Of("N", string.Concat(Enumerable.Repeat(instruction, 3_000_000)));
         Assert.Contains(fault, Refusal(pickle), StringComparison.Ordinal);
     }
+
+    private static string Times(string instructions, int count) => string.Concat(Enumerable.Repeat(instructions, count));
 
     private static string Refusal(byte[] pickle) => Bounded(() => Assert.Throws<CheckpointFormatException>(() => PickleMachineTests.Load(pickle))).Message;
 

@@ -48,6 +48,34 @@ public sealed class ZipArchiveFileTests : IDisposable
         }
     }
 
+    // Small files may hold large compressed entries of which thousands of tensors are parts: each was decompressed from the begin.
+    [Theory]
+    [InlineData(200_000, 0, true)]
+    [InlineData(199_999, 1_000_000, true)]
+    [InlineData(199_999, 999_000, false)]
+    public void Parts_of_a_compressed_entry_are_read_from_what_is_kept_or_until_too_much_was_skipped(int mostKept, long mostSkipped, bool isRead)
+    {
+        byte[] content = [.. Enumerable.Range(0, 200_000).Select(i => (byte)(i / 7))];
+        using ZipArchiveFile zip = Open(ZipBytes.Of(new ZipPart("d", content) { Deflated = true }), mostKept, mostSkipped);
+        byte[] part = new byte[100];
+        for (int i = 0; i < 9; i++)
+        {
+            zip.ReadIntact(zip.Entries["d"], 100_000 + i, part);
+            Assert.Equal(content[(100_000 + i)..(100_100 + i)], part);
+        }
+
+        void Last() => zip.ReadIntact(zip.Entries["d"], 99_964, part);
+        if (isRead)
+        {
+            Last();
+            Assert.Equal(content[99_964..100_064], part);
+        }
+        else
+        {
+            Assert.Contains("save or zip the file again without compression", Assert.Throws<CheckpointFormatException>(Last).Message, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void Sixty_four_bit_records_are_understood()
     {
@@ -185,6 +213,9 @@ public sealed class ZipArchiveFileTests : IDisposable
     }
 
     private ZipArchiveFile Open(byte[] content) => new(CheckpointFile.Open(_folder.Put("zip", content)));
+
+    private ZipArchiveFile Open(byte[] content, int mostKept, long mostSkipped) =>
+        new(CheckpointFile.Open(_folder.Put("zip", content)), mostKept, mostSkipped);
 
     private string Refused(byte[] content)
     {
