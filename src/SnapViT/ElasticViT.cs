@@ -27,7 +27,9 @@ namespace SnapViT;
 /// </remarks>
 public sealed class ElasticViT : IDisposable
 {
-    private const int MostPhotos = 256;
+    /// <summary>Photos that a sequential correction is fitted on at most.</summary>
+    internal const int MostPhotos = 256;
+
     private const int PhotosPerBatch = 16;
 
     private readonly ElasticWeights _weights;

@@ -156,7 +156,8 @@ public sealed class Subnet : IDisposable
             parts.Add(OnCpu(Model.Embed, batch.Images));
             names.AddRange(batch.Entries.Select(entry => entry.Name));
         });
-        ImageReader reader = new(images, consumer) { Progress = (done, all) => progress?.Report(new WorkProgress("embedding", done, all)) };
+        IProgress<WorkProgress>? job = JobProgress.Of(progress, TimeProvider.System);
+        ImageReader reader = new(images, consumer) { Progress = (done, all) => job?.Report(new WorkProgress("embedding", done, all)) };
         reader.Run(cancellation);
         return new ImageFeatures(cat(parts, 0).DetachFromDisposeScope(), names, [.. reader.Skipped]);
     }

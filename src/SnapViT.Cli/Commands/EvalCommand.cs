@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
@@ -107,15 +108,24 @@ internal static class EvalCommand
             : [elastic.Plan(Budget.Whole), .. budgets.Select(entry => elastic.Plan(entry.Budget, how))];
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
-            evaluation = new ModelEvaluation(preprocessing, parsed.GetValue(Batch), device, progress) { ClassNames = model.ClassNames };
+            ImageSet? photos = Correction.IsSequential(parsed) ? folders.Open(parsed.GetValue(Images)!) : null;
+            JobProgress job = new(progress, TimeProvider.System);
+            IProgress<WorkProgress>[] cuts = [.. plans.Select(plan => job.Part(CutCost(plan, photos)))];
+            evaluation = new ModelEvaluation(
+                preprocessing, parsed.GetValue(Batch), device, job.Part(EvaluationCost(plans, model, test, train)))
+            {
+                ClassNames = model.ClassNames,
+            };
             if (elastic is null)
             {
                 using VisionTransformer cast = new(model.Model.Weights.To(precision, device));
                 return evaluation.Run([cast], test, train, cancellation);
             }
 
-            ImageSet? photos = Correction.IsSequential(parsed) ? folders.Open(parsed.GetValue(Images)!) : null;
-            return Measure(evaluation, elastic, plans, photos, parsed.GetValue(GlobalOptions.Seed), test, train, progress, cancellation);
+            Func<SubnetPlan, IProgress<WorkProgress>, Subnet> cut = photos is null
+                ? (plan, _) => elastic.At(plan)
+                : (plan, told) => elastic.CutSequentially(plan, photos, parsed.GetValue(GlobalOptions.Seed), told, cancellation);
+            return Measure(evaluation, plans.Zip(cuts, cut), test, train, cancellation);
         });
         string?[] texts = [null, .. budgets.Select(entry => entry.Text)];
         MeasuredRow[] measured =
@@ -130,22 +140,14 @@ internal static class EvalCommand
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(
-        ModelEvaluation evaluation,
-        ElasticViT elastic,
-        IEnumerable<SubnetPlan> plans,
-        ImageSet? photos,
-        ulong seed,
-        ImageSet test,
-        ImageSet? train,
-        IProgress<WorkProgress> progress,
-        CancellationToken cancellation)
+        ModelEvaluation evaluation, IEnumerable<Subnet> cut, ImageSet test, ImageSet? train, CancellationToken cancellation)
     {
         List<Subnet> subnets = [];
         try
         {
-            foreach (SubnetPlan plan in plans)
+            foreach (Subnet subnet in cut)
             {
-                subnets.Add(photos is null ? elastic.At(plan) : elastic.CutSequentially(plan, photos, seed, progress, cancellation));
+                subnets.Add(subnet);
             }
 
             return evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
@@ -154,6 +156,21 @@ internal static class EvalCommand
         {
             subnets.ForEach(subnet => subnet.Dispose());
         }
+    }
+
+    /// <summary>About what a cut costs beside the evaluation, in FLOPs; one that looks at no photo next to nothing.</summary>
+    private static double CutCost(SubnetPlan plan, ImageSet? photos)
+    {
+        // Each photo goes through the whole model and the sub-network, and once more through either while layers are fitted.
+        double whole = CostModel.Flops(plan.Architecture, plan.Architecture.FullWidths);
+        return photos is null ? 0 : 2 * Math.Min(photos.Count, ElasticViT.MostPhotos) * (whole + plan.Flops);
+    }
+
+    private static double EvaluationCost(SubnetPlan[] plans, LoadedModel model, ImageSet test, ImageSet? train)
+    {
+        ViTArchitecture architecture = model.Model.Architecture;
+        double each = plans.Length == 0 ? CostModel.Flops(architecture, architecture.FullWidths) : plans.Sum(plan => (double)plan.Flops);
+        return each * (test.Count + (train?.Count ?? 0));
     }
 
     private static ImageSet SampleOf(ImageSet images, ParseResult parsed) => parsed.GetValue(Samples) switch

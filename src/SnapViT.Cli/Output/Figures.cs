@@ -17,5 +17,19 @@ internal static class Figures
     /// <summary>79.6 % or a dash.</summary>
     public static string Percent(double? share) => share is double value ? Invariant($"{100 * value:0.0} %") : "-";
 
+    /// <summary>79 %.</summary>
+    public static string Percent(double share, int digits) =>
+        (100 * share).ToString($"F{digits}", CultureInfo.InvariantCulture) + " %";
+
+    /// <summary>Time in the two units that matter: 45 s, 2 min 30 s, 1 h 20 min.</summary>
+    public static string Duration(TimeSpan time)
+    {
+        long seconds = (long)Math.Ceiling(time.TotalSeconds), tens = (seconds + 5) / 10 * 10, minutes = (seconds + 30) / 60;
+        return seconds < 60 ? Invariant($"{seconds} s")
+            : tens < 600 ? Invariant($"{tens / 60} min{(tens % 60 == 0 ? "" : Invariant($" {tens % 60} s"))}")
+            : minutes < 60 ? Invariant($"{minutes} min")
+            : Invariant($"{minutes / 60} h{(minutes % 60 == 0 ? "" : Invariant($" {minutes % 60} min"))}");
+    }
+
     public static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,18 +1,15 @@
 using System.CommandLine;
-using System.Diagnostics;
-using System.Globalization;
 using SnapViT.Workflows;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace SnapViT.Cli.Output;
 
 /// <summary>
-/// Shows how far long work is: a live bar with rate and time left on a terminal, else plain lines every few seconds. On standard error.
+/// Shows how far a whole job is, with the time that is left: one live bar on a terminal, else a line every few seconds. On standard error.
 /// </summary>
 internal static class ProgressDisplay
 {
-    private static readonly TimeSpan PlainInterval = TimeSpan.FromSeconds(10);
-
     /// <summary>Runs work and shows its progress.</summary>
     public static T Run<T>(ParseResult parsed, Func<IProgress<WorkProgress>, T> work)
     {
@@ -20,68 +17,91 @@ internal static class ProgressDisplay
         if (ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected)
         {
             IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
+            TimeLeftColumn timeLeft = new(TimeProvider.System);
             return console.Progress()
-                .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
-                .Start(context => work(new Bars(context)));
+                .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), timeLeft)
+                .Start(context => work(new ProgressBar(context, timeLeft, TimeProvider.System)));
         }
 
-        return work(new Lines(error));
+        return work(new ProgressLines(error, TimeProvider.System));
     }
 
-    /// <summary>A stage since its first report; what was done before it, as by a build that is continued, took no time here.</summary>
-    private sealed class Stage(long doneBefore)
+    private sealed class ProgressBar(ProgressContext context, TimeLeftColumn timeLeft, TimeProvider time) : IProgress<WorkProgress>
     {
-        private readonly Stopwatch _watch = Stopwatch.StartNew();
+        private readonly ProgressText _text = new(time);
+        private ProgressTask? _task;
 
-        public string Describe(WorkProgress progress)
+        public void Report(WorkProgress value)
         {
-            string rate = PerSecond(progress) is double perSecond
-                ? string.Create(CultureInfo.InvariantCulture, $", {perSecond:0.##}/s")
-                : "";
-            string note = progress.Note.Length > 0 ? $", {progress.Note}" : "";
-            return string.Create(CultureInfo.InvariantCulture, $"{progress.Stage} {progress.Done}/{progress.Total}{rate}{note}");
+            _task ??= context.AddTask("", maxValue: 1);
+            _task.Description = _text.Stage(value).EscapeMarkup();
+            _task.Value = value.Share;
+            timeLeft.Set(value.TimeLeft);
+        }
+    }
+
+    /// <summary>The time left, which passes between two reports too.</summary>
+    private sealed class TimeLeftColumn(TimeProvider time) : ProgressColumn
+    {
+        private volatile Tuple<TimeSpan?, long> _told = new(null, 0);
+
+        protected override bool NoWrap => true;
+
+        public void Set(TimeSpan? left) => _told = new Tuple<TimeSpan?, long>(left, time.GetTimestamp());
+
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime)
+        {
+            (TimeSpan? left, long since) = _told;
+            TimeSpan? now = left - time.GetElapsedTime(since);
+            return new Text(now > TimeSpan.Zero ? $"{Figures.Duration(now.Value)} left" : "");
+        }
+    }
+}
+
+/// <summary>Progress as lines: where a stage begins, at the end, and every few seconds between.</summary>
+internal sealed class ProgressLines(TextWriter error, TimeProvider time) : IProgress<WorkProgress>
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
+
+    private readonly ProgressText _text = new(time);
+    private long _last = time.GetTimestamp();
+    private string? _stage;
+
+    /// <inheritdoc/>
+    public void Report(WorkProgress value)
+    {
+        string stage = _text.Stage(value);
+        if (value.Stage != _stage || value.Done >= value.Total || time.GetElapsedTime(_last) >= Interval)
+        {
+            string left = value.TimeLeft > TimeSpan.Zero ? $", {Figures.Duration(value.TimeLeft.Value)} left" : "";
+            error.WriteLine($"{Figures.Percent(value.Share, 0)}: {stage}{left}");
+            (_last, _stage) = (time.GetTimestamp(), value.Stage);
+        }
+    }
+}
+
+/// <summary>What a stage is doing: its units, their rate, the latest figure of interest.</summary>
+internal sealed class ProgressText(TimeProvider time)
+{
+    private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(1);
+
+    private string? _stage;
+    private (long Done, long Time) _first;
+
+    /// <summary>A report as text, such as <c>photos 52/64, 4.97/s, loss 105.1</c>.</summary>
+    public string Stage(WorkProgress value)
+    {
+        if (value.Stage != _stage)
+        {
+            // What was done before, as by a build that is continued, took no time here.
+            (_stage, _first) = (value.Stage, (value.Done, time.GetTimestamp()));
         }
 
-        public string TimeLeft(WorkProgress progress) => progress.Done < progress.Total && PerSecond(progress) is double perSecond
-            ? string.Create(CultureInfo.InvariantCulture, $", {(progress.Total - progress.Done) / perSecond:0} s left")
+        TimeSpan elapsed = time.GetElapsedTime(_first.Time);
+        string rate = value.Done > _first.Done && elapsed >= LeastTime
+            ? Figures.Invariant($", {(value.Done - _first.Done) / elapsed.TotalSeconds:0.##}/s")
             : "";
-
-        /// <summary>The rate, or null as long as too little time has passed to tell one.</summary>
-        private double? PerSecond(WorkProgress progress) => progress.Done > doneBefore && _watch.Elapsed.TotalSeconds > 1
-            ? (progress.Done - doneBefore) / _watch.Elapsed.TotalSeconds
-            : null;
-    }
-
-    private sealed class Bars(ProgressContext context) : IProgress<WorkProgress>
-    {
-        private readonly Dictionary<string, (ProgressTask Task, Stage Stage)> _stages = [];
-
-        public void Report(WorkProgress value)
-        {
-            if (!_stages.TryGetValue(value.Stage, out (ProgressTask Task, Stage Stage) stage))
-            {
-                stage = (context.AddTask(value.Stage, maxValue: value.Total), new Stage(value.Done));
-                _stages.Add(value.Stage, stage);
-            }
-
-            stage.Task.Description = stage.Stage.Describe(value).EscapeMarkup();
-            stage.Task.Value = value.Done;
-        }
-    }
-
-    private sealed class Lines(TextWriter error) : IProgress<WorkProgress>
-    {
-        private readonly Stopwatch _sinceLine = Stopwatch.StartNew();
-        private readonly Dictionary<string, Stage> _stages = [];
-
-        public void Report(WorkProgress value)
-        {
-            if (_stages.TryAdd(value.Stage, new Stage(value.Done)) || value.Done >= value.Total || _sinceLine.Elapsed > PlainInterval)
-            {
-                Stage stage = _stages[value.Stage];
-                error.WriteLine(stage.Describe(value) + stage.TimeLeft(value));
-                _sinceLine.Restart();
-            }
-        }
+        string note = value.Note.Length > 0 ? $", {value.Note}" : "";
+        return Figures.Invariant($"{value.Stage} {value.Done}/{value.Total}{rate}{note}");
     }
 }

@@ -111,6 +111,11 @@ internal sealed class ImageConsumer
     public Action<ImageBatch>? Take { get; }
 
     /// <summary>
+    /// About what an image of it costs beside its preparation, in forward passes of the model; progress is weighed by it. Default 1.
+    /// </summary>
+    public double Passes { get; init; } = 1;
+
+    /// <summary>
     /// Whether it keeps the images in memory, so that a pass which goes on in another process has to give it all of them again.
     /// </summary>
     public bool KeepsImages { get; init; }

@@ -17,7 +17,7 @@ internal sealed class PreparedImages : IDisposable
     /// <param name="batchSize">Images that are copied at a time, at least 1.</param>
     public PreparedImages(ImageSet images, ImagePreparation preparation, int batchSize)
     {
-        Consumer = new ImageConsumer(images, preparation, batchSize, take: Add) { KeepsImages = true };
+        Consumer = new ImageConsumer(images, preparation, batchSize, take: Add) { KeepsImages = true, Passes = 0 };
         _images = empty([images.Count, .. preparation.Shape]).DetachFromDisposeScope();
     }
 

@@ -46,7 +46,6 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
         ArgumentNullException.ThrowIfNull(models);
         using Tensor images = Images();
         List<double[]> times = [];
-        double first = 0;
         int rounds = FewestRounds;
         for (int round = 0; round < rounds; round++)
         {
@@ -57,15 +56,21 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
                 cancellation.ThrowIfCancellationRequested();
                 using VisionTransformer model = models[i]();
                 times[round][i] = Visit(model, images);
+                if (round == 0)
+                {
+                    // The first round tells how many there are, its beginning about how many.
+                    rounds = RoundsOf(time.GetElapsedTime(start).TotalSeconds * models.Count / (i + 1));
+                }
+
                 progress?.Invoke((round * models.Count) + i + 1, rounds * models.Count);
             }
-
-            first = round == 0 ? time.GetElapsedTime(start).TotalSeconds : first;
-            rounds = Math.Clamp((int)(TableSeconds / Math.Max(first, 1e-3)), FewestRounds, MostRounds);
         }
 
         return InFastestRound(times);
     }
+
+    private static int RoundsOf(double secondsPerRound) =>
+        Math.Clamp((int)(TableSeconds / Math.Max(secondsPerRound, 1e-3)), FewestRounds, MostRounds);
 
     /// <summary>
     /// Every time is what the model takes times how slow its round is (a median polish of one step): the first, where the second is least.

@@ -13,6 +13,8 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
     private const long ReportInterval = 1 << 20;
     private const long LargestDescription = 32 << 20;
 
+    private readonly IProgress<WorkProgress>? _progress = JobProgress.Of(progress, TimeProvider.System);
+
     /// <summary>Fetches a content unless it is there and sound. The caller holds its lock.</summary>
     public async Task FetchAsync(HubRequest request, HubFile file, string blob, CancellationToken cancellation)
     {
@@ -171,5 +173,5 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
     }
 
     private void Report(HubRequest request, long size, long done) =>
-        progress?.Report(new WorkProgress($"fetching {request.File}", done, Math.Max(size, done), "bytes"));
+        _progress?.Report(new WorkProgress($"fetching {request.File}", done, Math.Max(size, done), "bytes"));
 }

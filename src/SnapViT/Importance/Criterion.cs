@@ -141,7 +141,8 @@ public sealed record WeightCriterion : Criterion
         {
         }
 
-        public override ImportanceScores Scores(CalibrationMoments? moments) => criterion.Of(input.Weights, input.Seed);
+        public override ImportanceScores Scores(CalibrationMoments? moments, Action<int, int>? told = null) =>
+            criterion.Of(input.Weights, input.Seed);
 
         public override void Dispose()
         {
@@ -152,6 +153,9 @@ public sealed record WeightCriterion : Criterion
 /// <summary>What a criterion scores a model by.</summary>
 internal sealed class CriterionInput
 {
+    /// <summary>A backward pass takes about two forward passes.</summary>
+    private const int WithBackward = 3;
+
     /// <summary>The unpruned model, in the precision and on the device of the build.</summary>
     public required VisionTransformer Model { get; init; }
 
@@ -185,8 +189,9 @@ internal sealed class CriterionInput
     /// <summary>Which views of an image are compared.</summary>
     public DistillationPairs Pairs => Crops == CropProtocol.Reference ? DistillationPairs.OnePair : DistillationPairs.TwoGlobalTenLocal;
 
-    /// <summary>A consumer of whole images, [B, 3, S, S].</summary>
-    public ImageConsumer OfWhole(ImageSet images, Action<ImageBatch> take) => new(images, Whole, BatchSize, Device, take);
+    /// <summary>A consumer that takes gradients of whole images, [B, 3, S, S].</summary>
+    public ImageConsumer OfWhole(ImageSet images, Action<ImageBatch> take) =>
+        new(images, Whole, BatchSize, Device, take) { Passes = WithBackward };
 
     /// <summary>A consumer of crops of the images to score on, [B, V, 3, S, S].</summary>
     public ImageConsumer OfCrops(Action<ImageBatch> take) => new(
@@ -194,7 +199,10 @@ internal sealed class CriterionInput
         ImagePreparation.Crops(new MultiCrop(Crops, Preprocessing, Seed)),
         Math.Max(1, BatchSize / Pairs.StudentViews),
         Device,
-        take);
+        take)
+    {
+        Passes = Pairs.TeacherViews + (WithBackward * Pairs.StudentViews),
+    };
 }
 
 /// <summary>One criterion at work on one model: it says what it wants of the images, takes it, and gives scores at the end.</summary>
@@ -211,11 +219,15 @@ internal abstract class CriterionRun : IDisposable
     /// <summary>The latest figure of interest, for people; empty for none.</summary>
     public virtual string Note => "";
 
+    /// <summary>About what <see cref="Scores"/> costs, in forward passes of the model for one image; default next to nothing.</summary>
+    public virtual double ScoringPasses => 0;
+
     /// <summary>The scores, after all consumers were served.</summary>
     /// <param name="moments">
     /// Second moments of the model's activations; null where the criterion does not need them and nobody else does.
     /// </param>
-    public abstract ImportanceScores Scores(CalibrationMoments? moments);
+    /// <param name="told">Told how many layers of how many are done, where that takes long; null for nobody.</param>
+    public abstract ImportanceScores Scores(CalibrationMoments? moments, Action<int, int>? told = null);
 
     /// <summary>Frees what was gathered.</summary>
     public abstract void Dispose();

@@ -84,10 +84,21 @@ public sealed record CurvatureCriterion : Criterion
 
         public override string Note => MeanLoss(_loss.LossSum, _loss.Images);
 
-        public override ImportanceScores Scores(CalibrationMoments? moments)
+        public override double ScoringPasses => Rankings * LayerWork.Decompositions(_input.Model.Architecture);
+
+        private int Rankings => _features is null ? 1 : 2;
+
+        public override ImportanceScores Scores(CalibrationMoments? moments, Action<int, int>? told = null)
         {
-            ImportanceScores loss = Scores(_loss, moments!);
-            return _features is null ? loss : MergedRanking.Of(Axis.Neurons, loss, Scores(_features, moments!), _criterion.FeatureShare);
+            int layers = 2 * _input.Model.Architecture.Depth, before = 0;
+            told?.Invoke(0, Rankings * layers);
+            ImportanceScores loss = Scores(_loss);
+            before = layers;
+            return _features is null ? loss : MergedRanking.Of(Axis.Neurons, loss, Scores(_features), _criterion.FeatureShare);
+
+            ImportanceScores Scores(CurvatureEstimator estimator) => estimator.Scores(
+                moments!, _input.Weights, _criterion.NeuronDamping, _criterion.HeadDamping,
+                done => told?.Invoke(before + done, Rankings * layers));
         }
 
         public void Save(SumWriter to)
@@ -107,9 +118,6 @@ public sealed record CurvatureCriterion : Criterion
             _loss.Dispose();
             _features?.Dispose();
         }
-
-        private ImportanceScores Scores(CurvatureEstimator estimator, CalibrationMoments moments) =>
-            estimator.Scores(moments, _input.Weights, _criterion.NeuronDamping, _criterion.HeadDamping);
 
         private void AddProbes(ImageBatch batch)
         {

@@ -64,9 +64,11 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     /// <param name="weights">The model's weights in float32.</param>
     /// <param name="ofNeurons">Ridge that is assumed for neurons.</param>
     /// <param name="ofHeads">Ridge that is assumed for heads.</param>
+    /// <param name="told">Told how many layers of 2 L are done; null for nobody.</param>
     /// <exception cref="InvalidOperationException">No image was added.</exception>
     /// <exception cref="SnapViTException">A score is not finite: the model or the images hold NaN.</exception>
-    public ImportanceScores Scores(CalibrationMoments moments, ViTWeights weights, Damping ofNeurons, Damping ofHeads)
+    public ImportanceScores Scores(
+        CalibrationMoments moments, ViTWeights weights, Damping ofNeurons, Damping ofHeads, Action<int>? told = null)
     {
         ArgumentNullException.ThrowIfNull(moments);
         ArgumentNullException.ThrowIfNull(weights);
@@ -83,7 +85,9 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
         for (int block = 0; block < a.Depth; block++)
         {
             Copy(Costs(block, BlockLinear.Fc2, moments, weights, ofNeurons, 1), neurons, block);
+            told?.Invoke((2 * block) + 1);
             Copy(Costs(block, BlockLinear.Proj, moments, weights, ofHeads, a.HeadDim), heads, block);
+            told?.Invoke((2 * block) + 2);
         }
 
         return new ImportanceScores(neurons, heads);

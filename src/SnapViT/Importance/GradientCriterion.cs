@@ -45,7 +45,7 @@ internal sealed record GradientCriterion : Criterion
 
         public override string Note => MeanLoss(_estimator.LossSum, _estimator.Images);
 
-        public override ImportanceScores Scores(CalibrationMoments? moments) => _estimator.Scores();
+        public override ImportanceScores Scores(CalibrationMoments? moments, Action<int, int>? told = null) => _estimator.Scores();
 
         public override void Dispose() => _estimator.Dispose();
 

@@ -1,4 +1,5 @@
 using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -13,10 +14,16 @@ namespace SnapViT.Workflows;
 /// </summary>
 internal sealed class BuildPass : IDisposable
 {
+    /// <summary>To decode and prepare an image takes about as long as so many FLOPs of a forward pass.</summary>
+    private const double PreparationFlops = 1e9;
+
     private readonly CalibrationRun? _calibration;
     private readonly CriterionRun? _scoring;
+    private readonly IReadOnlyList<ImageConsumer> _consumers;
     private readonly ImageReader _reader;
     private readonly bool _isContinued;
+    private readonly ViTArchitecture _architecture;
+    private IProgress<WorkProgress>? _photos, _finish, _statistics;
 
     /// <summary>A pass; nothing is read yet.</summary>
     /// <param name="input">The model, the images, and how they are prepared.</param>
@@ -27,12 +34,14 @@ internal sealed class BuildPass : IDisposable
     /// <exception cref="CheckpointFormatException">The sums are not those of this pass.</exception>
     public BuildPass(CriterionInput input, BuildOptions options, bool needsMoments, BuildPosition? position = null, SumReader? sums = null)
     {
+        _architecture = input.Model.Architecture;
         Known = position?.Local;
         _calibration = needsMoments ? new CalibrationRun(input.Model, input.Calibration, input.Preprocessing, input.Whole, options) : null;
         _scoring = Known is null ? options.Criterion.Start(input) : null;
         Searched = options.Evaluations > 0 ? new PreparedImages(input.Images, input.Whole, options.BatchSize) : null;
         ImageConsumer[] ofSums = Known is null ? [.. _calibration?.Consumers ?? [], .. _scoring!.Consumers] : [];
         ImageConsumer[] consumers = [.. ofSums, .. Searched is null ? [] : new[] { Searched.Consumer! }];
+        _consumers = consumers;
         _reader = new ImageReader(input.Images, consumers);
         if (position is null)
         {
@@ -63,18 +72,27 @@ internal sealed class BuildPass : IDisposable
     /// <summary>Images that could not be read.</summary>
     public IReadOnlyList<SkippedImage> Skipped => [.. _reader.Skipped];
 
+    /// <summary>Makes the reading and the scoring parts of a job, each by what it costs in forward passes of the model.</summary>
+    public void JoinIn(JobProgress job)
+    {
+        double preparing = PreparationFlops / CostModel.Flops(_architecture, _architecture.FullWidths);
+        _photos = job.Part(_consumers.Sum(consumer => consumer.Images.Count * (preparing + consumer.Passes)));
+        _finish = job.Part(Known is null ? _calibration?.FinishPasses ?? 0 : 0);
+        _statistics = job.Part(_scoring?.ScoringPasses ?? 0);
+    }
+
     /// <summary>Reads the images, or the rest of them.</summary>
     /// <param name="state">Where sums are kept now and then.</param>
-    /// <param name="progress">Told how far the reading is; null for nobody.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <returns>The local scores.</returns>
-    public ImportanceScores Run(BuildState state, IProgress<WorkProgress>? progress, CancellationToken cancellation)
+    public ImportanceScores Run(BuildState state, CancellationToken cancellation)
     {
         int before = _isContinued ? _reader.Positions.Max() : 0;
+        _photos?.Report(new WorkProgress("photos", before, _reader.Count));
         _reader.Progress = (done, all) =>
         {
             Offer(state, Math.Max(done, before), all);
-            progress?.Report(new WorkProgress("photos", done, all, _scoring?.Note ?? ""));
+            _photos?.Report(new WorkProgress("photos", Math.Max(done, before), all, _scoring?.Note ?? ""));
         };
         _reader.Run(cancellation);
         if (Known is not null)
@@ -82,11 +100,11 @@ internal sealed class BuildPass : IDisposable
             return Known;
         }
 
-        _calibration?.Finish(progress, added => Offer(state, _reader.Count, _reader.Count, added), cancellation);
+        _calibration?.Finish(_finish, added => Offer(state, _reader.Count, _reader.Count, added), cancellation);
 
         // The scores may take minutes and nothing is kept in between.
         state.Flush();
-        return _scoring!.Scores(Moments);
+        return _scoring!.Scores(Moments, (done, all) => _statistics?.Report(new WorkProgress("statistics", done, all)));
     }
 
     /// <summary>Names the sums that a search needs.</summary>

@@ -35,18 +35,32 @@ internal sealed class CalibrationRun : IRunningSums, IDisposable
         int views = options.CalibrationViews;
         if (views == 0)
         {
-            Consumers = [new ImageConsumer(images, whole, options.BatchSize, options.Device, batch => Moments.Add(_model, batch.Images))];
+            Consumers = 
+            [
+                new ImageConsumer(images, whole, options.BatchSize, options.Device, batch => Moments.Add(_model, batch.Images))
+                {
+                    Passes = PassesPerView,
+                },
+            ];
             return;
         }
 
         ImagePreparation random = ImagePreparation.Views(new RandomViews(views, preprocessing, options.Seed));
-        ImageConsumer ofViews = new(images, random, Math.Max(1, options.BatchSize / views), options.Device, AddViews);
+        ImageConsumer ofViews = new(images, random, Math.Max(1, options.BatchSize / views), options.Device, AddViews)
+        {
+            Passes = views * PassesPerView,
+        };
         _whole = options.WholeImageShare > 0 ? new PreparedImages(images, whole, options.BatchSize) : null;
         Consumers = _whole is null ? [ofViews] : [ofViews, _whole.Consumer!];
     }
 
     /// <summary>The second moments; complete after <see cref="Finish"/>. They stay this object's.</summary>
     public CalibrationMoments Moments { get; }
+
+    /// <summary>About what <see cref="Finish"/> costs, in forward passes of the model for one image.</summary>
+    public double FinishPasses => _whole is null ? 0 : _whole.Consumer!.Images.Count * PassesPerView;
+
+    private double PassesPerView => 1 + LayerWork.Moments(_model.Architecture);
 
     /// <summary>What it wants of the images.</summary>
     public IReadOnlyList<ImageConsumer> Consumers { get; }
@@ -64,6 +78,7 @@ internal sealed class CalibrationRun : IRunningSums, IDisposable
             return;
         }
 
+        progress?.Report(new WorkProgress("calibration", _added, _whole.Count));
         double weight = _options.WholeImageShare / (1 - _options.WholeImageShare) * _options.CalibrationViews;
         foreach (Tensor batch in _whole.Batches(_options.BatchSize, _options.Device, _added, cancellation))
         {

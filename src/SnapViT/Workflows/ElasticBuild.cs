@@ -33,6 +33,9 @@ internal sealed record BuildResult(
 /// </summary>
 internal sealed class ElasticBuild
 {
+    /// <summary>Factoring a layer and solving for the sub-networks of a candidate takes about this share of scoring it.</summary>
+    private const double CorrectionAgainstScores = 0.1;
+
     private readonly LoadedModel _source;
     private readonly Preprocessing _preprocessing;
     private readonly ImagePreparation _whole;
@@ -116,7 +119,10 @@ internal sealed class ElasticBuild
     private BuildResult Complete(
         VisionTransformer model, BuildPass pass, BuildPosition from, BuildState state, CancellationToken cancellation)
     {
-        ImportanceScores read = pass.Run(state, _progress, cancellation);
+        JobProgress job = new(_progress, TimeProvider.System);
+        pass.JoinIn(job);
+        IProgress<WorkProgress> search = job.Part(SearchPasses());
+        ImportanceScores read = pass.Run(state, cancellation);
         ImportanceScores local = pass.Known ?? Normalised(read);
 
         // Scores that compare between blocks as they are would be tilted by the paper's start.
@@ -134,7 +140,7 @@ internal sealed class ElasticBuild
         };
         state.Offer(_images.Count, () => (scored, pass.SaveMoments));
 
-        SearchResult? found = pass.Searched is null ? null : SearchFactors(model, pass, unfinished, scored, state, cancellation);
+        SearchResult? found = pass.Searched is null ? null : SearchFactors(model, pass, unfinished, scored, state, search, cancellation);
         if (found is not null)
         {
             _provenance["fitness_c0"] = found.History[0].ToString("R", CultureInfo.InvariantCulture);
@@ -248,6 +254,16 @@ internal sealed class ElasticBuild
         Device = _options.Device,
     };
 
+    /// <summary>About what the search costs, in forward passes of one image: every candidate's sub-networks and their correction.</summary>
+    private double SearchPasses()
+    {
+        ViTArchitecture a = _source.Model.Architecture;
+        double share = _options.Fitness.Ratios.Average(ratios => 1 - ((ratios[Axis.Neurons] + ratios[Axis.Heads]) / 2));
+        double correction = _options.Correction is null ? 0 : LayerWork.Decompositions(a) * CorrectionAgainstScores;
+        return _options.Evaluations == 0 ? 0
+            : (_options.Evaluations + 1) * ((_options.Fitness.Ratios.Count * share * _images.Count) + correction);
+    }
+
     private ImportanceScores Normalised(ImportanceScores scores) =>
         _options.Normalisation == ScoreNormalisation.Block ? scores.DividedByBlockMean() : scores;
 
@@ -257,8 +273,10 @@ internal sealed class ElasticBuild
         ElasticScores unfinished,
         BuildPosition scored,
         BuildState state,
+        IProgress<WorkProgress> progress,
         CancellationToken cancellation)
     {
+        progress.Report(new WorkProgress("search", scored.History.Count, _options.Evaluations + 1));
         using Fitness fitness = new(
             model, unfinished.Local,
             () => pass.Searched!.Batches(_options.BatchSize, _options.Device, cancellation: cancellation),
@@ -272,7 +290,7 @@ internal sealed class ElasticBuild
             {
                 BuildPosition reached = scored with { History = [.. told] };
                 state.Offer(_images.Count, () => (reached, pass.SaveMoments));
-                _progress?.Report(new WorkProgress(
+                progress.Report(new WorkProgress(
                     "search", told.Count, _options.Evaluations + 1,
                     string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
             });

@@ -48,9 +48,10 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(scores);
         using ElasticWeights elastic = new(model.Model, scores.Scaled, scores.Floors, correct: null, precision, device);
+        IProgress<WorkProgress>? job = JobProgress.Of(progress, time);
         LatencyTable table = new LatencyMeasurement(conditions, device, time).Table(
             elastic.Cut,
-            (done, all) => progress?.Report(new WorkProgress("latency", done, all)),
+            (done, all) => job?.Report(new WorkProgress("latency", done, all)),
             cancellation);
         LatencyTableFile.Save(path, table);
         return table;

@@ -40,7 +40,8 @@ public sealed record ModelAgreement(int Images, double FeatureCosine, double? Sa
             same += batchSame;
             count += batch.Entries.Count;
         });
-        ImageReader reader = new(images, consumer) { Progress = (done, all) => progress?.Report(new WorkProgress("comparing", done, all)) };
+        IProgress<WorkProgress>? job = JobProgress.Of(progress, TimeProvider.System);
+        ImageReader reader = new(images, consumer) { Progress = (done, all) => job?.Report(new WorkProgress("comparing", done, all)) };
         reader.Run(cancellation);
         return new ModelAgreement(count, cosine / count, original.Architecture.Classes > 0 ? same / count : null);
     }

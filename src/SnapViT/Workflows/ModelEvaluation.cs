@@ -55,11 +55,13 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         ClassMapping classes = ClassMapping.Of(test, models.Count > 0 ? models[0].Architecture.Classes : 0, ClassNames);
         AddNote("top-1", classes.Fault is null ? classes.Note : $"not measured: {classes.Fault}");
         CommonClasses? common = train is null ? null : Common(test, train);
+        JobProgress job = new(progress, TimeProvider.System);
+        IProgress<WorkProgress> ofTraining = job.Part(train?.Count ?? 0), ofTest = job.Part(test.Count);
         using Pass? training = train is null
             ? null
-            : Embed(models, train, "training images", new Wanted(Features: true, null), cancellation);
+            : Embed(models, train, new Told("training images", ofTraining), new Wanted(Features: true, null), cancellation);
         Wanted wanted = new(Features: training is not null, classes.Fault is null ? classes : null);
-        using Pass testing = Embed(models, test, "test images", wanted, cancellation);
+        using Pass testing = Embed(models, test, new Told("test images", ofTest), wanted, cancellation);
         return [.. models.Select((model, index) => Row(model, index, testing, wanted.Hits is not null, training, common))];
     }
 
@@ -122,14 +124,15 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     }
 
     private Pass Embed(
-        IReadOnlyList<VisionTransformer> models, ImageSet images, string stage, Wanted wanted, CancellationToken cancellation)
+        IReadOnlyList<VisionTransformer> models, ImageSet images, Told told, Wanted wanted, CancellationToken cancellation)
     {
         Pass pass = new(models.Count, wanted);
         try
         {
             ImageConsumer consumer = new(
                 images, ImagePreparation.Whole(preprocessing), _batchSize, device, batch => pass.Add(models, batch));
-            ImageReader reader = new(images, consumer) { Progress = (done, all) => progress?.Report(new WorkProgress(stage, done, all)) };
+            ImageReader reader = new(images, consumer) { Progress = told.Report };
+            told.Report(0, reader.Count);
             reader.Run(cancellation);
             _skipped.AddRange(reader.Skipped);
             return pass;
@@ -139,6 +142,12 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
             pass.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Who is told how far a pass is, and what it is called.</summary>
+    private sealed record Told(string Stage, IProgress<WorkProgress> By)
+    {
+        public void Report(int done, int all) => By.Report(new WorkProgress(Stage, done, all));
     }
 
     /// <summary>What is kept of a pass: features only for k-NN, for they grow with the images.</summary>

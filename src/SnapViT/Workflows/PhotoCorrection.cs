@@ -48,9 +48,10 @@ internal sealed class PhotoCorrection(
 
     private IEnumerable<Tensor> Read(CancellationToken cancellation)
     {
+        IProgress<WorkProgress>? job = JobProgress.Of(progress, TimeProvider.System);
         ImageReader reader = new(photos, new ImageConsumer(photos, ImagePreparation.Whole(preprocessing), batchSize))
         {
-            Progress = (done, all) => progress?.Report(new WorkProgress("calibration", done, all)),
+            Progress = (done, all) => job?.Report(new WorkProgress("calibration", done, all)),
         };
         return reader.Batches(cancellation).Select(batch => batch.Images);
     }

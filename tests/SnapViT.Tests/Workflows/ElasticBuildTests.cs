@@ -323,7 +323,7 @@ public sealed class ElasticBuildTests : IDisposable
 
             public override IReadOnlyList<ImageConsumer> Consumers => [input.OfWhole(input.Images, Add)];
 
-            public override ImportanceScores Scores(CalibrationMoments? moments)
+            public override ImportanceScores Scores(CalibrationMoments? moments, Action<int, int>? told = null)
             {
                 ImportanceScores equal = RandomScores.Of(input.Weights.Architecture, input.Seed);
                 double[,] neurons = new double[equal.Depth, equal.Counts[0][Axis.Neurons]];

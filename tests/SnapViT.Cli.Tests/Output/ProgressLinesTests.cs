@@ -1,0 +1,67 @@
+using SnapViT.Cli.Output;
+using SnapViT.Tests;
+using SnapViT.Workflows;
+
+namespace SnapViT.Cli.Tests.Output;
+
+public sealed class ProgressLinesTests
+{
+    private readonly SetClock _clock = new();
+
+    [Fact]
+    public void A_line_begins_every_stage_and_ends_it_and_comes_every_ten_seconds_between()
+    {
+        string[] lines = Lines(progress =>
+        {
+            for (int done = 0; done <= 50; done++)
+            {
+                progress.Report(new WorkProgress("photos", done, 50, done > 0 ? "loss 0.5" : "") { Share = done / 100.0 });
+                _clock.Pass(0.5);
+            }
+
+            progress.Report(new WorkProgress("search", 0, 10) { Share = 0.5, TimeLeft = TimeSpan.FromSeconds(150) });
+        });
+        Assert.Equal(
+            [
+                "0 %: photos 0/50",
+                "20 %: photos 20/50, 2/s, loss 0.5",
+                "40 %: photos 40/50, 2/s, loss 0.5",
+                "50 %: photos 50/50, 2/s, loss 0.5",
+                "50 %: search 0/10, 2 min 30 s left",
+            ],
+            lines);
+    }
+
+    [Fact]
+    public void Work_that_is_continued_has_the_rate_of_what_is_done_now()
+    {
+        string[] lines = Lines(progress =>
+        {
+            progress.Report(new WorkProgress("photos", 900, 1000));
+            _clock.Pass(20);
+            progress.Report(new WorkProgress("photos", 920, 1000));
+        });
+        Assert.Equal(["90 %: photos 900/1000", "92 %: photos 920/1000, 1/s"], lines);
+    }
+
+    [Theory]
+    [InlineData(0.2, "1 s")]
+    [InlineData(59, "59 s")]
+    [InlineData(60, "1 min")]
+    [InlineData(64.9, "1 min 10 s")]
+    [InlineData(150, "2 min 30 s")]
+    [InlineData(594, "9 min 50 s")]
+    [InlineData(599, "10 min")]
+    [InlineData(3540, "59 min")]
+    [InlineData(3590, "1 h")]
+    [InlineData(4800, "1 h 20 min")]
+    public void A_time_has_the_two_units_that_matter(double seconds, string text) =>
+        Assert.Equal(text, Figures.Duration(TimeSpan.FromSeconds(seconds)));
+
+    private string[] Lines(Action<IProgress<WorkProgress>> work)
+    {
+        using StringWriter error = new();
+        work(new ProgressLines(error, _clock));
+        return error.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+    }
+}
