@@ -68,7 +68,10 @@ internal static class ConvertCommand
             (null, string format) => ConvertModel(archive, description, StateDictFormats.Named(format), path),
             _ => throw new SnapViTException(ErrorKind.Option, "convert: expected one of --to FORMAT and --scores FILE"),
         };
-        return new Report(new { Out = path, Written = written }, console => console.WriteLine($"{path}: {written}"));
+        return new Report(new { Out = path, Written = written }, console => console.WriteLine($"{path}: {written}"))
+        {
+            Doubts = description.Assumptions,
+        };
     }
 
     private static string ConvertModel(CanonicalArchive archive, ModelDescription description, StateDictFormat format, string path)

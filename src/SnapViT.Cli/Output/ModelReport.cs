@@ -56,6 +56,9 @@ internal static class ModelReport
                 {
                     console.WriteLine($"{key}: {value}");
                 }
-            });
+            })
+        {
+            Doubts = description.Assumptions,
+        };
     }
 }

@@ -23,6 +23,7 @@ internal sealed class ArchitectureInference
     private readonly ShapeFacts _shapes;
     private readonly PublishedModel? _published;
     private readonly List<(string Fact, string Source)> _sources = [];
+    private readonly List<string> _assumptions = [];
 
     private ArchitectureInference(CanonicalArchive archive, PublishedConfig config, ModelHints hints)
     {
@@ -58,6 +59,7 @@ internal sealed class ArchitectureInference
         if (_archive.StateDictFormat.Remark is string remark)
         {
             _sources.Add(("classes 0", remark));
+            _assumptions.Add($"classes: the file has {remark}");
         }
 
         (int hidden, int heads) = HiddenAndHeads();
@@ -99,6 +101,7 @@ internal sealed class ArchitectureInference
             PreprocessingDoubt = doubt,
             UnusedTensors = _archive.UnusedTensors,
             ClassNames = ClassNames(architecture),
+            Assumptions = _assumptions,
         };
     }
 
@@ -116,6 +119,13 @@ internal sealed class ArchitectureInference
                         + $"expected image_size {side}, as the positions have it, found {stated}");
             }
 
+            if (_config.ImageSize is null && _hints.ImageSize != side && IsUnknown && HasOtherGrid(grid))
+            {
+                _assumptions.Add(
+                    $"image size: {side} x {side} is assumed, a square of {grid}x{grid} patches; the file does not say that its images are "
+                        + $"square, and others cannot be read. --image-size {side} confirms it");
+            }
+
             return (kind, Sourced("image size", side, $"number of positions, a square of {grid}x{grid} patches"));
         }
 
@@ -125,6 +135,12 @@ internal sealed class ArchitectureInference
                 ? Sourced("image size", size, _config.Source)
                 : Sourced("image size", RotaryImageSize, "table of formats (rotary positions fit any)"));
     }
+
+    /// <summary>Whether neither name nor sizes are those of a published model, all of which take square images.</summary>
+    private bool IsUnknown => _published is null && KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp) is null;
+
+    /// <summary>Whether a rectangle of at least two rows has as many patches as the square: 8x2 as many as 4x4, none as many as 7x7.</summary>
+    private static bool HasOtherGrid(int grid) => Enumerable.Range(2, Math.Max(0, grid - 2)).Any(rows => grid * grid % rows == 0);
 
     private void Validated(ViTArchitecture architecture)
     {

@@ -39,9 +39,13 @@ public sealed class LoadedModel : IDisposable
     /// <summary>What has to be assumed about the model, a sentence each; empty where its files or the caller say everything.</summary>
     /// <param name="chosen">The preprocessing that the caller chose; null for that of the model.</param>
     internal IReadOnlyList<string> Doubts(Preprocessing? chosen) => chosen is null && Preprocessing is null
-        ? ["preprocessing: neither the model's files nor its name say how images are prepared; "
-            + $"taken is the reference's: {PreprocessingOrReference.Describe()}"]
-        : [];
+        ?
+        [
+            .. Description.Assumptions,
+            "preprocessing: neither the model's files nor its name say how images are prepared; "
+                + $"taken is the reference's: {PreprocessingOrReference.Describe()}",
+        ]
+        : Description.Assumptions;
 
     /// <summary>Names of the classes in the order of the classifier's outputs; empty where the file does not say.</summary>
     public IReadOnlyList<string> ClassNames => Description.ClassNames;

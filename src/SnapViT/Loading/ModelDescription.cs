@@ -22,6 +22,11 @@ public sealed record ModelDescription(
     /// </summary>
     public string? PreprocessingDoubt { get; init; }
 
+    /// <summary>
+    /// What had to be assumed, or left out, to read the model, a sentence each: what a user should know who did not inspect it.
+    /// </summary>
+    internal IReadOnlyList<string> Assumptions { get; init; } = [];
+
     /// <summary>Names of the classes in the order of the classifier's outputs; empty where the file does not say.</summary>
     public IReadOnlyList<string> ClassNames { get; init; } = [];
 

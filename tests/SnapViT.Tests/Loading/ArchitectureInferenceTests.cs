@@ -297,6 +297,29 @@ public sealed class ArchitectureInferenceTests : IDisposable
         Assert.Contains(fault, Refused(() => ModelFile.Describe(archive, new ModelHints { Heads = 3 })), StringComparison.Ordinal);
     }
 
+    // lucidrains/vit-pytorch #61: 8x2 patches are as many as 4x4, and no tensor tells them apart.
+    [Theory]
+    [InlineData(16, null, null, "image size: 16 x 16 is assumed, a square of 4x4 patches")]
+    [InlineData(16, 24, null, "image size: 16 x 16 is assumed, a square of 4x4 patches")]
+    [InlineData(16, 16, null, null)]
+    [InlineData(12, null, null, null)]
+    [InlineData(16, null, """{"model_type": "vit", "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "image_size": 16}""", null)]
+    public void A_square_of_patches_that_nothing_confirms_is_an_assumption(int side, int? imageSize, string? config, string? assumption)
+    {
+        ModelDescription found = Describe(Small with { ImageSize = side }, "timm", config, new ModelHints { Heads = 3, ImageSize = imageSize });
+        if (assumption is null)
+        {
+            Assert.Empty(found.Assumptions);
+        }
+        else
+        {
+            Assert.StartsWith(assumption, Assert.Single(found.Assumptions), StringComparison.Ordinal);
+        }
+
+        using ShapesOnly published = ShapesOnly.Of(Small with { Depth = 12, EmbedDim = 192, Heads = 3, HeadDim = 64, MlpDim = 768, ImageSize = side });
+        Assert.Empty(ModelFile.Describe(published).Assumptions);
+    }
+
     [Fact]
     public void Missing_and_unexpected_tensors_are_listed_with_the_names_of_the_file()
     {

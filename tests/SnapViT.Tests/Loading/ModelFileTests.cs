@@ -66,6 +66,30 @@ public sealed class ModelFileTests : IDisposable
         AssertSameBits(original, loaded.Model);
     }
 
+    // timm 0.4, models from ImageNet-21k: the classifier reads a layer of its own behind the feature.
+    [Fact]
+    public void A_model_with_pre_logits_is_the_backbone_and_its_classifier_is_said_to_be_left_out()
+    {
+        SmallModels.Save(Path, SmallModels.Vit);
+        CheckpointEdits.WithTensors(
+            Path,
+            tensors =>
+            {
+                tensors["pre_logits.fc.weight"] = TensorToWrite.From("pre_logits.fc.weight", new float[16 * 16], 16, 16);
+                tensors["pre_logits.fc.bias"] = TensorToWrite.From("pre_logits.fc.bias", new float[16], 16);
+            },
+            keepMetadata: false);
+        using LoadedModel loaded = ModelFile.Load(Path, new ModelHints { Heads = 4, ImageSize = SmallModels.Vit.ImageSize });
+        using VisionTransformer original = SmallModels.Create(SmallModels.Vit);
+        using Tensor images = SmallModels.Images(SmallModels.Vit, 2);
+        using Tensor expected = original.Embed(images), features = loaded.Model.Embed(images);
+        Assert.Equal(expected.data<float>().ToArray(), features.data<float>().ToArray());
+        Assert.Equal(0, loaded.Model.Architecture.Classes);
+        Assert.Equal(["head.bias", "head.weight", "pre_logits.fc.bias", "pre_logits.fc.weight"], loaded.Description.UnusedTensors.Order());
+        string said = Assert.Single(loaded.Doubts(loaded.PreprocessingOrReference));
+        Assert.StartsWith("classes: the file has a classifier that is left out", said, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Half_precision_in_a_file_becomes_float32()
     {
