@@ -30,6 +30,7 @@ public sealed class PathArgumentsTests : IDisposable
     [InlineData("build {0}/model.safetensors --images {0}/photos --labels {0}/labels.txt --out {0}/labels.txt", "--out {0}/labels.txt: would replace what is read, --labels ")]
     [InlineData("build {0}/begun.unfinished --images {0}/photos --out {0}/begun", "--out {0}/begun.unfinished: would replace what is read, MODEL ")]
     [InlineData("convert {0}/model.safetensors --to timm --out {0}/model.safetensors", "--out {0}/model.safetensors: would replace what is read, MODEL ")]
+    [InlineData("convert {0}/model.safetensors --to transformers-vit --out {0}/pytorch_model.bin", "--out {0}/config.json: would from then on be read as a part of MODEL ")]
     [InlineData("convert {0}/model.safetensors --scores {0}/scores.safetensors --model-type dino_vits16 --out {0}/scores.safetensors", "--out {0}/scores.safetensors: would replace what is read, --scores ")]
     [InlineData("export {0}/model.safetensors {0}/scores.safetensors --budgets 0.6 --onnx-family {0}", "--onnx-family {0}: is the folder of what is read, MODEL ")]
     [InlineData("eval {0}/model.safetensors --scores {0}/scores.safetensors --test {0}/photos --latency-table {0}/photos/b/01.jpg", "--latency-table {0}/photos/b/01.jpg: would replace a file of what is read, --test ")]

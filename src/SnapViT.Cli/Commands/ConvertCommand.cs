@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
@@ -32,7 +33,7 @@ internal static class ConvertCommand
     private static readonly Option<string> Out = new("--out")
     {
         Description = "The file to write: .pt, .pth or .bin for PyTorch's format, else safetensors. NAME.config.json beside a model keeps "
-            + "what is known of it.",
+            + "what is known of it; beside model.safetensors and pytorch_model.bin, transformers' formats get their config.json.",
         Required = true,
     };
 
@@ -43,6 +44,7 @@ internal static class ConvertCommand
             becomes one of this program, and one made here the reference's.
 
               snapvit convert facebook_dinov2_small --to dinov2 --out dinov2_vits14.pth
+              snapvit convert model.safetensors --to transformers-vit --out vit/model.safetensors
               snapvit convert dino_vits16.pth --scores dino.scores.safetensors --model-type dino_vits16 --out importance-scores.pt
             """);
         Model.AddTo(command);
@@ -60,21 +62,42 @@ internal static class ConvertCommand
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(ModelFile.ConfigPath(path));
+        if (PublishedConfigOf(parsed, path) is string other && File.Exists(other) && !File.Exists(path))
+        {
+            throw new SnapViTException(
+                ErrorKind.Option, $"--out {path}: {other} is there already and would be replaced; expected a folder of its own");
+        }
+
         using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed, cancellation), Model.Hints(parsed).Weights);
         ModelDescription description = ModelFile.Describe(archive, Model.Hints(parsed) with { ImageSize = null });
+        string? config = null;
         string written = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
         {
             (string scores, null) => ConvertScores(parsed, scores, description.Architecture, path),
-            (null, string format) => ConvertModel(archive, description, StateDictFormats.Named(format), path),
+            (null, string format) => ConvertModel(archive, description, StateDictFormats.Named(format), path, out config),
             _ => throw new SnapViTException(ErrorKind.Option, "convert: expected one of --to FORMAT and --scores FILE"),
         };
-        return new Report(new { Out = path, Written = written }, console => console.WriteLine($"{path}: {written}"))
+        return new Report(new { Out = path, Written = written, Config = config }, console => console.WriteLine($"{path}: {written}"))
         {
             Doubts = description.Assumptions,
         };
     }
 
-    private static string ConvertModel(CanonicalArchive archive, ModelDescription description, StateDictFormat format, string path)
+    /// <summary>All files that <c>--out</c> makes the verb write.</summary>
+    public static string[] FilesOf(ParseResult parsed, string path) =>
+        parsed.GetValue(To) is null ? [path]
+        : PublishedConfigOf(parsed, path) is string config ? [path, ModelFile.ConfigPath(path), config]
+        : [path, ModelFile.ConfigPath(path)];
+
+    /// <summary>The config that transformers reads with that output; null for one of another publisher, or of another name.</summary>
+    private static string? PublishedConfigOf(ParseResult parsed, string path) =>
+        StateDictFormats.Writable.FirstOrDefault(format => format.Name == parsed.GetValue(To)) is StateDictFormat format
+            && TransformersConfigWriter.Knows(format) && TransformersConfigWriter.IsWeightsName(path)
+            ? Path.Combine(Path.GetDirectoryName(path) ?? "", TransformersConfigWriter.FileName)
+            : null;
+
+    private static string ConvertModel(
+        CanonicalArchive archive, ModelDescription description, StateDictFormat format, string path, out string? publishedConfig)
     {
         // A doubt about the preprocessing would be settled by a config that says nothing of it; without one, the doubt stays with the new
         // file.
@@ -86,14 +109,35 @@ internal static class ConvertCommand
             Preprocessing = description.Preprocessing,
             Provenance = description.Provenance,
         };
-        StateDictConversion.Write(
+        IReadOnlyList<string> tensors = StateDictConversion.Write(
             archive, description.Architecture, description.Widths, format, path, config is null ? null : ModelFile.Metadata(config));
         if (config is not null)
         {
             ModelFile.SaveConfig(path, config);
         }
 
-        return $"the model of {archive.StateDictFormat.Name} with the names of {format.Name}";
+        string written = $"the model of {archive.StateDictFormat.Name} with the names of {format.Name}";
+        publishedConfig = null;
+        if (!TransformersConfigWriter.Knows(format))
+        {
+            return written;
+        }
+
+        string? text = TransformersConfigWriter.Write(
+            format, description.Architecture, description.Widths, tensors, description.ClassNames, out string? fault);
+        if (text is null)
+        {
+            return $"{written}; without a config.json, since transformers has no such model: {fault}";
+        }
+
+        if (!TransformersConfigWriter.IsWeightsName(path))
+        {
+            return $"{written}; named model.safetensors in a folder of its own, it gets the config.json that transformers reads";
+        }
+
+        publishedConfig = Path.Combine(Path.GetDirectoryName(path) ?? "", TransformersConfigWriter.FileName);
+        AtomicFile.Write(publishedConfig, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+        return $"{written}, and config.json, as transformers reads them";
     }
 
     private static string ConvertScores(ParseResult parsed, string scores, ViTArchitecture architecture, string path)

@@ -69,7 +69,7 @@ internal static class PathArguments
             RequireThere(path, use);
         }
 
-        Written[] written = [.. given.SelectMany(path => WrittenFor(parsed.CommandResult.Command.Name, path.Name, path.Path, path.Use))];
+        Written[] written = [.. given.SelectMany(path => WrittenFor(parsed, path.Name, path.Path, path.Use))];
         foreach ((string name, string path, Use use) in given.Where(path => path.Use is Use.ReadModel or Use.ReadFile or Use.ReadPhotos))
         {
             foreach (Written output in written)
@@ -122,14 +122,15 @@ internal static class PathArguments
     }
 
     /// <summary>All files that an option makes a verb write.</summary>
-    private static IEnumerable<Written> WrittenFor(string verb, string option, string path, Use use)
+    private static IEnumerable<Written> WrittenFor(ParseResult parsed, string option, string path, Use use)
     {
         // What cannot be written at all, such as a file where a folder is, is said by the verb.
-        string[] files = (use, verb, option) switch
+        string[] files = (use, parsed.CommandResult.Command.Name, option) switch
         {
             (Use.WriteFolder, _, _) => [path],
             (Use.Write, _, _) when Directory.Exists(path) => [],
             (Use.Write, "cut", "--out") => [path, ModelFile.ConfigPath(path)],
+            (Use.Write, "convert", "--out") => ConvertCommand.FilesOf(parsed, path),
             (Use.Write, "build", "--out") => [path, path + BuildCommand.Unfinished],
             (Use.Write, _, "--onnx") => [path, path + OnnxExport.DataSuffix],
             (Use.Write, _, _) => [path],

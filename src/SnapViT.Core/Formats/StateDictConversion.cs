@@ -14,9 +14,10 @@ internal static class StateDictConversion
     /// <param name="format">The format to write.</param>
     /// <param name="path">The target: PyTorch's format for <c>.pt</c>, <c>.pth</c> and <c>.bin</c>, else safetensors.</param>
     /// <param name="metadata">Free text for a safetensors file; null for that which says PyTorch's layout.</param>
+    /// <returns>Names of the tensors in the file.</returns>
     /// <exception cref="SnapViTException">The format has no name for a tensor of the model.</exception>
     /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
-    public static void Write(
+    public static IReadOnlyList<string> Write(
         CanonicalArchive source, ViTArchitecture architecture, SubnetWidths widths, StateDictFormat format, string path,
         IReadOnlyDictionary<string, string>? metadata = null)
     {
@@ -31,6 +32,8 @@ internal static class StateDictConversion
         {
             SafetensorsWriter.Write(path, tensors, metadata ?? new Dictionary<string, string> { ["format"] = "pt" });
         }
+
+        return [.. tensors.Select(tensor => tensor.Entry.Name)];
     }
 
     private static TensorToWrite Copy(CanonicalArchive source, string name)

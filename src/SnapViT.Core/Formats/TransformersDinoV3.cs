@@ -51,6 +51,9 @@ internal static class TransformersDinoV3
         ]),
     };
 
+    /// <summary>Whether the tensors of a file give keys a bias.</summary>
+    public static bool HasKeyBias(IEnumerable<string> names) => names.Any(name => name.EndsWith(".k_proj.bias", StringComparison.Ordinal));
+
     /// <summary>transformers 5 puts the blocks into an encoder of their own, <c>model.layer.0</c>.</summary>
     private static KeyRule[] AlsoOfVersion5(KeyRule[] rows) =>
     [

@@ -139,7 +139,9 @@ internal sealed class ArchitectureInference
     /// <summary>Whether neither name nor sizes are those of a published model, all of which take square images.</summary>
     private bool IsUnknown => _published is null && KnownModels.FindUnpruned(_shapes.Width, _shapes.Depth, _shapes.Mlp) is null;
 
-    /// <summary>Whether a rectangle of at least two rows has as many patches as the square: 8x2 as many as 4x4, none as many as 7x7.</summary>
+    /// <summary>
+    /// Whether a rectangle of at least two rows has as many patches as the square: 8x2 as many as 4x4, none as many as 7x7.
+    /// </summary>
     private static bool HasOtherGrid(int grid) => Enumerable.Range(2, Math.Max(0, grid - 2)).Any(rows => grid * grid % rows == 0);
 
     private void Validated(ViTArchitecture architecture)

@@ -125,4 +125,12 @@ internal sealed record PublishedConfig
         "quick_gelu" => Core.Architecture.Activation.QuickGelu,
         _ => null,
     };
+
+    /// <summary>transformers' name of an activation.</summary>
+    public static string NameOf(Activation activation) => activation switch
+    {
+        Core.Architecture.Activation.GeluTanh => "gelu_pytorch_tanh",
+        Core.Architecture.Activation.QuickGelu => "quick_gelu",
+        _ => "gelu",
+    };
 }

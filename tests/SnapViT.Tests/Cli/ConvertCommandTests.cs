@@ -45,6 +45,42 @@ public sealed class ConvertCommandTests : IDisposable
         Assert.Equal(File.ReadAllBytes(At("first.safetensors")), File.ReadAllBytes(At("again.safetensors")));
     }
 
+    [Theory]
+    [InlineData("model.safetensors")]
+    [InlineData("pytorch_model.bin")]
+    public async Task A_folder_for_transformers_has_its_config_and_opens_by_it(string name)
+    {
+        string model = PublishedDeitTiny(), folder = At("vit");
+        Directory.CreateDirectory(folder);
+        await Run(0, ["convert", model, "--to", "timm", "--out", At("first.safetensors")]);
+        string said = await Run(0, ["convert", model, "--to", "transformers-vit", "--out", Path.Combine(folder, name)]);
+        Assert.Contains("and config.json, as transformers reads them", InOneLine(said), StringComparison.Ordinal);
+        Assert.Equal(
+            new[] { "config.json", name, Path.ChangeExtension(name, ".config.json") }.Order(StringComparer.Ordinal),
+            Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal));
+
+        // What this program keeps of it is taken away: transformers' own config is enough.
+        File.Delete(Path.Combine(folder, Path.ChangeExtension(name, ".config.json")));
+        using JsonDocument found = JsonDocument.Parse(await Run(0, ["inspect", folder, "--json"]));
+        Assert.Equal(3, found.RootElement.GetProperty("architecture").GetProperty("heads").GetInt32());
+        await Run(0, ["convert", folder, "--to", "timm", "--out", At("again.safetensors")]);
+        Assert.Equal(File.ReadAllBytes(At("first.safetensors")), File.ReadAllBytes(At("again.safetensors")));
+    }
+
+    [Fact]
+    public async Task A_config_of_another_model_is_not_replaced_and_another_name_gets_none()
+    {
+        string model = PublishedDeitTiny();
+        Directory.CreateDirectory(At("vit"));
+        string said = await Run(0, ["convert", model, "--to", "transformers-vit", "--out", At("vit/small.safetensors")]);
+        Assert.Contains("named model.safetensors in a folder of its own", InOneLine(said), StringComparison.Ordinal);
+        Assert.False(File.Exists(At("vit/config.json")));
+        File.WriteAllText(At("vit/config.json"), "{}");
+        string error = await Run(1, ["convert", model, "--to", "transformers-vit", "--out", At("vit/model.safetensors")]);
+        Assert.Contains("config.json is there already and would be replaced; expected a folder of its own", error, StringComparison.Ordinal);
+        Assert.Equal("{}", File.ReadAllText(At("vit/config.json")));
+    }
+
     [Fact]
     public async Task Scores_go_from_the_reference_s_format_to_this_one_s_and_back()
     {
@@ -108,6 +144,8 @@ public sealed class ConvertCommandTests : IDisposable
 
         float[] Values(ParameterSpec parameter) => [.. Enumerable.Range(0, (int)parameter.Elements).Select(_ => random.NextSingle() - 0.5f)];
     }
+
+    private static string InOneLine(string wrapped) => string.Join(' ', wrapped.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     private string At(string name) => Path.Combine(_folder, name);
 
