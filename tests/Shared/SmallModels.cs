@@ -44,11 +44,15 @@ internal static class SmallModels
 
     /// <summary>Widths that differ from block to block, one of them without heads and one without neurons.</summary>
     public static SubnetWidths Uneven(ViTArchitecture architecture) =>
-        Widths((architecture.Heads, 5), (0, architecture.MlpDim), (1, 0));
+        Widths((architecture.Heads, 5), (0, architecture.MlpDim), (1, 0)).In(architecture);
 
     /// <summary>Widths as heads and neurons.</summary>
     public static SubnetWidths Widths(params (int Heads, int Neurons)[] blocks) =>
         new(blocks.Select(block => new BlockWidths { [Axis.Heads] = block.Heads, [Axis.Neurons] = block.Neurons }));
+
+    /// <summary>The same in a model: whole on every axis that is not written.</summary>
+    public static SubnetWidths In(this SubnetWidths widths, ViTArchitecture architecture) => new(widths.Select(
+        block => architecture.FullBlock.With(Axis.Heads, block[Axis.Heads]).With(Axis.Neurons, block[Axis.Neurons])));
 
     public static VisionTransformer Create(ViTArchitecture architecture, SubnetWidths? widths = null, ulong seed = 1)
     {

@@ -10,6 +10,18 @@ public enum Axis
     /// <summary>Whole attention heads.</summary>
     Heads,
 
+    /// <summary>Dimensions of the queries and keys inside every head, in a basis that sorts them (docs/method.md).</summary>
+    QueryKeyDims,
+
+    /// <summary>Dimensions of the values inside every head, in a basis that sorts them.</summary>
+    ValueDims,
+
+    /// <summary>
+    /// Tokens that leave the block: the most similar patch tokens are merged between attention and MLP (Bolya et al., 2023). Never more
+    /// than in the block before.
+    /// </summary>
+    Tokens,
+
     /// <summary>Hidden neurons of the MLP.</summary>
     Neurons,
 }
@@ -25,11 +37,17 @@ public sealed class AxisFacts
     /// <summary>The axis.</summary>
     public Axis Axis { get; }
 
-    /// <summary>Its units in words, such as <c>heads</c>; also their key in JSON.</summary>
+    /// <summary>Its units in words, such as <c>heads</c>.</summary>
     public string Label { get; }
 
     /// <summary>One unit in words, such as <c>head</c>.</summary>
     public string Unit { get; }
+
+    /// <summary>
+    /// Whether single units are scored and ranked, as the paper does with heads and neurons. The units of any other axis have an order of
+    /// their own, the same for every budget.
+    /// </summary>
+    public bool IsScored => StoredScores.Length > 0;
 
     /// <summary>Width of one unit in channels, as alignment counts them: d of a head, 1 of a neuron.</summary>
     internal Func<ViTArchitecture, int> Channels { get; init; } = _ => 1;
@@ -38,22 +56,22 @@ public sealed class AxisFacts
     public double DefaultFloor { get; internal init; }
 
     /// <summary>
-    /// How far this axis is behind on the paper's line of ratio pairs: it is removed at the first axis's ratio less this.
+    /// How far a scored axis is behind on the paper's line of ratio pairs: it is removed at the first axis's ratio less this.
     /// </summary>
     internal double LineOffset { get; init; }
 
     /// <summary>
-    /// Whether a unit saves the same FLOPs and parameters whatever else a model keeps. Where not, whole widths are priced.
+    /// Whether a unit saves the same FLOPs and parameters whatever else a model keeps of such axes. Where not, whole widths are priced.
     /// </summary>
     internal bool IsAdditive { get; init; }
 
-    /// <summary>Whether scores files from before the axis existed lack it: its units are then not ranked, and stay.</summary>
-    internal bool IsOptional { get; init; }
+    /// <summary>Key of a block's width in JSON, and of the widths of all blocks in a config.</summary>
+    internal string Key => Axis.ToString();
 
     /// <summary>Global factors of a block with so many units (paper, section 3.2): one per unit, one for all, or none.</summary>
     internal Func<int, int> FactorsPerBlock { get; init; } = _ => 0;
 
-    /// <summary>Name of its tensor of scores, [L, units], in a scores file.</summary>
+    /// <summary>Name of its tensor of scores, [L, units], in a scores file; empty for an axis whose units are not scored.</summary>
     internal string StoredScores { get; init; } = "";
 
     /// <summary>Key of its floor in the metadata of a scores file.</summary>
@@ -90,6 +108,24 @@ public static class AxisTable
             StoredFloor = "floor.heads",
             StoredCurve = "attention_nanoseconds",
         },
+        new(Axis.QueryKeyDims, "q/k dims", "query/key dimension", a => a.HeadDim)
+        {
+            DefaultFloor = 0.125,
+            StoredFloor = "floor.query_key_dims",
+            StoredCurve = "query_key_nanoseconds",
+        },
+        new(Axis.ValueDims, "v dims", "value dimension", a => a.HeadDim)
+        {
+            DefaultFloor = 0.125,
+            StoredFloor = "floor.value_dims",
+            StoredCurve = "value_nanoseconds",
+        },
+        new(Axis.Tokens, "tokens", "token", a => a.Tokens)
+        {
+            DefaultFloor = 0.05,
+            StoredFloor = "floor.tokens",
+            StoredCurve = "token_nanoseconds",
+        },
         new(Axis.Neurons, "neurons", "neuron", a => a.MlpDim)
         {
             DefaultFloor = 0.05,
@@ -103,10 +139,10 @@ public static class AxisTable
     ];
 
     /// <summary>
-    /// The rows by their places on the paper's line, neurons first: the order of two ratios, of factors and of tensors in a scores file. Of
-    /// equals, the earlier axis goes first.
+    /// The scored axes by their places on the paper's line, neurons first: the order of two ratios, of factors and of tensors in a scores
+    /// file.
     /// </summary>
-    public static IReadOnlyList<AxisFacts> InPaperOrder { get; } = [.. Rows.OrderBy(row => row.LineOffset)];
+    public static IReadOnlyList<AxisFacts> InPaperOrder { get; } = [.. Rows.Where(row => row.IsScored).OrderBy(row => row.LineOffset)];
 
     /// <summary>The row of an axis.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such axis.</exception>

@@ -15,8 +15,10 @@ public enum FlopConvention
 /// <summary>
 /// What a model costs. FLOPs of one image over N tokens, a multiplication and an addition as two: per block with A heads and H neurons
 /// <c>MLP 4DHN</c> (SwiGLU <c>6DHN</c>), <c>qkv 6DdAN</c>, <c>proj 2DdAN</c>, <c>attention 4AdN^2 + 3AN^2</c>; once the patch embedding
-/// <c>2 (N - prefix) p^2 3 D</c>. Norms, activations, pooling and classifiers are not counted (the reference's formula). Parameters are
-/// exact.
+/// <c>2 (N - prefix) p^2 3 D</c>. Norms, activations, pooling and classifiers are not counted (the reference's formula). With fewer
+/// dimensions in a head, d is q for queries and keys and v for values and their projection; where tokens are merged, attention sees those
+/// that enter the block and the MLP those that leave it, and finding the pairs adds <c>q N^2 / 2</c> over the patch tokens. A last block
+/// that gives nothing but the pooled tokens has queries, projection and MLP of those alone. Parameters are exact.
 /// </summary>
 public static class CostModel
 {
@@ -35,8 +37,9 @@ public static class CostModel
         ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(widths);
         widths.RequireFit(architecture);
-        long tokens = Tokens(architecture, convention);
-        return PatchEmbeddingSpec.Flops(architecture) + widths.Sum(block => BlockFlops(architecture, block, tokens));
+        int fewer = convention == FlopConvention.Reference ? architecture.Tokens - (architecture.Patches + 1) : 0;
+        return PatchEmbeddingSpec.Flops(architecture)
+            + Enumerable.Range(0, widths.Count).Sum(block => BlockFlops(architecture, widths, block, fewer));
     }
 
     /// <summary>
@@ -68,9 +71,14 @@ public static class CostModel
 
     private static SubnetWidths OneLess(SubnetWidths full, Axis axis) => full.With(0, axis, full[0][axis] - 1);
 
-    private static long BlockFlops(ViTArchitecture a, BlockWidths widths, long tokens) =>
-        (widths[Axis.Heads] * AttentionSpec.HeadFlops(a, tokens)) + (widths[Axis.Neurons] * MlpSpec.NeuronFlops(a, tokens));
-
-    private static long Tokens(ViTArchitecture architecture, FlopConvention convention) =>
-        convention == FlopConvention.Reference ? architecture.Patches + 1 : architecture.Tokens;
+    private static long BlockFlops(ViTArchitecture a, SubnetWidths widths, int block, int fewer)
+    {
+        BlockWidths kept = widths[block];
+        long into = widths.TokensInto(a, block) - fewer, left = kept[Axis.Tokens] - fewer;
+        bool isPooled = block == widths.Count - 1 && a.PooledTokens > 0 && kept[Axis.Tokens] < widths.TokensInto(a, block);
+        left = isPooled ? kept[Axis.Tokens] : left;
+        return AttentionSpec.Flops(a, kept, into, isPooled ? left : into)
+            + (isPooled ? 0 : AttentionSpec.MatchingFlops(a, kept, into, left))
+            + (kept[Axis.Neurons] * MlpSpec.NeuronFlops(a, left));
+    }
 }

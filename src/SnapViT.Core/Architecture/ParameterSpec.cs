@@ -33,47 +33,68 @@ internal enum ParameterRole
     Position,
 }
 
-/// <summary>A dimension of a tensor that pruning shortens. A sub-network in importance order keeps the first elements of it.</summary>
+/// <summary>A dimension of a tensor that pruning shortens. A sub-network keeps the first elements of it, one per unit.</summary>
 /// <param name="Axis">What is pruned.</param>
 /// <param name="Dimension">The dimension of the tensor in model layout.</param>
-/// <param name="Unit">Elements of that dimension that one head or neuron owns, side by side.</param>
-internal readonly record struct PrunedDimension(Axis Axis, int Dimension, int Unit = 1)
+/// <param name="Or">An axis that shares the dimension: it is as long as the larger of the two widths.</param>
+internal readonly record struct PrunedDimension(Axis Axis, int Dimension, Axis? Or = null)
 {
     /// <summary>Elements of the dimension that a block of those widths keeps.</summary>
-    public long KeptLength(BlockWidths widths) => (long)Unit * widths[Axis];
-
-    /// <summary>Positions of the elements when the heads or neurons stand in another order.</summary>
-    /// <param name="order">Index of the head or neuron that comes first, second, ...</param>
-    public long[] Positions(ReadOnlySpan<int> order)
-    {
-        long[] positions = new long[(long)order.Length * Unit];
-        for (int i = 0; i < positions.Length; i++)
-        {
-            positions[i] = ((long)order[i / Unit] * Unit) + (i % Unit);
-        }
-
-        return positions;
-    }
+    public long KeptLength(BlockWidths widths) => Math.Max(widths[Axis], Or is Axis other ? widths[other] : 0);
 }
 
 /// <summary>
-/// How the rows of a tensor lie in a model, compared with a checkpoint. A checkpoint keeps fused layers of all heads as [parts, A, d] rows
-/// (all queries, all keys, all values); a model keeps them head-major, [A, parts, d], so that a head is one piece and the first heads are a
-/// prefix.
+/// How a tensor lies in a model, compared with a checkpoint. A checkpoint keeps fused layers of all heads part by part (all queries, all
+/// keys, all values), and the inputs of a projection side by side. A model keeps both head by head, so that the first heads and the first
+/// dimensions of every head are views: rows as [A, parts, rows, ...], where a part with fewer rows than another ends in zeros that nobody
+/// reads, and columns as [..., A, columns].
 /// </summary>
-/// <param name="Parts">Fused layers, 3 for qkv; 0 where both layouts are the same.</param>
-/// <param name="HeadDim">Rows of one head in one of them, d.</param>
-internal readonly record struct ParameterLayout(int Parts, int HeadDim)
+internal sealed class ParameterLayout : IEquatable<ParameterLayout>
 {
+    private readonly int[] _rows;
+
+    /// <summary>Rows that lie head by head.</summary>
+    /// <param name="rows">Rows of one head in every part.</param>
+    public ParameterLayout(params int[] rows) => _rows = rows;
+
+    private ParameterLayout(int columns) => (_rows, ColumnsOfHead) = ([], columns);
+
     /// <summary>The same layout in checkpoint and model.</summary>
-    public static ParameterLayout Same => default;
+    public static ParameterLayout Same { get; } = new();
+
+    /// <summary>Rows of one head in every part; empty where rows lie as in a checkpoint.</summary>
+    public IReadOnlyList<int> RowsOfHead => _rows;
+
+    /// <summary>Columns of one head; null where they lie as in a checkpoint.</summary>
+    public int? ColumnsOfHead { get; }
 
     /// <summary>Whether checkpoint and model keep the rows in another order.</summary>
-    public bool IsHeadMajor => Parts > 0;
+    public bool IsHeadMajor => _rows.Length > 0;
+
+    /// <summary>Dimensions that the outputs take in a model.</summary>
+    public int OutputDimensions => IsHeadMajor ? 3 : 1;
+
+    /// <summary>Columns that lie head by head.</summary>
+    /// <param name="columns">Columns of one head.</param>
+    public static ParameterLayout Columns(int columns) => new(columns);
 
     /// <summary>The shape in a model of a tensor of that shape in a checkpoint.</summary>
     public IReadOnlyList<long> ModelShape(IReadOnlyList<long> shape) =>
-        IsHeadMajor ? [shape[0] / ((long)Parts * HeadDim), Parts, HeadDim, .. shape.Skip(1)] : shape;
+        IsHeadMajor ? [Heads(shape[0], _rows.Sum()), _rows.Length, _rows.Max(), .. shape.Skip(1)]
+        : ColumnsOfHead is int columns ? [.. shape.SkipLast(1), Heads(shape[^1], columns), columns]
+        : shape;
+
+    /// <inheritdoc/>
+    public bool Equals(ParameterLayout? other) =>
+        other is not null && ColumnsOfHead == other.ColumnsOfHead && _rows.AsSpan().SequenceEqual(other._rows);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as ParameterLayout);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(ColumnsOfHead, _rows.Length, _rows.Sum());
+
+    private static long Heads(long length, int ofHead) => ofHead == 0 ? 0 : length / ofHead;
 }
 
 /// <summary>
@@ -107,22 +128,13 @@ internal sealed record ParameterSpec(string Name, IReadOnlyList<long> Shape, Par
     public bool IsWeight => Role is ParameterRole.MatrixWeight or ParameterRole.OutputWeight;
 
     /// <summary>
-    /// The pruned dimension over the inputs of the layer that it is the weight of; null where its inputs are never pruned.
+    /// The pruned dimensions over the inputs of the layer that it is the weight of, slowest first; empty where they are never pruned. Such
+    /// layers are what a correction re-fits.
     /// </summary>
-    public PrunedDimension? PrunedInput
-    {
-        get
-        {
-            int inputs = Shape.Count - 1 + (Layout.IsHeadMajor ? 2 : 0);
-            foreach (PrunedDimension pruned in Pruned)
-            {
-                if (IsWeight && pruned.Dimension == inputs)
-                {
-                    return pruned;
-                }
-            }
+    public IReadOnlyList<PrunedDimension> PrunedInputs =>
+        IsWeight ? [.. Pruned.Where(pruned => pruned.Dimension >= Layout.OutputDimensions)] : [];
 
-            return null;
-        }
-    }
+    /// <summary>Inputs that a block of those widths keeps, of a weight whose inputs are pruned.</summary>
+    public long KeptInputs(BlockWidths widths) =>
+        PrunedInputs.Aggregate(1L, (product, pruned) => product * pruned.KeptLength(widths));
 }

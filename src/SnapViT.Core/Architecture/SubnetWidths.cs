@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 namespace SnapViT.Core.Architecture;
 
 /// <summary>
-/// What one block keeps of every axis: the first so many of its units in importance order. 0 is allowed: the branch is then its bias alone.
-/// As JSON an object with one number per axis, by its label.
+/// What one block keeps of every axis: the first so many of its units in their order. 0 heads or neurons are allowed: the branch is then
+/// its bias alone. As JSON an object with one number per axis, by its name.
 /// </summary>
 [JsonConverter(typeof(Converter))]
 public readonly struct BlockWidths : IEquatable<BlockWidths>
@@ -40,11 +40,13 @@ public readonly struct BlockWidths : IEquatable<BlockWidths>
     /// <inheritdoc/>
     public override int GetHashCode() => _widths.GetHashCode();
 
-    /// <summary>The widths with the first letter of their axis, such as <c>3h/384n</c>.</summary>
+    /// <summary>The widths with the first letter of their axis, such as <c>3h/64q/64v/197t/384n</c>.</summary>
     public override string ToString()
     {
         PerAxis<int> widths = _widths;
-        return string.Join('/', AxisTable.Rows.Select(row => $"{widths.Get(row.Axis)}{row.Label[0]}"));
+        return string.Join('/', AxisTable.Rows
+            .Where(row => row.IsScored || widths.Get(row.Axis) > 0)
+            .Select(row => $"{widths.Get(row.Axis)}{row.Label[0]}"));
     }
 
     private sealed class Converter : JsonConverter<BlockWidths>
@@ -54,14 +56,15 @@ public readonly struct BlockWidths : IEquatable<BlockWidths>
             Dictionary<string, int> found = JsonSerializer.Deserialize<Dictionary<string, int>>(ref reader)
                 ?? throw new JsonException("expected widths, found null");
             Dictionary<string, int> widths = new(found, StringComparer.OrdinalIgnoreCase);
+            string Name(AxisFacts row) => options.PropertyNamingPolicy?.ConvertName(row.Key) ?? row.Key;
             if (widths.Keys.FirstOrDefault(
-                key => AxisTable.Rows.All(row => !key.Equals(row.Label, StringComparison.OrdinalIgnoreCase))) is string unknown)
+                key => AxisTable.Rows.All(row => !key.Equals(Name(row), StringComparison.OrdinalIgnoreCase))) is string unknown)
             {
                 throw new JsonException(
-                    $"expected widths of {string.Join(", ", AxisTable.Rows.Select(row => row.Label))}, found '{unknown}'");
+                    $"expected widths of {string.Join(", ", AxisTable.Rows.Select(Name))}, found '{unknown}'");
             }
 
-            return new BlockWidths(PerAxis<int>.Of(row => widths.GetValueOrDefault(row.Label)));
+            return new BlockWidths(PerAxis<int>.Of(row => widths.GetValueOrDefault(Name(row))));
         }
 
         public override void Write(Utf8JsonWriter writer, BlockWidths value, JsonSerializerOptions options)
@@ -69,8 +72,7 @@ public readonly struct BlockWidths : IEquatable<BlockWidths>
             writer.WriteStartObject();
             foreach (AxisFacts row in AxisTable.Rows)
             {
-                string name = row.Axis.ToString();
-                writer.WriteNumber(options.PropertyNamingPolicy?.ConvertName(name) ?? name, value[row.Axis]);
+                writer.WriteNumber(options.PropertyNamingPolicy?.ConvertName(row.Key) ?? row.Key, value[row.Axis]);
             }
 
             writer.WriteEndObject();
@@ -135,14 +137,69 @@ public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<Subnet
 
         for (int block = 0; block < Count; block++)
         {
-            if (AxisTable.Rows.Any(row => _blocks[block][row.Axis] > row.Count(architecture)))
+            foreach (AxisFacts row in AxisTable.Rows)
             {
-                throw new ArgumentException(
-                    $"block {block}: expected at most "
-                    + $"{string.Join(" and ", AxisTable.Rows.Select(row => $"{row.Count(architecture)} {row.Label}"))}, "
-                    + $"found {string.Join(" and ", AxisTable.Rows.Select(row => _blocks[block][row.Axis]))}");
+                int width = _blocks[block][row.Axis], most = row.Count(architecture);
+                if (width > most)
+                {
+                    throw new ArgumentException($"block {block}: expected at most {most} {row.Label}, found {width}");
+                }
+            }
+
+            if (_blocks[block][Axis.Heads] > 0 && Math.Min(_blocks[block][Axis.QueryKeyDims], _blocks[block][Axis.ValueDims]) < 1)
+            {
+                throw new ArgumentException($"block {block}: expected heads of at least 1 dimension, found {_blocks[block]}");
+            }
+
+            if (TokenFault(architecture, block) is string fault)
+            {
+                throw new ArgumentException($"block {block}: {fault}");
             }
         }
+    }
+
+    /// <summary>The same widths for images of another size: blocks keep the share of the patch tokens that they kept.</summary>
+    /// <param name="from">The architecture that they are of.</param>
+    /// <param name="to">The same for images of another size.</param>
+    internal SubnetWidths AtImageSize(ViTArchitecture from, ViTArchitecture to)
+    {
+        List<BlockWidths> blocks = [];
+        int into = to.Tokens;
+        for (int block = 0; block < Count; block++)
+        {
+            int kept = _blocks[block][Axis.Tokens];
+            bool isPooled = block == Count - 1 && from.PooledTokens > 0 && kept < TokensInto(from, block);
+            long patches = ((kept - from.PrefixTokens) * (long)to.Patches + from.Patches - 1) / from.Patches;
+            int left = isPooled ? kept : Math.Clamp(to.PrefixTokens + (int)patches, FewestTokens(to, into), into);
+            blocks.Add(_blocks[block].With(Axis.Tokens, left));
+            into = left;
+        }
+
+        return new SubnetWidths(blocks);
+    }
+
+    /// <summary>Tokens that enter a block: those that leave the one before it.</summary>
+    /// <param name="architecture">The model.</param>
+    /// <param name="block">Block, 0..L-1.</param>
+    internal int TokensInto(ViTArchitecture architecture, int block) => block == 0 ? architecture.Tokens : _blocks[block - 1][Axis.Tokens];
+
+    /// <summary>The fewest tokens that can leave a block: half of the patch tokens that enter it can be merged, no other token.</summary>
+    /// <param name="architecture">The model.</param>
+    /// <param name="into">Tokens that enter it.</param>
+    internal static int FewestTokens(ViTArchitecture architecture, int into) => into - ((into - architecture.PrefixTokens) / 2);
+
+    private string? TokenFault(ViTArchitecture architecture, int block)
+    {
+        int into = TokensInto(architecture, block), left = _blocks[block][Axis.Tokens];
+        if (left == into || (block == Count - 1 && architecture.PooledTokens > 0 && left == architecture.PooledTokens))
+        {
+            return null;
+        }
+
+        int fewest = FewestTokens(architecture, into);
+        return block == Count - 1 && architecture.PooledTokens > 0
+            ? $"expected {into} tokens, as many as enter the last block, or the {architecture.PooledTokens} that are pooled, found {left}"
+            : left < fewest || left > into ? $"expected {fewest} to {into} tokens, for {into} enter it, found {left}" : null;
     }
 
     /// <inheritdoc/>

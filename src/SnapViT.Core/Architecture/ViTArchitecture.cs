@@ -106,6 +106,18 @@ public sealed record ViTArchitecture
     /// <summary>Tokens of one image in every block, N.</summary>
     public int Tokens => PrefixTokens + Patches;
 
+    /// <summary>
+    /// First tokens of which the features and the classifier are made, so that the last block computes nothing else: 1 with a class token,
+    /// 2 with the distillation token; 0 where all tokens are needed.
+    /// </summary>
+    [JsonIgnore]
+    public int PooledTokens => Pooling switch
+    {
+        Pooling.ClassAndDistillation => 2,
+        Pooling.ClassToken => 1,
+        _ => 0,
+    };
+
     /// <summary>Widths of the unpruned model: every block whole.</summary>
     public SubnetWidths FullWidths => SubnetWidths.Uniform(Depth, FullBlock);
 

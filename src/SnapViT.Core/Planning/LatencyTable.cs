@@ -8,8 +8,9 @@ using SnapViT.Core.Errors;
 namespace SnapViT.Core.Planning;
 
 /// <summary>
-/// What a forward pass takes on one machine, as a sum: a fixed time, and of every block one time for each axis. The blocks of a model have
-/// one shape, so that one curve of an axis serves them all.
+/// What a forward pass takes on one machine, as a sum: a fixed time, and of every block one time for its heads and one for its neurons.
+/// The blocks of a model have one shape, so that one curve of an axis serves them all. Fewer tokens and fewer dimensions of the heads take
+/// the share that their curves say.
 /// </summary>
 public sealed record LatencyTable
 {
@@ -18,29 +19,41 @@ public sealed record LatencyTable
     /// <summary>Puts a table together.</summary>
     /// <param name="conditions">What it was measured under.</param>
     /// <param name="fixedNanoseconds">Time of a model whose blocks keep nothing, 0 or more.</param>
-    /// <param name="curves">For every axis the time of one block's units over their number, 0..the axis's count.</param>
+    /// <param name="curves">
+    /// For every axis nanoseconds of one block over its units, 0..the axis's count: of heads and neurons what they take, of tokens what a
+    /// whole block takes with so many, of dimensions what attention takes with so many.
+    /// </param>
+    /// <param name="mergingNanoseconds">What merging tokens takes in a block, 0 or more.</param>
     /// <exception cref="ArgumentException">
-    /// The fixed time is negative or not finite, an axis has no curve, or a curve ends elsewhere than at the architecture's width.
+    /// A time is negative or not finite, an axis has no curve, or a curve ends elsewhere than at the architecture's width.
     /// </exception>
-    internal LatencyTable(LatencyConditions conditions, double fixedNanoseconds, IReadOnlyDictionary<Axis, LatencyCurve> curves)
+    internal LatencyTable(
+        LatencyConditions conditions,
+        double fixedNanoseconds,
+        IReadOnlyDictionary<Axis, LatencyCurve> curves,
+        double mergingNanoseconds = 0)
     {
         ArgumentNullException.ThrowIfNull(conditions);
         ArgumentNullException.ThrowIfNull(curves);
-        if (!double.IsFinite(fixedNanoseconds) || fixedNanoseconds < 0)
+        if (new[] { fixedNanoseconds, mergingNanoseconds }.Any(time => !double.IsFinite(time) || time < 0))
         {
-            throw new ArgumentException($"latency table: expected a fixed time of 0 or more, found {fixedNanoseconds}");
+            throw new ArgumentException(
+                $"latency table: expected fixed times of 0 or more, found {fixedNanoseconds} and {mergingNanoseconds}");
         }
 
         ViTArchitecture a = conditions.Architecture;
-        if (AxisTable.Rows.Any(row => curves.GetValueOrDefault(row.Axis)?.Largest != row.Count(a)))
+        foreach (AxisFacts row in AxisTable.Rows)
         {
-            throw new ArgumentException(
-                "latency table: expected curves up to "
-                + $"{string.Join(" and ", AxisTable.Rows.Select(row => $"{row.Count(a)} {row.Label}"))}, found "
-                + string.Join(" and ", AxisTable.Rows.Select(row => curves.GetValueOrDefault(row.Axis)?.Largest.ToString() ?? "none")));
+            int? largest = curves.GetValueOrDefault(row.Axis)?.Largest;
+            if (largest != row.Count(a))
+            {
+                throw new ArgumentException(
+                    $"latency table: expected a curve up to {row.Count(a)} {row.Label}, found {largest?.ToString() ?? "none"}");
+            }
         }
 
-        (Conditions, FixedNanoseconds, _curves) = (conditions, fixedNanoseconds, PerAxis<LatencyCurve>.Of(row => curves[row.Axis]));
+        (Conditions, FixedNanoseconds, MergingNanoseconds) = (conditions, fixedNanoseconds, mergingNanoseconds);
+        _curves = PerAxis<LatencyCurve>.Of(row => curves[row.Axis]);
     }
 
     /// <summary>What it was measured under.</summary>
@@ -49,7 +62,10 @@ public sealed record LatencyTable
     /// <summary>Time of a model whose blocks keep nothing.</summary>
     public double FixedNanoseconds { get; }
 
-    /// <summary>Time of one block's units of an axis over their number.</summary>
+    /// <summary>What merging tokens takes in a block.</summary>
+    public double MergingNanoseconds { get; }
+
+    /// <summary>Nanoseconds of one block over the units of an axis.</summary>
     internal LatencyCurve this[Axis axis] => _curves.Get(axis);
 
     /// <summary>Nanoseconds of one forward pass of a model with given widths.</summary>
@@ -59,18 +75,29 @@ public sealed record LatencyTable
     {
         ArgumentNullException.ThrowIfNull(widths);
         widths.RequireFit(Conditions.Architecture);
-        return (long)Math.Round(FixedNanoseconds + widths.Sum(Block));
+        return (long)Math.Round(FixedNanoseconds + Enumerable.Range(0, widths.Count).Sum(block => Block(widths, block)));
     }
 
-    private double Block(BlockWidths widths)
+    /// <summary>The share of its time that a part of a block takes with so many units of an axis that it is not counted in.</summary>
+    internal double Share(Axis axis, int width)
     {
-        double nanoseconds = 0;
-        foreach (AxisFacts row in AxisTable.Rows)
-        {
-            nanoseconds += this[row.Axis].At(widths[row.Axis]);
-        }
+        LatencyCurve curve = this[axis];
+        double whole = curve.At(curve.Largest);
+        return whole > 0 ? curve.At(width) / whole : 1;
+    }
 
-        return nanoseconds;
+    private double Block(SubnetWidths widths, int block)
+    {
+        ViTArchitecture a = Conditions.Architecture;
+        BlockWidths kept = widths[block];
+        int into = widths.TokensInto(a, block), left = kept[Axis.Tokens];
+
+        // The last block gives the pooled tokens alone whatever the widths say, so that it was measured so.
+        bool isPooled = block == widths.Count - 1 && a.PooledTokens > 0;
+        double attention = this[Axis.Heads].At(kept[Axis.Heads])
+            * Share(Axis.QueryKeyDims, kept[Axis.QueryKeyDims]) * Share(Axis.ValueDims, kept[Axis.ValueDims]) * Share(Axis.Tokens, into);
+        double mlp = this[Axis.Neurons].At(kept[Axis.Neurons]) * Share(Axis.Tokens, isPooled ? into : left);
+        return attention + mlp + (left < into && !isPooled ? MergingNanoseconds : 0);
     }
 }
 
@@ -195,10 +222,11 @@ public sealed record LatencyConditions
 /// <summary>Latency tables as JSON files.</summary>
 internal static class LatencyTableFile
 {
-    private const int Version = 1;
+    private const int Version = 2;
     private const string VersionKey = "snapvit_latency";
     private const string ConditionsKey = "conditions";
     private const string FixedKey = "fixed_nanoseconds";
+    private const string MergingKey = "merging_nanoseconds";
 
     /// <summary>Far more than any table takes.</summary>
     private const long MostBytes = 1 << 20;
@@ -214,7 +242,8 @@ internal static class LatencyTableFile
         WriteIndented = true,
     };
 
-    private static HashSet<string> Keys { get; } = [VersionKey, ConditionsKey, FixedKey, .. AxisTable.Rows.Select(row => row.StoredCurve)];
+    private static HashSet<string> Keys { get; } =
+        [VersionKey, ConditionsKey, FixedKey, MergingKey, .. AxisTable.Rows.Select(row => row.StoredCurve)];
 
     /// <summary>Writes a table, complete or not at all.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
@@ -227,6 +256,7 @@ internal static class LatencyTableFile
             [VersionKey] = Version,
             [ConditionsKey] = JsonSerializer.SerializeToNode(table.Conditions, Json),
             [FixedKey] = table.FixedNanoseconds,
+            [MergingKey] = table.MergingNanoseconds,
         };
         foreach (AxisFacts row in AxisTable.Rows)
         {
@@ -267,7 +297,8 @@ internal static class LatencyTableFile
             return new LatencyTable(
                 conditions,
                 Take<double>(content, FixedKey),
-                AxisTable.Rows.ToDictionary(row => row.Axis, row => Curve(content, row.StoredCurve)));
+                AxisTable.Rows.ToDictionary(row => row.Axis, row => Curve(content, row.StoredCurve)),
+                Take<double>(content, MergingKey));
         }
         catch (Exception exception) when (
             exception is JsonException or ArgumentException or InvalidOperationException

@@ -91,7 +91,9 @@ internal sealed class LatencyCost(ViTArchitecture architecture, LatencyTable tab
 
     public override long Of(SubnetWidths widths) => table.Predict(widths);
 
-    public override double Saved(int block, Axis axis, int width) => table[axis].At(width) - table[axis].At(width - 1);
+    public override double Saved(int block, Axis axis, int width) => AxisTable.Of(axis).IsAdditive
+        ? table[axis].At(width) - table[axis].At(width - 1)
+        : base.Saved(block, axis, width);
 
     public override string Figure(long figure) => string.Create(CultureInfo.InvariantCulture, $"{figure / Millisecond:0.###} ms");
 

@@ -56,9 +56,13 @@ public sealed record ElasticScores(
     {
         Dictionary<string, string> metadata = new(Provenance) { [Kind] = Version };
         List<TensorToWrite> tensors = [];
-        foreach (AxisFacts row in AxisTable.InPaperOrder)
+        foreach (AxisFacts row in AxisTable.Rows.Where(row => row.IsScored || Floors[row.Axis] != row.DefaultFloor))
         {
             metadata[row.StoredFloor] = Floors[row.Axis].ToString("R", CultureInfo.InvariantCulture);
+        }
+
+        foreach (AxisFacts row in AxisTable.InPaperOrder)
+        {
             if (Local.Counts[0][row.Axis] is > 0 and int units)
             {
                 tensors.Add(TensorToWrite.From(row.StoredScores, Flat(row.Axis), Local.Depth, units));
@@ -89,12 +93,10 @@ public sealed record ElasticScores(
 
         try
         {
-            ImportanceScores local = new(AxisTable.InPaperOrder
-                .Where(row => !row.IsOptional || archive.Tensors.ContainsKey(row.StoredScores))
-                .ToDictionary(row => row.Axis, row => Matrix(archive, row.StoredScores)));
+            ImportanceScores local = new(AxisTable.InPaperOrder.ToDictionary(row => row.Axis, row => Matrix(archive, row.StoredScores)));
             ScoreCoefficients coefficients = new(Values(archive, "coefficients", 1).Values, local.Counts);
-            KeepFloors floors = AxisTable.InPaperOrder
-                .Where(row => !row.IsOptional || archive.Metadata.ContainsKey(row.StoredFloor))
+            KeepFloors floors = AxisTable.Rows
+                .Where(row => row.IsScored || archive.Metadata.ContainsKey(row.StoredFloor))
                 .Aggregate(new KeepFloors(), (read, row) => read.With(row.Axis, Fraction(archive, row.StoredFloor)));
             Dictionary<string, string> provenance = archive.Metadata
                 .Where(pair => pair.Key != Kind

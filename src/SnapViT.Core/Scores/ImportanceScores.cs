@@ -160,6 +160,9 @@ internal sealed class ImportanceOrder
     /// <param name="block">Block, 0..L-1.</param>
     public ReadOnlySpan<int> Of(Axis axis, int block) => _order.Get(axis)[block];
 
+    /// <summary>The first so many of them, as positions of a tensor.</summary>
+    public long[] Longs(Axis axis, int block, long count) => [.. _order.Get(axis)[block].Take((int)count).Select(index => (long)index)];
+
     private static int[] Descending(ReadOnlySpan<double> scores)
     {
         double[] values = scores.ToArray();

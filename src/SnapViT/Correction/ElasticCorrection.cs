@@ -75,10 +75,12 @@ internal sealed class ElasticCorrection : IDisposable
         {
             foreach (LinearLayer layer in _original)
             {
-                long kept = layer.Spec.PrunedInput!.Value.KeptLength(widths[layer.Spec.Key.Block]);
-                if (kept < layer.Spec.Inputs)
+                BlockWidths ofBlock = widths[layer.Spec.Key.Block];
+                if (layer.Spec.Weight.KeptInputs(ofBlock) < layer.Spec.Inputs)
                 {
-                    Correct(layer, kept, once, (parameter, tensor) => corrected.Add(parameter.Name, Converted(parameter, tensor, convert)));
+                    Correct(
+                        layer, ofBlock, once,
+                        (parameter, tensor) => corrected.Add(parameter.Name, Converted(parameter, tensor, convert)));
                 }
             }
 
@@ -127,16 +129,27 @@ internal sealed class ElasticCorrection : IDisposable
     }
 
     private Lazy<LayerCorrection> Kept(LinearLayer layer) =>
-        _layers.GetOrAdd(layer.Spec.Key, _ => new Lazy<LayerCorrection>(() => Factor(layer)));
+        _layers.GetOrAdd(layer.Spec.Key, _ => new Lazy<LayerCorrection>(() => Factor(layer, _architecture.FullBlock)));
 
-    private void Correct(LinearLayer layer, long kept, bool once, Action<ParameterSpec, Tensor> add)
+    /// <summary>
+    /// Any number of heads is a prefix of one order of the inputs. With fewer dimensions in the heads the order is another, and its factor
+    /// is made for this call alone.
+    /// </summary>
+    private void Correct(LinearLayer layer, BlockWidths widths, bool once, Action<ParameterSpec, Tensor> add)
     {
-        bool forThisCall = once && !_layers.ContainsKey(layer.Spec.Key);
-        LayerCorrection correction = forThisCall ? Factor(layer) : Kept(layer).Value;
+        IReadOnlyList<PrunedDimension> inputs = layer.Spec.Weight.PrunedInputs;
+        bool isWithin = inputs.Skip(1).Any(pruned => pruned.KeptLength(widths) < pruned.KeptLength(_architecture.FullBlock));
+        bool forThisCall = isWithin || (once && !_layers.ContainsKey(layer.Spec.Key));
+        LayerCorrection correction = forThisCall ? Factor(layer, widths) : Kept(layer).Value;
         try
         {
-            (Tensor weight, Tensor? bias) = correction.At(kept);
-            add(layer.Spec.Weight, weight.DetachFromDisposeScope());
+            (Tensor weight, Tensor? bias) = correction.At(layer.Spec.Weight.KeptInputs(widths));
+            using (weight)
+            {
+                long[] shape = [weight.shape[0], .. inputs.Select(pruned => pruned.KeptLength(widths))];
+                add(layer.Spec.Weight, weight.reshape(shape).DetachFromDisposeScope());
+            }
+
             if (bias is not null)
             {
                 add(layer.Spec.Bias!, bias.DetachFromDisposeScope());
@@ -164,17 +177,16 @@ internal sealed class ElasticCorrection : IDisposable
         }
     }
 
-    private LayerCorrection Factor(LinearLayer layer)
+    private LayerCorrection Factor(LinearLayer layer, BlockWidths widths)
     {
         (int block, BlockLinear which) = layer.Spec.Key;
-        PrunedDimension inputs = layer.Spec.PrunedInput!.Value;
         using DisposeScope scope = NewDisposeScope();
         using SecondMoments moments = _moments.ForFit(block, which);
-        Tensor order = tensor(inputs.Positions(_order.Of(inputs.Axis, block)), device: moments.Device);
+        Tensor order = tensor(InputOrder(layer.Spec.Weight.PrunedInputs, block, widths), device: moments.Device);
         try
         {
             return LayerCorrection.Factor(
-                layer.Weight.to(moments.Device),
+                layer.Matrix().to(moments.Device),
                 layer.Bias?.to(moments.Device),
                 moments,
                 _architecture.Tokens,
@@ -186,5 +198,23 @@ internal sealed class ElasticCorrection : IDisposable
         {
             throw new SnapViTException(exception.Kind, $"{layer.Spec.Name}: {exception.Message}", exception);
         }
+    }
+
+    /// <summary>
+    /// Inputs of a layer with those first that are kept: unit after unit of the outer axis in importance order, of each what is kept of the
+    /// inner axis; then the rest.
+    /// </summary>
+    private long[] InputOrder(IReadOnlyList<PrunedDimension> inputs, int block, BlockWidths widths)
+    {
+        long[] outer = [.. _order.Of(inputs[0].Axis, block).ToArray().Select(index => (long)index)];
+        long each = inputs.Count > 1 ? inputs[1].KeptLength(_architecture.FullBlock) : 1;
+        long kept = inputs.Count > 1 ? inputs[1].KeptLength(widths) : 1;
+        return
+        [
+            .. outer.SelectMany(unit => Range(unit * each, kept)),
+            .. outer.SelectMany(unit => Range((unit * each) + kept, each - kept)),
+        ];
+
+        static IEnumerable<long> Range(long start, long count) => Enumerable.Range(0, (int)count).Select(step => start + step);
     }
 }

@@ -92,12 +92,12 @@ internal sealed class SequentialCorrection
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor near = layer.Weight.to(ScalarType.Float64);
+        Tensor near = layer.Matrix().to(ScalarType.Float64);
         using CrossMoments moments = new(near.shape[1], near.shape[0], near.device);
         streams.Observe(_dense, current, block, which, (input, wanted) => moments.Add(input, wanted, weights), cancellation);
         (Tensor weight, Tensor bias) = Fit(moments, near, layer.Spec.Name);
         VisionTransformer next = new(current.Weights.Map(current.Widths, (parameter, tensor) =>
-            parameter == layer.Spec.Weight ? weight.to(tensor.dtype, copy: true)
+            parameter == layer.Spec.Weight ? weight.to(tensor.dtype, copy: true).view(tensor.shape)
             : parameter == layer.Spec.Bias ? bias.to(tensor.dtype, copy: true)
             : tensor.alias()));
         current.Dispose();

@@ -44,8 +44,8 @@ internal static class WeightOrder
     }
 
     /// <summary>
-    /// What the widths keep of one full-width tensor, in importance order: a new tensor; the tensor itself where pruning leaves it as it
-    /// is.
+    /// What the widths keep of one full-width tensor, scored units in importance order: a new tensor; the tensor itself where pruning
+    /// leaves it as it is.
     /// </summary>
     public static Tensor Select(ParameterSpec parameter, Tensor tensor, ImportanceOrder order, SubnetWidths widths)
     {
@@ -59,10 +59,12 @@ internal static class WeightOrder
         Tensor selected = tensor;
         foreach (PrunedDimension pruned in parameter.Pruned)
         {
-            long[] positions = pruned.Positions(order.Of(pruned.Axis, block)[..widths[block][pruned.Axis]]);
-            selected = selected.index_select(pruned.Dimension, torch.tensor(positions, device: tensor.device));
+            long kept = pruned.KeptLength(widths[block]);
+            selected = AxisTable.Of(pruned.Axis).IsScored
+                ? selected.index_select(pruned.Dimension, torch.tensor(order.Longs(pruned.Axis, block, kept), device: tensor.device))
+                : selected.narrow(pruned.Dimension, 0, kept);
         }
 
-        return selected.MoveToOuterDisposeScope();
+        return selected.contiguous().MoveToOuterDisposeScope();
     }
 }

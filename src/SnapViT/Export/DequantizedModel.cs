@@ -37,8 +37,8 @@ internal static class DequantizedModel
             return precision == OnnxPrecision.Float16 ? tensor.to(ScalarType.Float16) : tensor;
         }
 
-        Tensor rows = tensor.reshape(parameter.Shape[0], -1);
+        Tensor rows = parameter.ToCheckpoint(tensor).reshape(parameter.Shape[0], -1);
         (Tensor integers, Tensor scales) = ChannelQuantisation.Of(rows, outputs: 0);
-        return integers.mul(scales.unsqueeze(1)).reshape(tensor.shape);
+        return parameter.ToModel(integers.mul(scales.unsqueeze(1)).reshape([.. parameter.Shape]));
     }
 }

@@ -124,7 +124,7 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
         using DisposeScope scope = NewDisposeScope();
         Tensor gradients = _gradients.Mean(block, layer, Images);
         Tensor covariance = damping.Apply(moments.Of(block, layer).Covariance().to(gradients.device));
-        return CompensatedRemoval.Costs(weights.Blocks[block][layer].Weight.to(gradients.device), covariance, gradients, unit);
+        return CompensatedRemoval.Costs(weights.Blocks[block][layer].Matrix().to(gradients.device), covariance, gradients, unit);
     }
 
     private static void Copy(double[] row, double[,] matrix, int block)

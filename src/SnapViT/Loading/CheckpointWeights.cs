@@ -25,7 +25,7 @@ internal static class CheckpointWeights
             foreach (ParameterSpec parameter in ParameterTable.For(architecture, widths))
             {
                 Tensor values = archive.ReadFloat32(parameter.Name).DetachFromDisposeScope();
-                if (parameter.Layout.IsHeadMajor)
+                if (!parameter.Layout.Equals(ParameterLayout.Same))
                 {
                     using Tensor rows = values;
                     values = parameter.ToModel(rows).DetachFromDisposeScope();

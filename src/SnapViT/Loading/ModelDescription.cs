@@ -57,9 +57,11 @@ public sealed record ModelDescription(
         string how = Architecture.Position == PositionEmbedding.Rotary
             ? "rotary positions computed"
             : $"positions resampled from {Architecture.Grid}x{Architecture.Grid} patches";
+        ViTArchitecture resized = Architecture with { ImageSize = size };
         return this with
         {
-            Architecture = Architecture with { ImageSize = size },
+            Architecture = resized,
+            Widths = Widths.AtImageSize(Architecture, resized),
             ImageSizeInFile = Architecture.ImageSize,
             Sources = [.. Sources, ($"image size {size} instead", $"--image-size, {how}")],
             Preprocessing = Preprocessing is null ? null : AtSide(Preprocessing, size),

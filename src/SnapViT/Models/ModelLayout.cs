@@ -8,34 +8,52 @@ namespace SnapViT.Models;
 internal static class ModelLayout
 {
     /// <summary>
-    /// Rows [parts A d, ...] of a checkpoint to a new tensor [A, parts, d, ...]; a tensor of the same layout in both to an alias.
+    /// A tensor in the layout of a checkpoint to a new one in the model's; to an alias where both are the same but for dimensions that are
+    /// joined.
     /// </summary>
     public static Tensor ToModel(this ParameterSpec parameter, Tensor inCheckpoint)
     {
-        (int parts, int headDim) = parameter.Layout;
         if (!parameter.Layout.IsHeadMajor)
         {
-            return inCheckpoint.alias();
+            return inCheckpoint.reshape([.. parameter.ModelShape]);
         }
 
         using DisposeScope scope = NewDisposeScope();
-        long heads = inCheckpoint.shape[0] / ((long)parts * headDim);
-        Tensor rows = inCheckpoint.reshape([parts, heads, headDim, .. inCheckpoint.shape.AsSpan(1)]);
-        return rows.transpose(0, 1).contiguous().clone().MoveToOuterDisposeScope();
+        (long heads, long longest) = (parameter.ModelShape[0], parameter.ModelShape[2]);
+        long[] rest = [.. parameter.ModelShape.Skip(3)];
+        List<Tensor> parts = [];
+        long row = 0;
+        foreach (int rows in parameter.Layout.RowsOfHead)
+        {
+            Tensor part = inCheckpoint.narrow(0, row, heads * rows).reshape([heads, rows, .. rest]);
+            row += heads * rows;
+            parts.Add(rows == longest
+                ? part
+                : cat([part, zeros([heads, longest - rows, .. rest], part.dtype, part.device)], 1));
+        }
+
+        return stack(parts, 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>
-    /// A model's [A, parts, d, ...] to new rows [parts A d, ...] of a checkpoint; a tensor of the same layout in both to an alias.
+    /// A tensor in the model's layout to a new one in that of a checkpoint; to an alias where both are the same but for dimensions that are
+    /// joined.
     /// </summary>
     public static Tensor ToCheckpoint(this ParameterSpec parameter, Tensor inModel)
     {
-        if (!parameter.Layout.IsHeadMajor)
-        {
-            return inModel.alias();
-        }
-
         using DisposeScope scope = NewDisposeScope();
-        long[] shape = inModel.shape;
-        return inModel.transpose(0, 1).reshape([shape[0] * shape[1] * shape[2], .. shape.AsSpan(3)]).clone().MoveToOuterDisposeScope();
+        Tensor rows = parameter.Layout.IsHeadMajor
+            ? cat([.. parameter.Parts(inModel)], 0)
+            : inModel.reshape([.. parameter.Shape]);
+        return rows.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The parts of fused layers in a model's layout [A, parts, rows, ...], each as [A rows, ...] without what pads it.</summary>
+    public static IEnumerable<Tensor> Parts(this ParameterSpec parameter, Tensor inModel)
+    {
+        long heads = inModel.shape[0];
+        long[] rest = [.. inModel.shape.Skip(3)];
+        return parameter.Layout.RowsOfHead.Select(
+            (rows, part) => inModel.select(1, part).narrow(1, 0, rows).reshape([heads * rows, .. rest]));
     }
 }

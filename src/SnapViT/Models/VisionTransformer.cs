@@ -56,8 +56,7 @@ public sealed class VisionTransformer : IDisposable
     public Tensor Embed(Tensor images)
     {
         using IDisposable frozen = no_grad();
-        using Tensor tokens = Tokens(images);
-        return Pool(tokens);
+        return Outputs(images, features: true, logits: false).Features!;
     }
 
     /// <summary>Class scores of images by the model's own classifier, without gradients.</summary>
@@ -68,12 +67,13 @@ public sealed class VisionTransformer : IDisposable
     public Tensor Logits(Tensor images)
     {
         using IDisposable frozen = no_grad();
-        using Tensor tokens = Tokens(images);
-        return Classify(tokens);
+        RequireClassifier();
+        return Outputs(images, features: false, logits: true).Logits!;
     }
 
     /// <summary>
-    /// All tokens after the final norm, or after the last block if the norm follows the pooling. Follows the caller's gradient mode.
+    /// All tokens after the final norm, or after the last block if the norm follows the pooling; every patch that was merged with others as
+    /// the token that they became. Follows the caller's gradient mode.
     /// </summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <returns>Tokens, float32 [B, N, D].</returns>
@@ -89,15 +89,35 @@ public sealed class VisionTransformer : IDisposable
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = EmbedTokens(images);
-        for (int block = 0; block < Architecture.Depth; block++)
+        TokenStream stream = new(EmbedTokens(images));
+        stream = Through(Merges ? stream.Tracked(Architecture) : stream, Architecture.Depth, hook);
+        return (_norm?.Forward(stream.Restored(Architecture.PrefixTokens)) ?? stream.Restored(Architecture.PrefixTokens))
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Features and class scores in one pass, without what neither needs: the last block gives the pooled tokens alone.
+    /// </summary>
+    /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
+    /// <param name="features">Whether features are wanted.</param>
+    /// <param name="logits">Whether class scores are wanted, of a model with a classifier.</param>
+    /// <exception cref="ArgumentException">The images have another shape.</exception>
+    internal (Tensor? Features, Tensor? Logits) Outputs(Tensor images, bool features, bool logits)
+    {
+        ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
+        RequireImages(images);
+        using DisposeScope scope = NewDisposeScope();
+        int pooled = Architecture.PooledTokens;
+        TokenStream stream = Through(new TokenStream(EmbedTokens(images)), Architecture.Depth - (pooled > 0 ? 1 : 0), hook: null);
+        if (pooled > 0)
         {
-            Tensor next = Block(x, block, hook);
-            x.Dispose();
-            x = next;
+            stream = Next(stream, before => Weights.Blocks[^1].ForwardFirst(before, pooled, _rotary));
         }
 
-        return (_norm?.Forward(x) ?? x).MoveToOuterDisposeScope();
+        stream = _norm is null ? stream : stream.With(_norm.Forward(stream.Tokens));
+        Tensor? vector = features || !ClassifiesTokens ? _pooling.Forward(stream) : null;
+        Tensor? scores = logits ? ClassifiesTokens ? _classifier!.OfTokens(stream.Tokens) : _classifier!.OfFeatures(vector!) : null;
+        return (features ? vector!.MoveToOuterDisposeScope() : null, scores?.MoveToOuterDisposeScope());
     }
 
     /// <summary>One feature vector per image from its tokens.</summary>
@@ -107,7 +127,7 @@ public sealed class VisionTransformer : IDisposable
     public Tensor Pool(Tensor tokens)
     {
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
-        return _pooling.Forward(tokens);
+        return _pooling.Forward(new TokenStream(tokens));
     }
 
     /// <summary>Class scores from tokens by the model's own classifier; distilled DeiT: the mean of its two.</summary>
@@ -118,14 +138,9 @@ public sealed class VisionTransformer : IDisposable
     public Tensor Classify(Tensor tokens)
     {
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
-        if (_classifier is null)
-        {
-            throw new SnapViTException(
-                ErrorKind.Architecture, "this model has no classifier: its features can be used, its logits do not exist");
-        }
-
+        RequireClassifier();
         using DisposeScope scope = NewDisposeScope();
-        return (ClassifiesTokens ? _classifier.OfTokens(tokens) : _classifier.OfFeatures(Pool(tokens))).MoveToOuterDisposeScope();
+        return (ClassifiesTokens ? _classifier!.OfTokens(tokens) : _classifier!.OfFeatures(Pool(tokens))).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -146,8 +161,12 @@ public sealed class VisionTransformer : IDisposable
         return (_preNorm?.Forward(x) ?? x).MoveToOuterDisposeScope();
     }
 
-    /// <summary>One block, [B, N, D] to [B, N, D].</summary>
-    internal Tensor Block(Tensor x, int block, IForwardHook? hook) => Weights.Blocks[block].Forward(x, _rotary, hook);
+    /// <summary>One block without merging, [B, N, D] to [B, N, D].</summary>
+    internal Tensor Block(Tensor x, int block, IForwardHook? hook)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return Weights.Blocks[block].Forward(new TokenStream(x), x.shape[1], _rotary, hook).Tokens.MoveToOuterDisposeScope();
+    }
 
     /// <summary>
     /// The forward pass in an ONNX graph up to the final norm: images [batch, 3, S, S] to tokens. The residual stream is kept as rows
@@ -177,6 +196,53 @@ public sealed class VisionTransformer : IDisposable
     /// <param name="features">Pooled features; not read where <see cref="ClassifiesTokens"/>.</param>
     internal string Classify(OnnxGraph graph, string tokens, string features) =>
         ClassifiesTokens ? _classifier!.OfTokens(graph, tokens) : _classifier!.OfFeatures(graph, features);
+
+    /// <summary>Whether a block merges tokens.</summary>
+    private bool Merges => Enumerable.Range(0, Architecture.Depth).Any(block => Left(block) < Widths.TokensInto(Architecture, block));
+
+    /// <summary>Tokens that leave a block when all are wanted: the last one merges none where only pooled tokens are.</summary>
+    private int Left(int block) => block == Architecture.Depth - 1 && Architecture.PooledTokens > 0
+        ? Widths.TokensInto(Architecture, block)
+        : Widths[block][Axis.Tokens];
+
+    /// <summary>Tokens behind the first so many blocks.</summary>
+    private TokenStream Through(TokenStream stream, int blocks, IForwardHook? hook)
+    {
+        for (int block = 0; block < blocks; block++)
+        {
+            int at = block;
+            stream = Next(stream, before => Weights.Blocks[at].Forward(before, Left(at), _rotary, hook));
+        }
+
+        return stream;
+    }
+
+    /// <summary>A step whose intermediate tensors go at once: tokens of many blocks would otherwise pile up.</summary>
+    private static TokenStream Next(TokenStream stream, Func<TokenStream, TokenStream> step)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        TokenStream next = step(stream);
+        foreach (Tensor? tensor in next.All)
+        {
+            tensor?.MoveToOuterDisposeScope();
+        }
+
+        foreach (Tensor tensor in stream.All.OfType<Tensor>().Where(tensor => !next.All.Any(kept => ReferenceEquals(kept, tensor))))
+        {
+            tensor.Dispose();
+        }
+
+        return next;
+    }
+
+    private void RequireClassifier()
+    {
+        if (_classifier is null)
+        {
+            throw new SnapViTException(
+                ErrorKind.Architecture, "this model has no classifier: its features can be used, its logits do not exist");
+        }
+    }
 
     private void RequireImages(Tensor images)
     {

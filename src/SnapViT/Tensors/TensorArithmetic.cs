@@ -13,6 +13,14 @@ internal static class TensorArithmetic
     private static readonly Scalar One = 1.ToScalar();
     private static readonly Scalar MinusOne = (-1).ToScalar();
 
+    /// <summary>0, 1, ... as int64 [count].</summary>
+    public static Tensor Range(long count, Device device)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor one = ones([count], ScalarType.Int64, device);
+        return one.cumsum(0).Minus(one).MoveToOuterDisposeScope();
+    }
+
     /// <summary>a + b.</summary>
     public static Tensor Plus(this Tensor a, Tensor b) => a.add(b, One);
 

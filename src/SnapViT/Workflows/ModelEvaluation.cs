@@ -177,8 +177,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
             for (int index = 0; index < models.Count; index++)
             {
                 Stopwatch watch = Stopwatch.StartNew();
-                Tensor tokens = models[index].Tokens(images);
-                Tensor features = models[index].Pool(tokens);
+                (Tensor? features, Tensor? logits) = models[index].Outputs(images, wanted.Features || classes is null, classes is not null);
                 if (images.device_type == DeviceType.CUDA)
                 {
                     // A GPU is asked, not waited for: without this the clock would see the asking only.
@@ -188,12 +187,12 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
                 Seconds[index] += watch.Elapsed.TotalSeconds;
                 if (wanted.Features)
                 {
-                    Features[index].Add(features.DetachFromDisposeScope());
+                    Features[index].Add(features!.DetachFromDisposeScope());
                 }
 
                 if (classes is not null)
                 {
-                    Correct[index] += models[index].Classify(tokens).argmax(1).eq(classes).sum().item<long>();
+                    Correct[index] += logits!.argmax(1).eq(classes).sum().item<long>();
                 }
             }
         }

@@ -60,7 +60,7 @@ public sealed class CostModelTests
         Gen.Select(Gen.Int[0, a.Heads], Gen.Int[0, a.MlpDim]).Array[4].Sample(
             blocks =>
             {
-                SubnetWidths widths = new(blocks.Select(block => Widths.Block(block.Item1, block.Item2)));
+                SubnetWidths widths = new SubnetWidths(blocks.Select(block => Widths.Block(block.Item1, block.Item2))).In(a);
                 long neurons = (4 * a.MlpDim) - widths.Total(Axis.Neurons), heads = (4 * a.Heads) - widths.Total(Axis.Heads);
                 Assert.Equal(
                     CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, widths),
@@ -79,7 +79,7 @@ public sealed class CostModelTests
     public void Heads_without_a_qkv_bias_own_fewer_parameters()
     {
         ViTArchitecture a = GoldenFamily.Architecture("timm_vit") with { HasQkvBias = false };
-        SubnetWidths one = Widths.Of((3, 192), (4, 192), (4, 192), (4, 192));
+        SubnetWidths one = Widths.Of((3, 192), (4, 192), (4, 192), (4, 192)).In(a);
         Assert.Equal(12 * 4 * 48, CostModel.UnitParameters(a, Axis.Heads));
         Assert.Equal(CostModel.UnitParameters(a, Axis.Heads), CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, one));
     }

@@ -22,7 +22,7 @@ public sealed class ParameterTableTests
     [Fact]
     public void A_pruned_block_has_narrower_tensors_and_the_others_their_own()
     {
-        SubnetWidths widths = Widths.Of((4, 192), (3, 100), (0, 0), (4, 192));
+        SubnetWidths widths = Widths.Of((4, 192), (3, 100), (0, 0), (4, 192)).In(Small);
         Dictionary<string, IReadOnlyList<long>> table = ParameterTable.For(Small, widths).ToDictionary(parameter => parameter.Name, parameter => parameter.Shape);
         Assert.Equal([108, 48], table["blocks.1.attn.qkv.weight"]);
         Assert.Equal([108], table["blocks.1.attn.qkv.bias"]);
@@ -40,7 +40,7 @@ public sealed class ParameterTableTests
     public void Pruning_never_touches_the_mlp_of_the_attention_pool()
     {
         ViTArchitecture siglip = GoldenFamily.Architecture("siglip2");
-        ParameterTable table = ParameterTable.For(siglip, SubnetWidths.Uniform(4, Widths.Block(1, 1)));
+        ParameterTable table = ParameterTable.For(siglip, SubnetWidths.Uniform(4, Widths.Block(1, 1)).In(siglip));
         Assert.Equal([192, 48], table.Single(parameter => parameter.Name == "attn_pool.mlp.fc1.weight").Shape);
     }
 
@@ -67,10 +67,10 @@ public sealed class ParameterTableTests
     {
         Assert.Contains("expected 4 blocks, found 3", Refused(SubnetWidths.Uniform(3, Widths.Block(4, 192))), StringComparison.Ordinal);
         Assert.Contains(
-            "block 1: expected at most 4 heads and 192 neurons, found 5 and 192", Refused(Widths.Of((4, 192), (5, 192), (4, 192), (4, 192))), StringComparison.Ordinal);
-        Assert.Contains("found 4 and 193", Refused(SubnetWidths.Uniform(4, Widths.Block(4, 193))), StringComparison.Ordinal);
+            "block 1: expected at most 4 heads, found 5", Refused(Widths.Of((4, 192), (5, 192), (4, 192), (4, 192))), StringComparison.Ordinal);
+        Assert.Contains("block 0: expected at most 192 neurons, found 193", Refused(SubnetWidths.Uniform(4, Widths.Block(4, 193))), StringComparison.Ordinal);
 
-        static string Refused(SubnetWidths widths) => Assert.Throws<ArgumentException>(() => ParameterTable.For(Small, widths)).Message;
+        static string Refused(SubnetWidths widths) => Assert.Throws<ArgumentException>(() => ParameterTable.For(Small, widths.In(Small))).Message;
     }
 
     public static TheoryData<string> EveryFamily => [.. SmallModel.Names];
@@ -79,7 +79,7 @@ public sealed class ParameterTableTests
     public void Smaller_widths_shorten_the_pruned_dimensions_and_nothing_else(string family)
     {
         ViTArchitecture a = SmallModel.Architecture(family);
-        SubnetWidths widths = SubnetWidths.Uniform(a.Depth, Widths.Block(1, 3));
+        SubnetWidths widths = SubnetWidths.Uniform(a.Depth, Widths.Block(1, 3)).In(a);
         foreach ((ParameterSpec full, ParameterSpec cut) in ParameterTable.For(a, a.FullWidths).Zip(ParameterTable.For(a, widths)))
         {
             long[] expected = [.. full.ModelShape];
@@ -108,8 +108,8 @@ public sealed class ParameterTableTests
     public void Heads_and_neurons_are_found_in_the_dimensions_that_they_prune()
     {
         ParameterSpec proj = Small().Single(parameter => parameter.Name == "blocks.0.attn.proj.weight");
-        Assert.Equal([new PrunedDimension(Axis.Heads, Dimension: 1, Unit: Architecture.HeadDim)], proj.Pruned);
-        Assert.Equal([4L, 5, 6, 7, 0, 1, 2, 3], new PrunedDimension(Axis.Heads, 1, Unit: 4).Positions([1, 0]));
+        Assert.Equal([new PrunedDimension(Axis.Heads, Dimension: 1), new PrunedDimension(Axis.ValueDims, Dimension: 2)], proj.Pruned);
+        Assert.Equal([Architecture.EmbedDim, Architecture.Heads, Architecture.HeadDim], proj.ModelShape);
 
         static ParameterTable Small() => ParameterTable.For(Architecture, Architecture.FullWidths);
     }

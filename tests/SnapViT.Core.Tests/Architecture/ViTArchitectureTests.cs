@@ -64,6 +64,6 @@ public sealed class ViTArchitectureTests
         Assert.Equal((14, 196, 1, 197), (Good.Grid, Good.Patches, Good.PrefixTokens, Good.Tokens));
         Assert.Equal(202, (Good with { HasDistillationToken = true, RegisterTokens = 4 }).Tokens);
         Assert.Equal(196, (Good with { HasClassToken = false }).Tokens);
-        Assert.Equal(SubnetWidths.Uniform(12, Widths.Block(3, 768)), Good.FullWidths);
+        Assert.Equal(SubnetWidths.Uniform(12, Widths.Block(3, 768)).In(Good), Good.FullWidths);
     }
 }

@@ -50,7 +50,7 @@ public sealed class FormatRoundTripTests : IDisposable
     public void A_pruned_model_goes_through_every_format_too(string family, string format)
     {
         ViTArchitecture architecture = SmallModel.Architecture(family);
-        IReadOnlyList<TensorToWrite> model = SmallModel.Tensors(architecture, Widths.Of((1, 7), (2, 3)));
+        IReadOnlyList<TensorToWrite> model = SmallModel.Tensors(architecture, Widths.Of((1, 7), (2, 3)).In(architecture));
         SafetensorsWriter.Write(_folder.File("pruned"), StateDictWriter.ToFormat(StateDictFormats.Named(format), architecture, model));
         using CanonicalArchive archive = CanonicalArchive.Open(SafetensorsReader.Open(_folder.File("pruned")));
         Assert.All(model, tensor => Assert.Equal(tensor.AllBytes(), Copy(archive, tensor.Entry.Name).AllBytes()));

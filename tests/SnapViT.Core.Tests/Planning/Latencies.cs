@@ -17,5 +17,12 @@ internal static class Latencies
         new LatencyCurve([(0, 0), (architecture.Heads, 10 * architecture.Heads)]), new LatencyCurve([(0, 0), (architecture.MlpDim, 2 * architecture.MlpDim)]));
 
     public static LatencyTable Of(ViTArchitecture architecture, double fixedNanoseconds, LatencyCurve heads, LatencyCurve neurons) =>
-        new(Conditions(architecture), fixedNanoseconds, new Dictionary<Axis, LatencyCurve> { [Axis.Heads] = heads, [Axis.Neurons] = neurons });
+        new(
+            Conditions(architecture), fixedNanoseconds,
+            AxisTable.Rows.ToDictionary(row => row.Axis, row => row.Axis switch
+            {
+                Axis.Heads => heads,
+                Axis.Neurons => neurons,
+                _ => new LatencyCurve([(0, 0), (row.Count(architecture), 100)]),
+            }));
 }

@@ -18,10 +18,10 @@ public sealed class LatencyTableTests : IDisposable
     public void A_prediction_is_the_fixed_time_and_the_sum_over_blocks()
     {
         LatencyTable table = Latencies.Linear(Small);
-        Assert.Equal(1000, table.Predict(SubnetWidths.Uniform(3, default)));
+        Assert.Equal(1000, table.Predict(SubnetWidths.Uniform(3, default).In(Small)));
         Assert.Equal(1000 + (3 * (50 + 80)), table.Predict(Small.FullWidths));
-        Assert.Equal(1000 + 10 + (30 + 2) + (50 + 80), table.Predict(Widths.Of((1, 0), (3, 1), (5, 40))));
-        Assert.Throws<ArgumentException>(() => table.Predict(SubnetWidths.Uniform(2, default)));
+        Assert.Equal(1000 + 10 + (30 + 2) + (50 + 80), table.Predict(Widths.Of((1, 0), (3, 1), (5, 40)).In(Small)));
+        Assert.Throws<ArgumentException>(() => table.Predict(SubnetWidths.Uniform(2, default).In(Small)));
     }
 
     [Fact]
@@ -52,11 +52,11 @@ public sealed class LatencyTableTests : IDisposable
     [InlineData("no table", "no valid latency table")]
     [InlineData("null", "found null")]
     [InlineData("{}", "no valid latency table")]
-    [InlineData("\"snapvit_latency\": 1>\"snapvit_latency\": 2", "expected a latency table of version 1, found 2")]
-    [InlineData("\"40\": 80>\"39\": 80", "expected curves up to 5 heads and 40 neurons, found 5 and 39")]
+    [InlineData("\"snapvit_latency\": 2>\"snapvit_latency\": 1", "expected a latency table of version 2, found 1")]
+    [InlineData("\"40\": 80>\"39\": 80", "expected a curve up to 40 neurons, found 39")]
     [InlineData("\"40\": 80>\"40\": -80", "expected growing widths from 0 on")]
     [InlineData("\"depth\": 3>\"depth\": 0", "Depth must be positive")]
-    [InlineData("\"fixed_nanoseconds\": 1000>\"fixed_nanoseconds\": -1", "expected a fixed time of 0 or more")]
+    [InlineData("\"fixed_nanoseconds\": 1000>\"fixed_nanoseconds\": -1", "expected fixed times of 0 or more")]
     [InlineData("\"batch\"> \"bunch\"", "no valid latency table")]
     [InlineData("\"a processor\">null", "no valid latency table: $.machine: expected a value, found null")]
     public void A_file_that_is_no_table_is_refused_by_name(string change, string fault)

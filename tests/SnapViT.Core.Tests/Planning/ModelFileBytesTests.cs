@@ -18,7 +18,7 @@ public sealed class ModelFileBytesTests
         TensorType type = Enum.Parse<TensorType>(name);
         using TemporaryFolder folder = new();
         Dictionary<string, string>? metadata = text is null ? null : new() { ["text"] = text, ["another"] = "" };
-        foreach (SubnetWidths widths in new[] { Small.FullWidths, Widths.Of((0, 12), (1, 0)), Widths.Of((1, 9), (2, 10)) })
+        foreach (SubnetWidths widths in new[] { Small.FullWidths, Widths.Of((0, 12), (1, 0)).In(Small), Widths.Of((1, 9), (2, 10)).In(Small) })
         {
             SafetensorsWriter.Write(
                 folder.File("model"),

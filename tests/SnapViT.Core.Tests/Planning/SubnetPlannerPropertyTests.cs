@@ -41,7 +41,7 @@ public sealed class SubnetPlannerPropertyTests
     private static Gen<double> Share01 => Gen.OneOf(Gen.Const(0.0), Gen.Const(1.0), Gen.Double[0, 1]);
 
     private static Gen<PruningRatios> Ratios => Share01.Array[AxisTable.Rows.Count].Select(
-        shares => AxisTable.Rows.Aggregate(default(PruningRatios), (ratios, row) => ratios.With(row.Axis, shares[(int)row.Axis])));
+        shares => AxisTable.InPaperOrder.Aggregate(default(PruningRatios), (ratios, row) => ratios.With(row.Axis, shares[(int)row.Axis])));
 
     [Fact]
     public void Ratios_remove_exactly_what_they_say_and_the_lowest_scores_above_the_floors() => Gen.Select(Problems, Ratios).Sample(
@@ -49,7 +49,7 @@ public sealed class SubnetPlannerPropertyTests
         {
             ViTArchitecture a = problem.Architecture;
             SubnetPlanner planner = problem.Planner();
-            if (AxisTable.Rows.Any(row => problem.Asked(ratios, row) > a.Depth * (row.Count(a) - problem.Floor(row))))
+            if (AxisTable.InPaperOrder.Any(row => problem.Asked(ratios, row) > a.Depth * (row.Count(a) - problem.Floor(row))))
             {
                 Assert.Throws<BudgetException>(() => planner.Plan(Budget.Ratios(ratios)));
                 return;
@@ -58,7 +58,7 @@ public sealed class SubnetPlannerPropertyTests
             SubnetPlan plan = planner.Plan(Budget.Ratios(ratios));
             Assert.Equal(CostModel.Parameters(a, plan.Widths), plan.Parameters);
             Assert.Equal(CostModel.Flops(a, plan.Widths), plan.Flops);
-            foreach (AxisFacts row in AxisTable.Rows)
+            foreach (AxisFacts row in AxisTable.InPaperOrder)
             {
                 Assert.Equal((a.Depth * row.Count(a)) - problem.Asked(ratios, row), plan.Widths.Total(row.Axis));
                 LowestRemoved(row.Axis, plan.Widths, problem, planner.Order);
@@ -126,7 +126,7 @@ public sealed class SubnetPlannerPropertyTests
                 Assert.Equal(0, (before - step.Count) % AlignedOrder.Multiple(a, how.Align, step.Axis));
             }
 
-            foreach (AxisFacts row in AxisTable.Rows)
+            foreach (AxisFacts row in AxisTable.InPaperOrder)
             {
                 int count = row.Count(a), floor = problem.Floor(row), most = Math.Min(count, floor + AlignedOrder.Multiple(a, how.Align, row.Axis) - 1);
                 Assert.All(Enumerable.Range(0, a.Depth), block => Assert.InRange(left.GetValueOrDefault((block, row.Axis), count), floor, most));
@@ -141,7 +141,7 @@ public sealed class SubnetPlannerPropertyTests
             ViTArchitecture a = problem.Architecture;
             if (Possible(problem.Planner(), Budget.Ratios(ratios), how) is SubnetWidths widths)
             {
-                Assert.All(AxisTable.Rows, row => Assert.InRange(
+                Assert.All(AxisTable.InPaperOrder, row => Assert.InRange(
                     (a.Depth * row.Count(a)) - widths.Total(row.Axis),
                     problem.Asked(ratios, row), problem.Asked(ratios, row) + AlignedOrder.Multiple(a, how.Align, row.Axis) - 1));
             }
@@ -185,7 +185,7 @@ public sealed class SubnetPlannerPropertyTests
             List<double> removed = [], kept = [];
             for (int block = 0; block < a.Depth; block++)
             {
-                foreach (AxisFacts row in AxisTable.Rows)
+                foreach (AxisFacts row in AxisTable.InPaperOrder)
                 {
                     Rate(
                         planner.Order.Of(row.Axis, block), problem.Scores.Of(row.Axis, block),

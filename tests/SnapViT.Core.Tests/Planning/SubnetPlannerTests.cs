@@ -62,7 +62,7 @@ public sealed class SubnetPlannerTests
     public void Impossible_budgets_give_what_was_asked_and_what_is_possible()
     {
         SubnetPlanner planner = new(Small, RandomScores(Small), new KeepFloors(0.5, 0.4));
-        SubnetWidths least = SubnetWidths.Uniform(3, Widths.Block(2, 20));
+        SubnetWidths least = SubnetWidths.Uniform(3, Widths.Block(2, 20)).In(Small);
         long flops = CostModel.Flops(Small, least), parameters = CostModel.Parameters(Small, least);
         Assert.Equal("neurons: a ratio of 0.6 removes 72, but the floors of the blocks leave only 60 to remove", Refused(Budget.Ratios(0.6, 0)));
         Assert.Equal("heads: a ratio of 0.8 removes 12, but the floors of the blocks leave only 9 to remove", Refused(Budget.Ratios(0.5, 0.8)));
@@ -83,7 +83,7 @@ public sealed class SubnetPlannerTests
     public void Impossible_sizes_latencies_and_shares_give_a_figure_that_can_be_asked_for()
     {
         SubnetPlanner planner = new(Small, RandomScores(Small), new KeepFloors(0.5, 0.4));
-        SubnetWidths least = SubnetWidths.Uniform(3, Widths.Block(2, 20));
+        SubnetWidths least = SubnetWidths.Uniform(3, Widths.Block(2, 20)).In(Small);
         PlanOptions timed = new() { Latency = Latencies.Linear(Small) };
         long bytes = ModelFileBytes.Of(Small, least);
         Assert.Equal(
@@ -181,7 +181,7 @@ public sealed class SubnetPlannerTests
     {
         SubnetPlanner planner = new(Small, Constant(1), NoFloors);
         SubnetPlan plan = planner.Plan(Budget.Ratios(0.5, 0.4));
-        Assert.Equal(Widths.Of((5, 40), (4, 20), (0, 0)), plan.Widths);
+        Assert.Equal(Widths.Of((5, 40), (4, 20), (0, 0)).In(Small), plan.Widths);
         Assert.Equal(Enumerable.Range(0, 40), planner.Order.Of(Axis.Neurons, 1).ToArray());
     }
 
@@ -200,9 +200,9 @@ public sealed class SubnetPlannerTests
         }
 
         ImportanceScores scores = new(neurons, heads);
-        Assert.Equal(Widths.Of((5, 2), (1, 38), (4, 40)), new SubnetPlanner(Small, scores, new KeepFloors()).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
-        Assert.Equal(Widths.Of((5, 0), (0, 40), (5, 40)), new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
-        Assert.Equal(SubnetWidths.Uniform(3, default), new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(1, 1)).Widths);
+        Assert.Equal(Widths.Of((5, 2), (1, 38), (4, 40)).In(Small), new SubnetPlanner(Small, scores, new KeepFloors()).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
+        Assert.Equal(Widths.Of((5, 0), (0, 40), (5, 40)).In(Small), new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(40.0 / 120, 5.0 / 15)).Widths);
+        Assert.Equal(SubnetWidths.Uniform(3, default).In(Small), new SubnetPlanner(Small, scores, NoFloors).Plan(Budget.Ratios(1, 1)).Widths);
         Assert.Equal(Small.FullWidths, new SubnetPlanner(Small, scores, new KeepFloors(1, 1)).Plan(Budget.Whole).Widths);
     }
 

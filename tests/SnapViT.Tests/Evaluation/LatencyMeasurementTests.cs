@@ -39,7 +39,7 @@ public sealed class LatencyMeasurementTests
     {
         TickingClock clock = new();
         LatencyTable table = new LatencyMeasurement(Conditions, CPU, clock).Table(widths => Model(widths, clock, [Milliseconds(widths)])(), cancellation: TestContext.Current.CancellationToken);
-        foreach (SubnetWidths widths in new[] { Small.FullWidths, SmallModels.Uneven(Small), SubnetWidths.Uniform(3, default), SmallModels.Widths((2, 11), (2, 11), (2, 11)) })
+        foreach (SubnetWidths widths in new[] { Small.FullWidths, SmallModels.Uneven(Small), SubnetWidths.Uniform(3, default).In(Small), SmallModels.Widths((2, 11), (2, 11), (2, 11)).In(Small) })
         {
             Assert.Equal(Milliseconds(widths) * 1e6, table.Predict(widths), 1);
         }

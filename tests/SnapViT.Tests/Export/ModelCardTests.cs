@@ -11,14 +11,14 @@ public sealed class ModelCardTests
     public void The_card_says_what_was_kept_and_where_it_comes_from()
     {
         ViTArchitecture architecture = TinyModels.Families["vit"];
-        ModelConfig config = TinyModels.Config(architecture, TinyModels.Uneven) with
+        ModelConfig config = TinyModels.Config(architecture, TinyModels.Uneven(architecture)) with
         {
             Preprocessing = Preprocessing.Named("deit", 32),
             Provenance = new Dictionary<string, string> { ["model"] = "small.safetensors", ["removed"] = "a bit" },
         };
         string card = ModelCard.Render(config);
         Assert.StartsWith("---\npipeline_tag: image-classification\n", card, StringComparison.Ordinal);
-        Assert.Contains($"| parameters | {CostModel.Parameters(architecture, TinyModels.Uneven)} | {CostModel.Parameters(architecture, architecture.FullWidths)} |", card, StringComparison.Ordinal);
+        Assert.Contains($"| parameters | {CostModel.Parameters(architecture, TinyModels.Uneven(architecture))} | {CostModel.Parameters(architecture, architecture.FullWidths)} |", card, StringComparison.Ordinal);
         Assert.Contains("| 1 | 0 | 40 |", card, StringComparison.Ordinal);
         Assert.Contains("| removed | a bit |", card, StringComparison.Ordinal);
         Assert.Contains("mean 0.485 0.456 0.406", card, StringComparison.Ordinal);

@@ -43,7 +43,9 @@ internal static class TinyModels
     }.Validated();
 
     /// <summary>Widths that differ per block: a block without heads, one without neurons, one with a part of both.</summary>
-    public static SubnetWidths Uneven { get; } = SmallModels.Widths((2, 17), (0, 40), (3, 0));
+    public static SubnetWidths Uneven(ViTArchitecture architecture) => SmallModels.Widths((2, 17), (0, 40), (3, 0)).In(architecture);
+
+    public static SubnetWidths Uneven(string family) => Uneven(Families[family].Validated());
 
     public static VisionTransformer Create(string family, SubnetWidths? widths = null, ulong seed = 1) =>
         Random(Families[family].Validated(), widths, seed);

@@ -25,7 +25,7 @@ public sealed class TorchStateDictTests : IDisposable
     [InlineData("siglip")]
     public void The_file_holds_exactly_timm_s_tensors(string family)
     {
-        using VisionTransformer model = TinyModels.Create(family, TinyModels.Uneven);
+        using VisionTransformer model = TinyModels.Create(family, TinyModels.Uneven(family));
         TorchStateDict.Save(Path, model);
         using TorchArchiveReader archive = TorchArchiveReader.Open(Path);
         ParameterTable table = ParameterTable.For(model.Architecture, model.Widths);
@@ -36,7 +36,7 @@ public sealed class TorchStateDictTests : IDisposable
     [Fact, LeakCheck]
     public void Swiglu_s_gate_comes_before_its_value_in_one_layer()
     {
-        using VisionTransformer model = TinyModels.Create("dinov2 giant", TinyModels.Uneven);
+        using VisionTransformer model = TinyModels.Create("dinov2 giant", TinyModels.Uneven("dinov2 giant"));
         TorchStateDict.Save(Path, model);
         using TorchArchiveReader archive = TorchArchiveReader.Open(Path);
         using var scope = NewDisposeScope();
@@ -48,7 +48,7 @@ public sealed class TorchStateDictTests : IDisposable
     [Fact, LeakCheck]
     public void Queries_come_before_keys_before_values()
     {
-        using VisionTransformer model = TinyModels.Create("vit", TinyModels.Uneven);
+        using VisionTransformer model = TinyModels.Create("vit", TinyModels.Uneven("vit"));
         TorchStateDict.Save(Path, model);
         using TorchArchiveReader archive = TorchArchiveReader.Open(Path);
         using var scope = NewDisposeScope();
@@ -66,7 +66,7 @@ public sealed class TorchStateDictTests : IDisposable
     [Fact, LeakCheck]
     public void Timm_s_forward_pass_over_the_file_gives_the_model_s_logits()
     {
-        using VisionTransformer model = TinyModels.Create("vit", TinyModels.Uneven);
+        using VisionTransformer model = TinyModels.Create("vit", TinyModels.Uneven("vit"));
         TorchStateDict.Save(Path, model);
         using TorchArchiveReader archive = TorchArchiveReader.Open(Path);
         using var scope = NewDisposeScope();

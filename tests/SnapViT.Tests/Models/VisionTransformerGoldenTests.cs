@@ -47,7 +47,7 @@ public sealed class VisionTransformerGoldenTests
         Tensor tokens = io.Float("block_0.in");
         for (int block = 0; block < 4; block++)
         {
-            Recorder recorder = new();
+            using Recorder recorder = new();
             Tensor expected = io.Float($"block_{block}.out");
             loaded.Model.Block(tokens, block, recorder).ShouldBeWithin(1e-5, expected);
             recorder.Outputs[(block, BlockLinear.Proj)].ShouldBeWithin(1e-5, io.Float($"block_{block}.attn.out"));
@@ -117,10 +117,18 @@ public sealed class VisionTransformerGoldenTests
         Assert.Equal(a.Tokens == a.Patches + 1, CostModel.Flops(a, a.FullWidths) == CostModel.Flops(a, a.FullWidths, FlopConvention.Reference));
     }
 
-    private sealed class Recorder : IForwardHook
+    private sealed class Recorder : IForwardHook, IDisposable
     {
         public Dictionary<(int, BlockLinear), Tensor> Outputs { get; } = [];
 
-        public void Observe(int block, BlockLinear layer, Tensor input, Tensor output) => Outputs[(block, layer)] = output.clone().MoveToOuterDisposeScope().MoveToOuterDisposeScope();
+        public void Dispose()
+        {
+            foreach (Tensor output in Outputs.Values)
+            {
+                output.Dispose();
+            }
+        }
+
+        public void Observe(int block, BlockLinear layer, Tensor input, Tensor output) => Outputs[(block, layer)] = output.clone().DetachFromDisposeScope();
     }
 }

@@ -152,7 +152,7 @@ public sealed class VisionTransformerTests
             recorder.Seen);
     }
 
-    private static VisionTransformer Create(string family, bool pruned) => TinyModels.Create(family, pruned ? TinyModels.Uneven : null);
+    private static VisionTransformer Create(string family, bool pruned) => TinyModels.Create(family, pruned ? TinyModels.Uneven(family) : null);
 
     private static ViTWeights TinyWeightsWithGradient()
     {

@@ -13,7 +13,7 @@ internal sealed class BlockSpec
     {
         Block = block;
         Norm1 = new NormSpec(Norm1Name(block), architecture, block);
-        Attention = new AttentionSpec(architecture, block, widths[Axis.Heads]);
+        Attention = new AttentionSpec(architecture, block, widths);
         LayerScale1 = LayerScale(LayerScale1Name(block));
         Norm2 = new NormSpec(Layer(block, "norm2"), architecture, block);
         Mlp = MlpSpec.OfBlock(architecture, block, widths[Axis.Neurons]);
@@ -48,7 +48,7 @@ internal sealed class BlockSpec
     public IEnumerable<LinearSpec> PrunedInputs =>
         new[] { Attention.Qkv, Attention.Proj, Mlp.First, Mlp.Gated, Mlp.Last }
             .OfType<LinearSpec>()
-            .Where(layer => layer.PrunedInput is not null);
+            .Where(layer => layer.Weight.PrunedInputs.Count > 0);
 
     /// <summary>The tensors, in the order of the forward pass.</summary>
     public IEnumerable<ParameterSpec> Parameters =>

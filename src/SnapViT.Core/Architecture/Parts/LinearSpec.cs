@@ -28,11 +28,6 @@ internal sealed record LinearSpec(ParameterSpec Weight, ParameterSpec? Bias)
     /// <summary>Inputs of the layer.</summary>
     public long Inputs => Weight.Shape[^1];
 
-    /// <summary>
-    /// The pruned dimension over its inputs; null where they are never pruned. Such layers are what a correction re-fits.
-    /// </summary>
-    public PrunedDimension? PrunedInput => Weight.PrunedInput;
-
     /// <summary>The tensors.</summary>
     public IEnumerable<ParameterSpec> Parameters => Bias is null ? [Weight] : [Weight, Bias];
 
@@ -60,26 +55,29 @@ internal sealed record LinearSpec(ParameterSpec Weight, ParameterSpec? Bias)
     };
 
     /// <summary>The same layer with outputs that pruning removes.</summary>
-    public LinearSpec PruningOutputs(Axis axis) => this with
+    /// <param name="axis">What is pruned.</param>
+    /// <param name="dimension">The dimension of weight and bias in model layout.</param>
+    /// <param name="or">An axis that shares the dimension, whose width counts where it is larger.</param>
+    public LinearSpec PruningOutputs(Axis axis, int dimension = 0, Axis? or = null) => this with
     {
-        Weight = Weight with { Pruned = [.. Weight.Pruned, new PrunedDimension(axis, Dimension: 0)] },
-        Bias = Bias is null ? null : Bias with { Pruned = [.. Bias.Pruned, new PrunedDimension(axis, Dimension: 0)] },
+        Weight = Weight with { Pruned = [.. Weight.Pruned, new PrunedDimension(axis, dimension, or)] },
+        Bias = Bias is null ? null : Bias with { Pruned = [.. Bias.Pruned, new PrunedDimension(axis, dimension, or)] },
     };
 
     /// <summary>The same layer with inputs that pruning removes.</summary>
     /// <param name="axis">What is pruned.</param>
-    /// <param name="unit">Inputs that one head or neuron owns.</param>
-    public LinearSpec PruningInputs(Axis axis, int unit = 1) => this with
+    /// <param name="dimension">The dimension of the weight in model layout.</param>
+    public LinearSpec PruningInputs(Axis axis, int dimension = 1) => this with
     {
-        Weight = Weight with { Pruned = [.. Weight.Pruned, new PrunedDimension(axis, Dimension: 1, unit)] },
+        Weight = Weight with { Pruned = [.. Weight.Pruned, new PrunedDimension(axis, dimension)] },
     };
 
-    /// <summary>The same layer with rows that a model keeps head by head.</summary>
-    /// <param name="parts">Fused layers.</param>
-    /// <param name="headDim">Rows of one head in one of them, d.</param>
-    public LinearSpec HeadMajor(int parts, int headDim) => this with
+    /// <summary>The same layer with rows that lie otherwise in a model.</summary>
+    public LinearSpec WithLayout(ParameterLayout layout) => WithWeightLayout(layout) with
     {
-        Weight = Weight with { Layout = new ParameterLayout(parts, headDim) },
-        Bias = Bias is null ? null : Bias with { Layout = new ParameterLayout(parts, headDim) },
+        Bias = Bias is null ? null : Bias with { Layout = layout },
     };
+
+    /// <summary>The same layer with a weight that lies otherwise in a model.</summary>
+    public LinearSpec WithWeightLayout(ParameterLayout layout) => this with { Weight = Weight with { Layout = layout } };
 }

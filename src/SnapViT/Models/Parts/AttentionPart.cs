@@ -3,41 +3,50 @@ using SnapViT.Core.Architecture.Parts;
 using SnapViT.Onnx;
 using TorchSharp;
 using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
 
 namespace SnapViT.Models.Parts;
 
-/// <summary>Multi-head self-attention of one block over the heads that it keeps.</summary>
+/// <summary>Multi-head self-attention of one block over the heads, and the dimensions inside them, that it keeps.</summary>
 internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
 {
     private readonly ViTArchitecture _architecture = weights.Architecture;
     private readonly AttentionSpec _spec = block.Attention;
 
-    /// <summary>Queries, keys and values in one layer: weight [A, 3, d, D], bias [A, 3, d].</summary>
+    /// <summary>Queries, keys and values in one layer: weight [A, 3, max(q, v), D], bias [A, 3, max(q, v)].</summary>
     public LinearLayer Qkv { get; } = new(weights, block.Attention.Qkv);
 
-    /// <summary>The output projection.</summary>
+    /// <summary>The output projection: weight [D, A, v].</summary>
     public LinearLayer Proj { get; } = new(weights, block.Attention.Proj);
 
     /// <summary>Whether no head is left; the branch is then the bias of <see cref="Proj"/> alone.</summary>
     public bool IsEmpty => _spec.Heads == 0;
 
-    /// <summary>Tokens after the norm, [B, N, D] to [B, N, D].</summary>
+    private bool IsWhole => _spec.QueryKeyDims == _architecture.HeadDim && _spec.ValueDims == _architecture.HeadDim;
+
+    /// <summary>Tokens after the norm, [B, N, D], to [B, M, D].</summary>
     /// <param name="x">Tokens.</param>
+    /// <param name="stream">What is known of them.</param>
+    /// <param name="queries">The first tokens whose output is wanted, M; N for all.</param>
     /// <param name="rotary">Rotary positions; null where the model has none.</param>
     /// <param name="hook">Sees the linear layers; null for none.</param>
-    public Tensor Forward(Tensor x, RotaryPart? rotary, IForwardHook? hook)
+    /// <param name="keys">Keys without rotary positions, [B, A, N, q].</param>
+    public Tensor Forward(Tensor x, TokenStream stream, long queries, RotaryPart? rotary, IForwardHook? hook, out Tensor keys)
     {
         using DisposeScope scope = NewDisposeScope();
-        long batch = x.shape[0], tokens = x.shape[1], heads = _spec.Heads, width = _architecture.HeadDim;
-        Tensor input = x.to(Qkv.Weight.dtype);
-        Tensor qkv = Qkv.Forward(input);
-        hook?.Observe(block.Block, BlockLinear.Qkv, input, qkv);
-        Tensor headMajor = qkv.view(batch, tokens, heads, 3, width);
-        Tensor[] parts = [.. Enumerable.Range(0, 3).Select(part => headMajor.select(3, part).transpose(1, 2))];
-        Tensor queries = rotary?.Forward(parts[0]) ?? parts[0], keys = rotary?.Forward(parts[1]) ?? parts[1];
-        Tensor mixed = ScaledDotProduct.Attend(queries, keys, parts[2]).transpose(1, 2).reshape(batch, tokens, heads * width);
+        long batch = x.shape[0];
+        (Tensor q, Tensor k, Tensor v) = QueriesKeysValues(x.to(Qkv.Weight.dtype), queries, hook);
+        keys = k;
+        if (rotary is not null)
+        {
+            (q, k) = (rotary.Forward(q, stream), rotary.Forward(k, stream));
+        }
+
+        Tensor mixed = ScaledDotProduct.Attend(q, k, v, Math.Sqrt(_architecture.HeadDim), stream.KeyBias(q.dtype));
+        mixed = mixed.transpose(1, 2).reshape(batch, queries, (long)_spec.Heads * _spec.ValueDims);
         Tensor output = Proj.Forward(mixed);
         hook?.Observe(block.Block, BlockLinear.Proj, mixed, output);
+        keys.MoveToOuterDisposeScope();
         return output.MoveToOuterDisposeScope();
     }
 
@@ -52,6 +61,32 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
         return Proj.Forward(graph, graph.Reshape(graph.Transpose(mixed, 0, 1, 3, 2, 4), -1, heads * width));
     }
 
-    /// <summary>The rows of the values of all heads of a weight [A, 3, d, D], as [A*d, D].</summary>
+    /// <summary>The rows of the values of all heads of a whole weight [A, 3, d, D], as [A*d, D].</summary>
     public static Tensor Values(Tensor qkvWeight) => qkvWeight.select(1, 2).reshape(-1, qkvWeight.shape[^1]);
+
+    /// <summary>Queries [B, A, M, q], keys [B, A, N, q] and values [B, A, N, v].</summary>
+    private (Tensor Queries, Tensor Keys, Tensor Values) QueriesKeysValues(Tensor x, long queries, IForwardHook? hook)
+    {
+        (long batch, long tokens, long heads) = (x.shape[0], x.shape[1], _spec.Heads);
+        if (IsWhole && queries == tokens)
+        {
+            Tensor qkv = Qkv.Forward(x);
+            hook?.Observe(block.Block, BlockLinear.Qkv, x, qkv);
+            Tensor headMajor = qkv.view(batch, tokens, heads, 3, _architecture.HeadDim);
+            return (Part(headMajor, 0), Part(headMajor, 1), Part(headMajor, 2));
+        }
+
+        // The rows that are kept lie apart in views: one copy of them costs far less than a product per head.
+        Tensor[] rows = [.. Qkv.Spec.Weight.Parts(Qkv.Weight)];
+        Tensor[]? biases = Qkv.Bias is null ? null : [.. Qkv.Spec.Bias!.Parts(Qkv.Bias)];
+        int asked = queries == tokens ? 0 : 1;
+        Tensor all = F.linear(x, cat([.. rows.Skip(asked)], 0), biases is null ? null : cat([.. biases.Skip(asked)], 0));
+        Tensor[] parts = all.split([.. rows.Skip(asked).Select(part => part.shape[0])], -1);
+        Tensor first = asked == 0 ? parts[0] : F.linear(x.narrow(1, 0, queries), rows[0], biases?[0]);
+        return (OfHeads(first), OfHeads(parts[^2]), OfHeads(parts[^1]));
+
+        Tensor OfHeads(Tensor part) => part.reshape(batch, part.shape[1], heads, -1).transpose(1, 2);
+    }
+
+    private static Tensor Part(Tensor headMajor, int part) => headMajor.select(3, part).transpose(1, 2);
 }

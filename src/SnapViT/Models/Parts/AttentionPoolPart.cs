@@ -19,16 +19,18 @@ internal sealed class AttentionPoolPart(ViTWeights weights, AttentionPoolSpec sp
     private readonly MlpPart _mlp = new(weights, spec.Mlp);
 
     /// <summary>Tokens [B, N, D] to one vector [B, D].</summary>
-    public Tensor Forward(Tensor tokens)
+    public Tensor Forward(TokenStream stream)
     {
         using DisposeScope scope = NewDisposeScope();
+        Tensor tokens = stream.Tokens;
         ViTArchitecture a = _architecture;
         long batch = tokens.shape[0], count = tokens.shape[1], width = a.EmbedDim / a.Heads;
         Tensor query = _query.Forward(_latent).expand(batch, -1, -1).reshape(batch, 1, a.Heads, width).transpose(1, 2);
         Tensor kv = _keysValues.Forward(tokens).view(batch, count, 2, a.Heads, width);
         Tensor keys = kv.select(2, 0).transpose(1, 2);
         Tensor values = kv.select(2, 1).transpose(1, 2);
-        Tensor mixed = nn.functional.scaled_dot_product_attention(query, keys, values).transpose(1, 2).reshape(batch, 1, a.EmbedDim);
+        Tensor mixed = nn.functional.scaled_dot_product_attention(query, keys, values, stream.KeyBias(query.dtype))
+            .transpose(1, 2).reshape(batch, 1, a.EmbedDim);
         Tensor x = _proj.Forward(mixed).to(ScalarType.Float32);
         return x.Plus(_mlp.Forward(_norm.Forward(x))).select(1, 0).MoveToOuterDisposeScope();
     }

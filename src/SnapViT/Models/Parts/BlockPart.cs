@@ -18,6 +18,8 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     private readonly ResidualPart _residual1 = new(weights, spec.LayerScale1);
     private readonly ResidualPart _residual2 = new(weights, spec.LayerScale2);
 
+    private readonly int _prefixTokens = weights.Architecture.PrefixTokens;
+
     /// <summary>Attention.</summary>
     public AttentionPart Attention { get; } = new(weights, spec);
 
@@ -37,16 +39,27 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
         _ => throw new ArgumentOutOfRangeException(nameof(layer), layer, "no linear layer of a block"),
     };
 
-    /// <summary>Tokens [B, N, D] to [B, N, D].</summary>
-    /// <param name="x">Tokens.</param>
+    /// <summary>Tokens [B, N, D] to those that leave the block, [B, M, D].</summary>
+    /// <param name="stream">Tokens.</param>
+    /// <param name="left">Tokens that leave it, M: the most similar patch tokens are merged between attention and MLP.</param>
     /// <param name="rotary">Rotary positions; null where the model has none.</param>
     /// <param name="hook">Sees the linear layers; null for none.</param>
-    public Tensor Forward(Tensor x, RotaryPart? rotary, IForwardHook? hook)
+    public TokenStream Forward(TokenStream stream, long left, RotaryPart? rotary, IForwardHook? hook)
     {
-        using DisposeScope scope = NewDisposeScope();
-        x = _residual1.Forward(x, Attention.IsEmpty ? Attention.Proj.Bias! : Attention.Forward(_norm1.Forward(x), rotary, hook));
-        return _residual2.Forward(x, Mlp.IsEmpty ? Mlp.Last.Bias! : Mlp.Forward(_norm2.Forward(x), hook)).MoveToOuterDisposeScope();
+        long count = stream.Tokens.shape[1];
+        Tensor x = AfterAttention(stream, count, rotary, hook, out Tensor? keys);
+        TokenStream merged = left == count ? stream.With(x) : stream.With(x).Merge(keys ?? Keys(stream), left, _prefixTokens);
+        return merged.With(AfterMlp(merged.Tokens, hook));
     }
+
+    /// <summary>
+    /// The first tokens behind the block, [B, N, D] to [B, M, D]: what the others would become is not computed. Exactly as if it were.
+    /// </summary>
+    /// <param name="stream">Tokens.</param>
+    /// <param name="first">Tokens that are wanted, M.</param>
+    /// <param name="rotary">Rotary positions; null where the model has none.</param>
+    public TokenStream ForwardFirst(TokenStream stream, long first, RotaryPart? rotary) =>
+        new(AfterMlp(AfterAttention(stream, first, rotary, hook: null, out _), hook: null));
 
     /// <summary>Rows [batch*N, D] to [batch*N, D].</summary>
     public string Forward(OnnxGraph graph, string x, RotaryPart? rotary)
@@ -58,6 +71,31 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
                 : Attention.Forward(graph, _norm1.Forward(graph, x), rotary));
         return _residual2.Forward(graph, x, Mlp.IsEmpty ? Mlp.Last.OnnxBias(graph) : Mlp.Forward(graph, _norm2.Forward(graph, x)));
     }
+
+    private Tensor AfterAttention(TokenStream stream, long queries, RotaryPart? rotary, IForwardHook? hook, out Tensor? keys)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = stream.Tokens;
+        Tensor wanted = queries == x.shape[1] ? x : x.narrow(1, 0, queries);
+        if (Attention.IsEmpty)
+        {
+            keys = null;
+            return _residual1.Forward(wanted, Attention.Proj.Bias!).MoveToOuterDisposeScope();
+        }
+
+        Tensor branch = Attention.Forward(_norm1.Forward(x), stream, queries, rotary, hook, out keys);
+        keys.MoveToOuterDisposeScope();
+        return _residual1.Forward(wanted, branch).MoveToOuterDisposeScope();
+    }
+
+    private Tensor AfterMlp(Tensor x, IForwardHook? hook)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return _residual2.Forward(x, Mlp.IsEmpty ? Mlp.Last.Bias! : Mlp.Forward(_norm2.Forward(x), hook)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What tokens are compared by in a block without heads: what attention would see.</summary>
+    private Tensor Keys(TokenStream stream) => _norm1.Forward(stream.Tokens).unsqueeze(1);
 }
 
 /// <summary>What adds a branch to the residual stream, scaled per channel where the model has LayerScale.</summary>

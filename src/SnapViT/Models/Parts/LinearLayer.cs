@@ -26,6 +26,9 @@ internal sealed class LinearLayer
     /// <summary>Bias in model layout: [out]; null where the layer has none.</summary>
     public Tensor? Bias { get; }
 
+    /// <summary>The weight as [out, in]: a view where the inputs of all heads lie side by side, else a copy.</summary>
+    public Tensor Matrix() => Weight.reshape(Spec.Weight.Shape[0], -1);
+
     /// <summary>The layer of those weights, or null where the model has no such layer.</summary>
     public static LinearLayer? Find(ViTWeights weights, LinearSpec? spec) => spec is null ? null : new LinearLayer(weights, spec);
 
@@ -41,8 +44,7 @@ internal sealed class LinearLayer
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor rows = Weight.dim() == 2 ? Weight : Weight.reshape(Spec.Weight.Shape[0], -1);
-        return F.linear(x.to(Weight.dtype), rows, Bias?.reshape(-1)).MoveToOuterDisposeScope();
+        return F.linear(x.to(Weight.dtype), Matrix(), Bias?.reshape(-1)).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -52,10 +54,10 @@ internal sealed class LinearLayer
     public string Forward(OnnxGraph graph, string x)
     {
         using DisposeScope scope = NewDisposeScope();
-        bool inputMajor = Spec.PrunedInput is not null;
+        bool inputMajor = Spec.Weight.PrunedInputs.Count > 0;
         string matrix = inputMajor
-            ? graph.Weights.Matrix(Spec.Weight.Name, Weight.t(), outputs: 1, suffix: ".transposed")
-            : graph.Weights.Matrix(Spec.Weight.Name, Weight.reshape(-1, Weight.shape[^1]), outputs: 0);
+            ? graph.Weights.Matrix(Spec.Weight.Name, Matrix().t(), outputs: 1, suffix: ".transposed")
+            : graph.Weights.Matrix(Spec.Weight.Name, Matrix(), outputs: 0);
         return graph.Gemm(x, matrix, Bias is null ? null : OnnxBias(graph), transposed: !inputMajor);
     }
 

@@ -1,5 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Onnx;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,16 +14,19 @@ internal sealed class PoolingPart(ViTWeights weights, ParameterTable table)
     private readonly NormLayer? _norm = weights.Architecture.NormAfterPool ? new(weights, table.Norm) : null;
     private readonly LinearLayer? _projection = LinearLayer.Find(weights, table.Output.Projection);
 
-    /// <summary>Tokens [B, N, D] to features, float32 [B, D] or [B, projection width].</summary>
-    public Tensor Forward(Tensor tokens)
+    /// <summary>
+    /// Tokens [B, N, D] to features, float32 [B, D] or [B, projection width]. A merged token counts as often as its patches.
+    /// </summary>
+    public Tensor Forward(TokenStream stream)
     {
         using DisposeScope scope = NewDisposeScope();
+        Tensor tokens = stream.Tokens;
         Tensor pooled = _architecture.Pooling switch
         {
             Pooling.ClassToken => tokens.select(1, 0),
             Pooling.ClassAndDistillation => tokens.narrow(1, 0, 2).mean([1]),
-            Pooling.Attention => _attention!.Forward(tokens),
-            Pooling.AveragePatches => tokens.narrow(1, _architecture.PrefixTokens, _architecture.Patches).mean([1]),
+            Pooling.Attention => _attention!.Forward(stream),
+            Pooling.AveragePatches => MeanOfPatches(stream),
             _ => throw new InvalidOperationException($"unknown pooling {_architecture.Pooling}"),
         };
         pooled = _norm?.Forward(pooled) ?? pooled;
@@ -47,5 +51,14 @@ internal sealed class PoolingPart(ViTWeights weights, ParameterTable table)
         };
         pooled = _norm?.Forward(graph, pooled) ?? pooled;
         return _projection?.Forward(graph, pooled) ?? pooled;
+    }
+
+    private Tensor MeanOfPatches(TokenStream stream)
+    {
+        long prefix = _architecture.PrefixTokens, count = stream.Tokens.shape[1] - prefix;
+        Tensor patches = stream.Tokens.narrow(1, prefix, count);
+        return stream.Sizes is null
+            ? patches.mean([1])
+            : (patches * stream.Sizes.narrow(1, prefix, count).unsqueeze(2)).sum(1).Div(_architecture.Patches);
     }
 }

@@ -32,14 +32,30 @@ internal sealed class RotaryPart : IDisposable
     public Tensor Sin { get; }
 
     /// <summary>Rotates the patch tokens of queries or keys [B, A, N, d]; prefix tokens stay as they are.</summary>
-    public Tensor Forward(Tensor x)
+    /// <param name="x">Queries or keys of the first tokens of the stream.</param>
+    /// <param name="stream">Says which patch's position a token has.</param>
+    public Tensor Forward(Tensor x, TokenStream stream)
     {
         using DisposeScope scope = NewDisposeScope();
-        long patches = Cos.shape[0], prefix = x.shape[2] - patches, half = x.shape[3] / 2;
-        Tensor before = x.narrow(2, 0, prefix);
-        Tensor patch = x.narrow(2, prefix, patches).to(ScalarType.Float32);
+        long patches = x.shape[2] - _prefixTokens, half = x.shape[3] / 2;
+        if (patches <= 0)
+        {
+            return x.alias().MoveToOuterDisposeScope();
+        }
+
+        (Tensor cos, Tensor sin) = (Cos, Sin);
+        if (stream.Positions is Tensor positions)
+        {
+            Tensor ofPatches = positions.narrow(1, _prefixTokens, patches).reshape(-1);
+            (cos, sin) = (Selected(Cos), Selected(Sin));
+
+            Tensor Selected(Tensor table) => table.index_select(0, ofPatches).view(x.shape[0], 1, patches, -1);
+        }
+
+        Tensor before = x.narrow(2, 0, _prefixTokens);
+        Tensor patch = x.narrow(2, _prefixTokens, patches).to(ScalarType.Float32);
         Tensor turned = cat([patch.narrow(3, half, half).neg(), patch.narrow(3, 0, half)], -1);
-        Tensor rotated = (patch * Cos).Plus(turned * Sin).to(x.dtype);
+        Tensor rotated = (patch * cos).Plus(turned * sin).to(x.dtype);
         return cat([before, rotated], 2).MoveToOuterDisposeScope();
     }
 

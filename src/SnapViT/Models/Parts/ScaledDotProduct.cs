@@ -9,26 +9,43 @@ namespace SnapViT.Models.Parts;
 /// <summary><c>softmax(q k^T / sqrt(d)) v</c> over heads.</summary>
 internal static class ScaledDotProduct
 {
-    /// <summary>Mixes the values; [B, A, N, d] each, any strides, to [B, A, N, d].</summary>
+    /// <summary>Mixes the values: queries [B, A, M, q], keys [B, A, N, q] and values [B, A, N, v], any strides, to [B, A, M, v].</summary>
+    /// <param name="queries">Queries.</param>
+    /// <param name="keys">Keys.</param>
+    /// <param name="values">Values.</param>
+    /// <param name="divisor">What logits are divided by: sqrt(d) of the unpruned head, whatever dimensions are left of it.</param>
+    /// <param name="keyBias">What is added to the logits of every key, [B, 1, 1, N]; null for nothing.</param>
     /// <remarks>
     /// In bfloat16 on a CPU two batched products and a softmax are about twice as fast as torch's fused kernel, which is best in float32.
     /// </remarks>
-    public static Tensor Attend(Tensor queries, Tensor keys, Tensor values)
+    public static Tensor Attend(Tensor queries, Tensor keys, Tensor values, double divisor, Tensor? keyBias = null)
     {
+        using DisposeScope scope = NewDisposeScope();
         if (queries.dtype != ScalarType.BFloat16 || queries.device_type != TorchSharp.DeviceType.CPU)
         {
-            return F.scaled_dot_product_attention(queries, keys, values);
+            // The fused kernel divides by the root of the width that it sees, and wants all three of one width.
+            long q = queries.shape[^1], v = values.shape[^1], wide = Math.Max(q, v);
+            double factor = Math.Sqrt(wide) / divisor;
+            Tensor scaled = factor == 1 ? queries : queries.Times(factor);
+            return F.scaled_dot_product_attention(Padded(scaled, wide), Padded(keys, wide), Padded(values, wide), keyBias)
+                .narrow(-1, 0, v).MoveToOuterDisposeScope();
         }
 
-        using DisposeScope scope = NewDisposeScope();
-        long[] shape = queries.shape;
-        long pairs = shape[0] * shape[1], tokens = shape[2], width = shape[3];
-        Tensor q = queries.Div(Math.Sqrt(width)).reshape(pairs, tokens, width);
-        Tensor k = keys.reshape(pairs, tokens, width);
-        Tensor v = values.reshape(pairs, tokens, width);
-        Tensor mixing = bmm(q, k.transpose(1, 2)).softmax(-1);
-        return bmm(mixing, v).view(shape).MoveToOuterDisposeScope();
+        (long batch, long heads, long asked, long tokens) = (queries.shape[0], queries.shape[1], queries.shape[2], keys.shape[2]);
+        Tensor rows = queries.Div(divisor).reshape(batch * heads, asked, queries.shape[^1]);
+        Tensor k = keys.reshape(batch * heads, tokens, keys.shape[^1]);
+        Tensor content = values.reshape(batch * heads, tokens, values.shape[^1]);
+        Tensor logits = bmm(rows, k.transpose(1, 2));
+        if (keyBias is not null)
+        {
+            logits = logits.view(batch, heads, asked, tokens).Plus(keyBias).view(batch * heads, asked, tokens);
+        }
+
+        return bmm(logits.softmax(-1), content).view(batch, heads, asked, values.shape[^1]).MoveToOuterDisposeScope();
     }
+
+    private static Tensor Padded(Tensor x, long width) =>
+        x.shape[^1] == width ? x : F.pad(x, [0, width - x.shape[^1]]);
 
     /// <summary>Mixes the values; [1, batch, A, N, d] each, to [1, batch, A, N, d].</summary>
     /// <param name="graph">The graph.</param>
