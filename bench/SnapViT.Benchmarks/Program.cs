@@ -1,5 +1,6 @@
 using SnapViT.Benchmarks;
 using SnapViT.Benchmarks.Accuracy;
+using SnapViT.Benchmarks.Frontiers;
 using SnapViT.Tensors;
 using static TorchSharp.torch;
 
@@ -8,6 +9,11 @@ const string Project = "dotnet run -c Release --project bench/SnapViT.Benchmarks
 if (args is [AccuracyCommand.Name, .. string[] rest])
 {
     return AccuracyCommand.Run(rest, $"{Project} {string.Join(' ', args)}");
+}
+
+if (args is [FrontierCommand.Name, .. string[] frontier])
+{
+    return FrontierCommand.Run(frontier, $"{Project} {string.Join(' ', args)}");
 }
 
 if (args is [AccuracyPicture.Name, .. string[] picture])

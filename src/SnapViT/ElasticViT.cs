@@ -69,13 +69,18 @@ public sealed class ElasticViT : IDisposable
             Path.GetFileName(model.Path), model.Sha256, scores.Provenance,
             (options.Preprocessing ?? model.PreprocessingOrReference).Validated());
         Doubts = model.Doubts(options.Preprocessing);
+        using HeadBasis? basis = scores.HeadBasis is null ? null : new HeadBasis(scores.HeadBasis, model.Model.Architecture);
+        using VisionTransformer? sorted = basis is null ? null : new VisionTransformer(basis.Apply(model.Model.Weights));
+        VisionTransformer source = sorted ?? model.Model;
         _weights = new ElasticWeights(
-            model.Model, scores.Scaled, scores.Floors, correction is null ? null : Correct, options.Precision, options.Device ?? CPU);
+            source, scores.Scaled, scores.Floors, correction is null ? null : Correct, options.Precision, options.Device ?? CPU,
+            scores.Frontiers);
 
         ElasticCorrection Correct(ImportanceOrder order)
         {
-            using IMomentSource moments = scores.Moments!.ForFit(model.Model.Architecture);
-            return new ElasticCorrection(model.Model.Weights, moments, order, correction!);
+            IMomentSource own = scores.Moments!.ForFit(model.Model.Architecture);
+            using IMomentSource moments = basis?.Apply(own) ?? own;
+            return new ElasticCorrection(source.Weights, moments, order, correction!);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Loading;

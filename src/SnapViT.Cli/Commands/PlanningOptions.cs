@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
@@ -19,12 +20,18 @@ internal sealed record PlanSubject(LoadedModel Model, ElasticViT Elastic, bool S
 /// <summary>How budgets are divided and rounded, and what latencies are measured under.</summary>
 internal sealed class PlanningOptions
 {
+    private const string Off = "off";
+
     private readonly Option<string> _allocation = new("--allocation")
     {
-        Description = "How a budget in one figure is divided. pools: heads follow 15 points behind neurons, as in the paper; "
-            + "joint: by score per unit of the budget. Ratios say it themselves.",
-        DefaultValueFactory = _ => "pools",
+        Description = "How a budget in one figure is divided. frontier: over tokens, head dimensions, heads and neurons, as build found it "
+            + "on photos; pools: heads follow 15 points behind neurons, as in the paper; joint: heads and neurons by score per unit of the "
+            + "budget; auto: frontier where the scores hold one, else pools. Ratios say it themselves.",
+        DefaultValueFactory = _ => "auto",
     };
+
+    private readonly Option<string> _tokens = Switch("--tokens", "Whether a frontier merges tokens.");
+    private readonly Option<string> _headDims = Switch("--head-dims", "Whether a frontier takes dimensions out of heads.");
 
     private readonly Option<int> _align = new("--align")
     {
@@ -42,11 +49,11 @@ internal sealed class PlanningOptions
         Description = "The file in which measured latencies are kept (JSON). Default: one per conditions in the cache folder of the user.",
     };
 
-    public PlanningOptions() => _allocation.AcceptOnlyFromAmong("pools", "joint");
+    public PlanningOptions() => _allocation.AcceptOnlyFromAmong("auto", "frontier", "pools", "joint");
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _allocation, _align, _batch, _table })
+        foreach (Option option in new Option[] { _allocation, _tokens, _headDims, _align, _batch, _table })
         {
             command.Options.Add(option);
         }
@@ -72,11 +79,29 @@ internal sealed class PlanningOptions
     public PlanOptions Read(
         ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
     {
-        Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? PlanOptions.JointFor(subject.Elastic.Scores) : Allocation.Pools,
+        Allocation = parsed.GetRequiredValue(_allocation) switch
+        {
+            "frontier" => Allocation.Frontier,
+            "pools" => Allocation.Pools,
+            "joint" => PlanOptions.JointFor(subject.Elastic.Scores),
+            _ => Allocation.Automatic,
+        },
+        WholeAxes =
+        [
+            .. parsed.GetValue(_tokens) == Off ? [Axis.Tokens] : Array.Empty<Axis>(),
+            .. parsed.GetValue(_headDims) == Off ? [Axis.QueryKeyDims, Axis.ValueDims] : Array.Empty<Axis>(),
+        ],
         Align = parsed.GetValue(_align),
         FileBytes = widths => subject.FileBytes(SubnetPlan.Of(subject.Model.Model.Architecture, widths)),
         Latency = Table(parsed, subject, budgets.Any(budget => budget.Unit == CostUnit.Nanoseconds), cancellation),
     }.Validated();
+
+    private static Option<string> Switch(string name, string description)
+    {
+        Option<string> option = new(name) { Description = description, DefaultValueFactory = _ => "on" };
+        option.AcceptOnlyFromAmong("on", Off);
+        return option;
+    }
 
     /// <summary>What latencies are measured with.</summary>
     public LatencyTables Tables(ParseResult parsed, PlanSubject subject) =>

@@ -12,6 +12,22 @@ public enum FlopConvention
     Reference,
 }
 
+/// <summary>What a budget limits.</summary>
+public enum CostUnit
+{
+    /// <summary>FLOPs of one image (<see cref="CostModel"/>).</summary>
+    Flops,
+
+    /// <summary>Learned parameters.</summary>
+    Parameters,
+
+    /// <summary>Bytes of the model file.</summary>
+    FileBytes,
+
+    /// <summary>Nanoseconds of one forward pass, predicted by a latency table.</summary>
+    Nanoseconds,
+}
+
 /// <summary>
 /// What a model costs. FLOPs of one image over N tokens, a multiplication and an addition as two: per block with A heads and H neurons
 /// <c>MLP 4DHN</c> (SwiGLU <c>6DHN</c>), <c>qkv 6DdAN</c>, <c>proj 2DdAN</c>, <c>attention 4AdN^2 + 3AN^2</c>; once the patch embedding

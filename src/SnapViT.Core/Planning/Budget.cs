@@ -121,22 +121,6 @@ public abstract record Budget
     internal sealed record Most(CostUnit Limits, long Figure) : Budget;
 }
 
-/// <summary>What a budget limits.</summary>
-public enum CostUnit
-{
-    /// <summary>FLOPs of one image (<see cref="Architecture.CostModel"/>).</summary>
-    Flops,
-
-    /// <summary>Learned parameters.</summary>
-    Parameters,
-
-    /// <summary>Bytes of the model file (<see cref="PlanOptions.FileBytes"/>).</summary>
-    FileBytes,
-
-    /// <summary>Nanoseconds of one forward pass, predicted by a <see cref="LatencyTable"/>.</summary>
-    Nanoseconds,
-}
-
 /// <summary>The shares of all units of every axis that are removed.</summary>
 public readonly record struct PruningRatios
 {

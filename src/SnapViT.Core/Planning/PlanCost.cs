@@ -8,6 +8,7 @@ namespace SnapViT.Core.Planning;
 internal abstract class PlanCost(string name, ViTArchitecture architecture)
 {
     private readonly SubnetWidths _full = architecture.FullWidths;
+    private readonly ViTArchitecture _architecture = architecture;
 
     /// <summary>The unit's name in messages.</summary>
     public string Name { get; } = name;
@@ -15,8 +16,8 @@ internal abstract class PlanCost(string name, ViTArchitecture architecture)
     /// <summary>Cost of a model with given widths.</summary>
     public abstract long Of(SubnetWidths widths);
 
-    /// <summary>Cost of the whole model after the first so many steps of an order.</summary>
-    public virtual long After(RemovalOrder order, int steps) => Of(order.Less(_full, steps));
+    /// <summary>Cost of the whole model after the first so many steps of a path.</summary>
+    public virtual long After(NestedPath path, int steps) => Of(path.Widths(_architecture, steps));
 
     /// <summary>
     /// What a block of the whole model saves by going from so many units of an axis to one less, in any scale that the axes share.
@@ -44,11 +45,11 @@ internal sealed class CountedCost(
 
     public override long Of(SubnetWidths widths) => of(widths);
 
-    public override long After(RemovalOrder order, int steps)
+    public override long After(NestedPath path, int steps)
     {
-        if (!order.IsAdditive)
+        if (path is not RemovalOrder { IsAdditive: true } order)
         {
-            return base.After(order, steps);
+            return base.After(path, steps);
         }
 
         long cost = _full;

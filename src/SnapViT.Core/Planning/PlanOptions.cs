@@ -7,11 +7,14 @@ namespace SnapViT.Core.Planning;
 /// <summary>What a plan depends on beside its budget.</summary>
 public sealed record PlanOptions
 {
-    /// <summary>The paper's pools, no alignment, float32 files, no latency.</summary>
+    /// <summary>The frontier where the scores hold one, else the paper's pools; no alignment, float32 files, no latency.</summary>
     public static PlanOptions Default { get; } = new();
 
     /// <summary>How the axes share a budget in one figure.</summary>
     public Allocation Allocation { get; init; }
+
+    /// <summary>Axes of a frontier that stay whole; none by default. Other allocations and ratios know heads and neurons only.</summary>
+    public IReadOnlyCollection<Axis> WholeAxes { get; init; } = [];
 
     /// <summary>
     /// Kept neurons of a block are a multiple of this, or all there are; 1 or more. Heads narrower than this go in groups whose joint width
@@ -48,6 +51,14 @@ public sealed record PlanOptions
 /// </summary>
 public enum Allocation
 {
+    /// <summary><see cref="Frontier"/> where the scores hold one, else <see cref="Pools"/>.</summary>
+    Automatic,
+
+    /// <summary>
+    /// The frontier of the scores over all axes: that of FLOPs for FLOPs and latency, that of parameters for parameters and files.
+    /// </summary>
+    Frontier,
+
     /// <summary>
     /// A pool for each axis, merged along the paper's line of ratio pairs: heads follow 15 points behind neurons whatever their scores.
     /// </summary>

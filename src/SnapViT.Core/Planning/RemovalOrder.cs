@@ -10,8 +10,99 @@ namespace SnapViT.Core.Planning;
 /// <param name="Count">How many go at once: 1, or with alignment up to a step of it.</param>
 internal readonly record struct RemovalStep(int Block, Axis Axis, int Count = 1);
 
-/// <summary>The steps in which the whole model shrinks to its floors. A plan is the model after the first so many of them.</summary>
-internal sealed class RemovalOrder
+/// <summary>A way from the whole model down in nested steps: a plan is the model after the first so many of them.</summary>
+internal abstract class NestedPath
+{
+    /// <summary>Steps that can be taken at most.</summary>
+    public abstract int Length { get; }
+
+    /// <summary>What every block keeps after the first <paramref name="steps"/>, within what it keeps after fewer.</summary>
+    public abstract SubnetWidths Widths(ViTArchitecture architecture, int steps);
+
+    /// <summary>
+    /// The fewest steps after which something holds that then holds for good; <see cref="Length"/> + 1 where it never does.
+    /// </summary>
+    public int Fewest(Func<int, bool> holds)
+    {
+        int low = 0, high = Length + 1;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (low, high) = middle > Length || holds(middle) ? (low, middle) : (middle + 1, high);
+        }
+
+        return low;
+    }
+}
+
+/// <summary>
+/// The path along a frontier. Between two slices all axes shrink evenly; neurons stay multiples of an alignment, and axes that are to stay
+/// whole do.
+/// </summary>
+internal sealed class FrontierPath : NestedPath
+{
+    /// <summary>Steps between two slices.</summary>
+    private const int Between = 32;
+
+    private readonly IReadOnlyList<FrontierSlice> _slices;
+    private readonly IReadOnlyCollection<Axis> _whole;
+    private readonly int _align;
+
+    /// <summary>The path along a frontier.</summary>
+    /// <param name="frontier">Its slices.</param>
+    /// <param name="whole">Axes that stay whole.</param>
+    /// <param name="align">Multiple that kept neurons are rounded up to, 1 for none.</param>
+    public FrontierPath(Frontier frontier, IReadOnlyCollection<Axis> whole, int align) =>
+        (_slices, _whole, _align) = (frontier.Slices, whole, align);
+
+    public override int Length => (_slices.Count - 1) * Between;
+
+    public override SubnetWidths Widths(ViTArchitecture architecture, int steps)
+    {
+        (int slice, int part) = (steps / Between, steps % Between);
+        SubnetWidths from = _slices[slice].Widths, to = _slices[Math.Min(slice + 1, _slices.Count - 1)].Widths;
+        bool isPooled = !_whole.Contains(Axis.Tokens) && (IsPooled(from) || (part > 0 && IsPooled(to)));
+        List<BlockWidths> blocks = [];
+        int into = architecture.Tokens;
+        for (int block = 0; block < from.Count; block++)
+        {
+            BlockWidths kept = architecture.FullBlock;
+            foreach (AxisFacts row in AxisTable.Rows.Where(row => !_whole.Contains(row.Axis)))
+            {
+                int width = from[block][row.Axis] - ((from[block][row.Axis] - to[block][row.Axis]) * part / Between);
+                kept = kept.With(row.Axis, row.Axis == Axis.Neurons ? Aligned(width, architecture.MlpDim) : width);
+            }
+
+            int left = block == from.Count - 1 && architecture.PooledTokens > 0
+                ? isPooled ? architecture.PooledTokens : into
+                : Math.Clamp(kept[Axis.Tokens], SubnetWidths.FewestTokens(architecture, into), into);
+            blocks.Add(kept.With(Axis.Tokens, left));
+            into = left;
+        }
+
+        return new SubnetWidths(blocks);
+
+        bool IsPooled(SubnetWidths slice) => slice[^1][Axis.Tokens] < slice.TokensInto(architecture, slice.Count - 1);
+    }
+
+    /// <summary>The measured distance at a place of the path: of the slice there, or between those around it in proportion.</summary>
+    public double? Distance(int steps)
+    {
+        if (_whole.Count > 0 || _align > 1)
+        {
+            return null;
+        }
+
+        (int slice, int part) = (steps / Between, steps % Between);
+        double from = _slices[slice].Distance, to = _slices[Math.Min(slice + 1, _slices.Count - 1)].Distance;
+        return from + ((to - from) * part / Between);
+    }
+
+    private int Aligned(int width, int all) => Math.Min(all, (width + _align - 1) / _align * _align);
+}
+
+/// <summary>The steps in which the whole model shrinks to its floors, of units that are ranked one by one.</summary>
+internal sealed class RemovalOrder : NestedPath
 {
     private readonly RemovalStep[] _steps;
     private readonly PerAxis<int[]> _removed;
@@ -23,8 +114,7 @@ internal sealed class RemovalOrder
         IsAdditive = AxisTable.Rows.All(row => row.IsAdditive || After(Length, row.Axis) == 0);
     }
 
-    /// <summary>Steps that can be taken at most.</summary>
-    public int Length => _steps.Length;
+    public override int Length => _steps.Length;
 
     /// <summary>The steps, first removed first.</summary>
     public IReadOnlyList<RemovalStep> Steps => _steps;
@@ -35,8 +125,7 @@ internal sealed class RemovalOrder
     /// <summary>How many units of an axis the first <paramref name="steps"/> remove.</summary>
     public int After(int steps, Axis axis) => _removed.Get(axis)[steps];
 
-    /// <summary>What every block keeps after the first <paramref name="steps"/>.</summary>
-    public SubnetWidths Widths(ViTArchitecture architecture, int steps) => Less(architecture.FullWidths, steps);
+    public override SubnetWidths Widths(ViTArchitecture architecture, int steps) => Less(architecture.FullWidths, steps);
 
     /// <summary>What every block of a model keeps after the first <paramref name="steps"/>.</summary>
     public SubnetWidths Less(SubnetWidths widths, int steps)
@@ -48,21 +137,6 @@ internal sealed class RemovalOrder
         }
 
         return new SubnetWidths(kept.Select(block => new BlockWidths(block)));
-    }
-
-    /// <summary>
-    /// The fewest steps after which something holds that then holds for good; <see cref="Length"/> + 1 where it never does.
-    /// </summary>
-    public int Fewest(Func<int, bool> holds)
-    {
-        int low = 0, high = _steps.Length + 1;
-        while (low < high)
-        {
-            int middle = (low + high) / 2;
-            (low, high) = middle > _steps.Length || holds(middle) ? (low, middle) : (middle + 1, high);
-        }
-
-        return low;
     }
 
     private static int[] RunningSum(RemovalStep[] steps, Axis axis)

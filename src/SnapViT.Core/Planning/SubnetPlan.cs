@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Scores;
 
 namespace SnapViT.Core.Planning;
 
@@ -30,6 +31,12 @@ public sealed record SubnetPlan
 
     /// <summary>FLOPs of one image (<see cref="CostModel"/>).</summary>
     public long Flops { get; }
+
+    /// <summary>
+    /// How far its features are from the whole model's (<see cref="FrontierSlice.Distance"/>), between the slices of the frontier around it;
+    /// null where the plan is not of a frontier, or was rounded off it.
+    /// </summary>
+    public double? Distance { get; init; }
 
     /// <summary>The shares of every axis that are in fact removed.</summary>
     public PruningRatios Removed => PruningRatios.Of(Architecture, Widths);

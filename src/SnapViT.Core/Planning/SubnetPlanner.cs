@@ -15,14 +15,20 @@ public sealed class SubnetPlanner
     private readonly ViTArchitecture _architecture;
     private readonly ImportanceScores _scores;
     private readonly RemovalPools _pools;
+    private readonly IReadOnlyDictionary<CostUnit, Frontier> _frontiers;
     private readonly ConcurrentDictionary<object, RemovalOrder> _orders = [];
 
     /// <summary>Ranks the units of a model.</summary>
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="scores">Scores of its units, factors included. An axis without scores stays whole.</param>
     /// <param name="floors">What every block keeps whatever the budget.</param>
-    /// <exception cref="SnapViTException">The scores are of another architecture.</exception>
-    public SubnetPlanner(ViTArchitecture architecture, ImportanceScores scores, KeepFloors floors)
+    /// <param name="frontiers">Frontiers over all axes by what they save; null for none.</param>
+    /// <exception cref="SnapViTException">The scores or frontiers are of another architecture.</exception>
+    public SubnetPlanner(
+        ViTArchitecture architecture,
+        ImportanceScores scores,
+        KeepFloors floors,
+        IReadOnlyDictionary<CostUnit, Frontier>? frontiers = null)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(scores);
@@ -37,7 +43,8 @@ public sealed class SubnetPlanner
                 + $"found {scores.Depth} of {string.Join(" and ", ranked.Select(row => scores.Counts[0][row.Axis]))}");
         }
 
-        (_architecture, _scores, Floors) = (architecture, scores, floors);
+        (_architecture, _scores, Floors, _frontiers) = (architecture, scores, floors, frontiers ?? new Dictionary<CostUnit, Frontier>());
+        RequireFit(_frontiers.Values);
         Order = new ImportanceOrder(scores);
         _pools = new RemovalPools(scores, Order, floors);
     }
@@ -86,11 +93,26 @@ public sealed class SubnetPlanner
         };
     }
 
-    /// <summary>The steps that plans by cost are cut from.</summary>
+    /// <summary>The path that plans by cost are cut from.</summary>
+    internal NestedPath PathBy(CostUnit unit, PlanOptions how)
+    {
+        Frontier? frontier = _frontiers.GetValueOrDefault(
+            unit is CostUnit.Parameters or CostUnit.FileBytes ? CostUnit.Parameters : CostUnit.Flops);
+        if (how.Allocation == Allocation.Frontier && frontier is null)
+        {
+            throw new BudgetException(
+                "frontier: expected scores that hold one to plan along, found none: build them again, or divide the budget in pools");
+        }
+
+        bool follows = frontier is not null && how.Allocation is Allocation.Frontier or Allocation.Automatic;
+        return follows ? new FrontierPath(frontier!, how.WholeAxes, how.Align) : RemovalsBy(unit, how);
+    }
+
+    /// <summary>The steps that plans by cost of ranked units are cut from.</summary>
     internal RemovalOrder RemovalsBy(CostUnit unit, PlanOptions how)
     {
         // Files are weighed by their parameters; the pools weigh nothing.
-        object kind = how.Allocation == Allocation.Pools
+        object kind = how.Allocation is Allocation.Pools or Allocation.Automatic
             ? how.Align
             : (how.Allocation, how.Align, unit, unit == CostUnit.Nanoseconds ? how.Latency : null);
         return _orders.GetOrAdd(
@@ -102,7 +124,7 @@ public sealed class SubnetPlanner
         (RemovalStep Step, double Score)[] merged = _pools.Merged();
         return allocation switch
         {
-            Allocation.Pools => [.. merged.Select(entry => entry.Step)],
+            Allocation.Pools or Allocation.Automatic => [.. merged.Select(entry => entry.Step)],
             Allocation.Joint => [.. JointOrder.Sort(_architecture.FullWidths, merged, cost, _ => 1)],
             _ => [.. JointOrder.Sort(_architecture.FullWidths, merged, cost, JointOrder.Balanced(_scores, cost))],
         };
@@ -129,7 +151,7 @@ public sealed class SubnetPlanner
     private SubnetPlan ByCost(CostUnit unit, PlanOptions how, double? share, long? figure)
     {
         PlanCost cost = Cost(unit, how);
-        RemovalOrder order = RemovalsBy(unit, how);
+        NestedPath order = PathBy(unit, how);
         long full = cost.After(order, 0), most = figure ?? (long)(full * share!.Value);
         int steps = full <= most ? 0 : order.Fewest(taken => cost.After(order, taken) <= most);
         if (steps > order.Length)
@@ -144,7 +166,25 @@ public sealed class SubnetPlanner
                 + $"but the floors of the blocks{aligned} allow {cost.Least(least)}{asShare}");
         }
 
-        return new SubnetPlan(_architecture, order.Widths(_architecture, steps));
+        return new SubnetPlan(_architecture, order.Widths(_architecture, steps))
+        {
+            Distance = (order as FrontierPath)?.Distance(steps),
+        };
+    }
+
+    private void RequireFit(IEnumerable<Frontier> frontiers)
+    {
+        try
+        {
+            foreach (FrontierSlice slice in frontiers.SelectMany(frontier => frontier.Slices))
+            {
+                slice.Widths.RequireFit(_architecture);
+            }
+        }
+        catch (ArgumentException exception)
+        {
+            throw new SnapViTException(ErrorKind.Architecture, $"frontier: {exception.Message}", exception);
+        }
     }
 
     private SubnetPlan ByRatios(PruningRatios ratios, int align)

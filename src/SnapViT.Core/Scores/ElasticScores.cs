@@ -28,11 +28,29 @@ public sealed record ElasticScores(
     private const string Kind = "snapvit.scores";
     private const string Version = "1";
 
+    /// <summary>The kinds of frontiers by their names in a file.</summary>
+    private static readonly Dictionary<CostUnit, string> Kinds = new()
+    {
+        [CostUnit.Flops] = "flops", [CostUnit.Parameters] = "parameters",
+    };
+
     /// <summary>Whether the file holds the second moments that corrections are computed from.</summary>
     public bool HasMoments => Moments is not null;
 
     /// <summary>Second moments that corrections are computed from; null where they were left out.</summary>
     internal StoredMoments? Moments { get; init; }
+
+    /// <summary>Whether the file holds the bases in which dimensions inside heads are sorted; without them heads stay whole.</summary>
+    public bool HasHeadBasis => HeadBasis is not null;
+
+    /// <summary>Bases in which the dimensions inside heads are sorted; null where they were left out.</summary>
+    internal StoredHeadBasis? HeadBasis { get; init; }
+
+    /// <summary>
+    /// The frontiers over all axes by what they save: <see cref="CostUnit.Flops"/> and <see cref="CostUnit.Parameters"/>; empty where none
+    /// was looked for.
+    /// </summary>
+    public IReadOnlyDictionary<CostUnit, Frontier> Frontiers { get; init; } = new Dictionary<CostUnit, Frontier>();
 
     /// <summary>The ranking that budgets are cut by, <c>P = s |c|</c>.</summary>
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
@@ -71,6 +89,13 @@ public sealed record ElasticScores(
 
         tensors.Add(TensorToWrite.From("coefficients", Coefficients.Vector.ToArray(), Coefficients.Vector.Length));
         Moments?.AddTo(tensors, metadata);
+        int heads = Local.Counts[0][Axis.Heads];
+        HeadBasis?.AddTo(tensors, heads, (int)Math.Sqrt(HeadBasis.Values[0].Length / heads));
+        foreach ((CostUnit unit, Frontier frontier) in Frontiers.OrderBy(pair => pair.Key))
+        {
+            frontier.AddTo(tensors, Kinds[unit]);
+        }
+
         SafetensorsWriter.Write(path, tensors, metadata);
     }
 
@@ -103,7 +128,15 @@ public sealed record ElasticScores(
                     && AxisTable.Rows.All(row => row.StoredFloor != pair.Key)
                     && !StoredMoments.IsKey(pair.Key))
                 .ToDictionary();
-            return new ElasticScores(local, coefficients, floors, provenance) { Moments = StoredMoments.Find(archive, local.Depth) };
+            return new ElasticScores(local, coefficients, floors, provenance)
+            {
+                Moments = StoredMoments.Find(archive, local.Depth),
+                HeadBasis = StoredHeadBasis.Find(archive, local.Depth, local.Counts[0][Axis.Heads]),
+                Frontiers = Kinds
+                    .Select(kind => (kind.Key, Frontier: Frontier.Find(archive, kind.Value, local.Depth)))
+                    .Where(found => found.Frontier is not null)
+                    .ToDictionary(found => found.Key, found => found.Frontier!),
+            };
         }
         catch (Exception exception) when (exception is ArgumentException or SnapViTException and not CheckpointFormatException)
         {

@@ -28,8 +28,10 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="weights">How much prefix tokens count; null for as much as patch tokens. Models without such tokens ignore it.</param>
     /// <param name="device">Where sums are kept; null for the CPU.</param>
+    /// <param name="withHeads">Whether the moments that the dimensions of heads are sorted by are gathered too.</param>
     /// <exception cref="SnapViTException">A weight is out of range.</exception>
-    public CalibrationMoments(ViTArchitecture architecture, PrefixWeights? weights = null, Device? device = null)
+    public CalibrationMoments(
+        ViTArchitecture architecture, PrefixWeights? weights = null, Device? device = null, bool withHeads = false)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         PrefixWeights valid = (weights ?? new PrefixWeights(1)).Validated();
@@ -39,6 +41,8 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
         _prefix = layers
             .Where(layer => architecture.PrefixTokens > 0 && valid.InFit(architecture, layer.Key.Block) != valid.First)
             .ToDictionary(layer => layer.Key, Empty);
+
+        Heads = withHeads ? new HeadMoments(architecture, device) : null;
 
         SecondMoments Empty(LinearSpec layer) => new(layer.Inputs, device);
     }
@@ -52,6 +56,9 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
 
     /// <summary>The unpruned architecture.</summary>
     public ViTArchitecture Architecture { get; }
+
+    /// <summary>What the dimensions of heads are sorted by; null where it was not asked for, or in a share of these moments.</summary>
+    public HeadMoments? Heads { get; }
 
     /// <summary>Images added; every view of an image counts.</summary>
     public long Images { get; private set; }
@@ -89,7 +96,7 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
         using IDisposable frozen = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor everyToken = TokenWeights(Architecture, _weights.First, images.device).Times(weight);
-        Tensor tokens = model.Tokens(images, new Tap(this, everyToken));
+        Tensor tokens = model.Tokens(images, new Tap(this, everyToken, weight));
         if (!tokens.isfinite().all().item<bool>())
         {
             throw new SnapViTException(
@@ -109,12 +116,14 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
     {
         to.Add("images", Images);
         EverySum((name, moments) => moments.Save(to.Under(name)));
+        ((IRunningSums?)Heads)?.Save(to.Under("heads"));
     }
 
     void IRunningSums.Restore(SumReader from)
     {
         Images = from.Count("images");
         EverySum((name, moments) => moments.Restore(from.Under(name)));
+        ((IRunningSums?)Heads)?.Restore(from.Under("heads"));
     }
 
     /// <inheritdoc/>
@@ -124,6 +133,8 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
         {
             moments.Dispose();
         }
+
+        Heads?.Dispose();
     }
 
     /// <summary>Weight of every token of an image, float32 [N]; the caller disposes it.</summary>
@@ -147,10 +158,18 @@ internal sealed class CalibrationMoments : IMomentSource, IRunningSums
         }
     }
 
-    private sealed class Tap(CalibrationMoments moments, Tensor weights) : IForwardHook
+    private sealed class Tap(CalibrationMoments moments, Tensor weights, double ofImage) : IForwardHook
     {
         public void Observe(int block, BlockLinear layer, Tensor input, Tensor output)
         {
+            if (layer == BlockLinear.Qkv && moments.Heads is HeadMoments heads)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                double prefixWeight = moments._weights.InFit(moments.Architecture, block);
+                heads.Add(block, output, TokenWeights(moments.Architecture, prefixWeight, output.device).Times(ofImage));
+                return;
+            }
+
             if (!moments._all.TryGetValue((block, layer), out SecondMoments? all))
             {
                 return;

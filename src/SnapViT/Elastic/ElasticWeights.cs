@@ -38,6 +38,7 @@ internal sealed class ElasticWeights : IDisposable
     /// </param>
     /// <param name="precision">Precision of the sub-networks' matrices; null for that of the model.</param>
     /// <param name="device">Where sub-networks are; null for where the model is.</param>
+    /// <param name="frontiers">Frontiers over all axes by what they save; null for none.</param>
     /// <exception cref="SnapViTException">The scores are of another architecture.</exception>
     /// <exception cref="SnapViTException">The model is pruned already.</exception>
     public ElasticWeights(
@@ -46,11 +47,12 @@ internal sealed class ElasticWeights : IDisposable
         KeepFloors floors,
         Func<ImportanceOrder, ElasticCorrection>? correct = null,
         ScalarType? precision = null,
-        Device? device = null)
+        Device? device = null,
+        IReadOnlyDictionary<CostUnit, Frontier>? frontiers = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         Planner = model.Widths.Equals(model.Architecture.FullWidths)
-            ? new SubnetPlanner(model.Architecture, scores, floors)
+            ? new SubnetPlanner(model.Architecture, scores, floors, frontiers)
             : throw new SnapViTException(ErrorKind.Architecture, $"model: expected an unpruned one, found widths {model.Widths}");
         (_precision, _device) = (precision, device);
         _original = Aliases(model.Weights);

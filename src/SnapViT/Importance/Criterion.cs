@@ -168,6 +168,9 @@ internal sealed class CriterionInput
     /// <summary>The images that second moments are taken of, a part of the others.</summary>
     public required ImageSet Calibration { get; init; }
 
+    /// <summary>The images that the frontier is looked for on, best none of those; null for none.</summary>
+    public ImageSet? Compared { get; init; }
+
     /// <summary>How images become the model's input.</summary>
     public required Preprocessing Preprocessing { get; init; }
 

@@ -90,7 +90,7 @@ public sealed class VisionTransformer : IDisposable
         RequireImages(images);
         using DisposeScope scope = NewDisposeScope();
         TokenStream stream = new(EmbedTokens(images));
-        stream = Through(Merges ? stream.Tracked(Architecture) : stream, Architecture.Depth, hook);
+        stream = Through(Merges ? stream.Tracked(Architecture) : stream, first: 0, Architecture.Depth, hook);
         return (_norm?.Forward(stream.Restored(Architecture.PrefixTokens)) ?? stream.Restored(Architecture.PrefixTokens))
             .MoveToOuterDisposeScope();
     }
@@ -107,14 +107,7 @@ public sealed class VisionTransformer : IDisposable
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);
         using DisposeScope scope = NewDisposeScope();
-        int pooled = Architecture.PooledTokens;
-        TokenStream stream = Through(new TokenStream(EmbedTokens(images)), Architecture.Depth - (pooled > 0 ? 1 : 0), hook: null);
-        if (pooled > 0)
-        {
-            stream = Next(stream, before => Weights.Blocks[^1].ForwardFirst(before, pooled, _rotary));
-        }
-
-        stream = _norm is null ? stream : stream.With(_norm.Forward(stream.Tokens));
+        TokenStream stream = ToPooled(new TokenStream(EmbedTokens(images)), first: 0);
         Tensor? vector = features || !ClassifiesTokens ? _pooling.Forward(stream) : null;
         Tensor? scores = logits ? ClassifiesTokens ? _classifier!.OfTokens(stream.Tokens) : _classifier!.OfFeatures(vector!) : null;
         return (features ? vector!.MoveToOuterDisposeScope() : null, scores?.MoveToOuterDisposeScope());
@@ -197,6 +190,26 @@ public sealed class VisionTransformer : IDisposable
     internal string Classify(OnnxGraph graph, string tokens, string features) =>
         ClassifiesTokens ? _classifier!.OfTokens(graph, tokens) : _classifier!.OfFeatures(graph, features);
 
+    /// <summary>Pooled features from the tokens before a block, [B, N, D] to float32 [B, D].</summary>
+    internal Tensor EmbedFrom(Tensor tokens, int block)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return _pooling.Forward(ToPooled(new TokenStream(tokens.alias()), block)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Tokens behind all blocks from the first on and the final norm, as far as features and classes need them.</summary>
+    private TokenStream ToPooled(TokenStream stream, int first)
+    {
+        int pooled = Architecture.PooledTokens;
+        stream = Through(stream, first, Architecture.Depth - (pooled > 0 ? 1 : 0), hook: null);
+        if (pooled > 0)
+        {
+            stream = Next(stream, before => Weights.Blocks[^1].ForwardFirst(before, pooled, _rotary));
+        }
+
+        return _norm is null ? stream : stream.With(_norm.Forward(stream.Tokens));
+    }
+
     /// <summary>Whether a block merges tokens.</summary>
     private bool Merges => Enumerable.Range(0, Architecture.Depth).Any(block => Left(block) < Widths.TokensInto(Architecture, block));
 
@@ -205,10 +218,10 @@ public sealed class VisionTransformer : IDisposable
         ? Widths.TokensInto(Architecture, block)
         : Widths[block][Axis.Tokens];
 
-    /// <summary>Tokens behind the first so many blocks.</summary>
-    private TokenStream Through(TokenStream stream, int blocks, IForwardHook? hook)
+    /// <summary>Tokens behind blocks first..end-1.</summary>
+    private TokenStream Through(TokenStream stream, int first, int end, IForwardHook? hook)
     {
-        for (int block = 0; block < blocks; block++)
+        for (int block = first; block < end; block++)
         {
             int at = block;
             stream = Next(stream, before => Weights.Blocks[at].Forward(before, Left(at), _rotary, hook));

@@ -40,6 +40,13 @@ internal static class TensorArithmetic
         return a.mul(scalar);
     }
 
+    /// <summary>a times a whole number, which leaves integers integers.</summary>
+    public static Tensor TimesWhole(this Tensor a, long factor)
+    {
+        using Scalar scalar = factor.ToScalar();
+        return a.mul(scalar);
+    }
+
     /// <summary>Multiplies a by a number in place.</summary>
     public static void TimesInPlace(this Tensor a, double factor)
     {

@@ -27,6 +27,9 @@ public sealed record BuildOptions
     /// <summary>Default of <see cref="CalibrationImages"/>.</summary>
     public const int DefaultCalibrationImages = 256;
 
+    /// <summary>What <see cref="Recommended"/> has for <see cref="FrontierImages"/>.</summary>
+    public const int DefaultFrontierImages = 64;
+
     /// <summary>Default weight of a prefix token, in scores and wherever <see cref="PrefixWeights"/> does not rise.</summary>
     public const double DefaultPrefixWeight = 20;
 
@@ -43,6 +46,8 @@ public sealed record BuildOptions
         Correction = new CorrectionOptions(),
         KeepMoments = true,
         Evaluations = 0,
+        SortHeadDims = true,
+        FrontierImages = DefaultFrontierImages,
     };
 
     /// <summary>The paper's scores and search, without correction: the defaults of every option.</summary>
@@ -88,6 +93,17 @@ public sealed record BuildOptions
     /// <summary>Whether second moments are kept in the scores file, so that budgets are corrected without images.</summary>
     public bool KeepMoments { get; init; }
 
+    /// <summary>
+    /// Whether the dimensions inside heads are sorted and their bases kept in the scores file, so that they can be left out; default no.
+    /// </summary>
+    public bool SortHeadDims { get; init; }
+
+    /// <summary>
+    /// Images on which the frontier over all axes is looked for, 0 or more; default 0, for none. They are not among those of the second
+    /// moments where there are enough.
+    /// </summary>
+    public int FrontierImages { get; init; }
+
     /// <summary>What the search minimises.</summary>
     public FitnessOptions Fitness { get; init; } = new();
 
@@ -127,6 +143,11 @@ public sealed record BuildOptions
         if (CalibrationImages < 1)
         {
             faults.Add($"calibration images: expected at least 1, found {CalibrationImages}");
+        }
+
+        if (FrontierImages < 0)
+        {
+            faults.Add($"frontier images: expected 0 or more, found {FrontierImages}");
         }
 
         if (CalibrationViews < 0)

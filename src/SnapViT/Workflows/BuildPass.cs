@@ -39,8 +39,9 @@ internal sealed class BuildPass : IDisposable
         _calibration = needsMoments ? new CalibrationRun(input.Model, input.Calibration, input.Preprocessing, input.Whole, options) : null;
         _scoring = Known is null ? options.Criterion.Start(input) : null;
         Searched = options.Evaluations > 0 ? new PreparedImages(input.Images, input.Whole, options.BatchSize) : null;
+        Compared = input.Compared is ImageSet compared ? new PreparedImages(compared, input.Whole, options.BatchSize) : null;
         ImageConsumer[] ofSums = Known is null ? [.. _calibration?.Consumers ?? [], .. _scoring!.Consumers] : [];
-        ImageConsumer[] consumers = [.. ofSums, .. Searched is null ? [] : new[] { Searched.Consumer! }];
+        ImageConsumer[] consumers = [.. ofSums, .. new[] { Searched, Compared }.OfType<PreparedImages>().Select(kept => kept.Consumer!)];
         _consumers = consumers;
         _reader = new ImageReader(input.Images, consumers);
         if (position is null)
@@ -68,6 +69,9 @@ internal sealed class BuildPass : IDisposable
 
     /// <summary>The images of the search; null without one. They stay this object's.</summary>
     public PreparedImages? Searched { get; }
+
+    /// <summary>The images of the frontier; null without one. They stay this object's.</summary>
+    public PreparedImages? Compared { get; }
 
     /// <summary>Images that could not be read.</summary>
     public IReadOnlyList<SkippedImage> Skipped => [.. _reader.Skipped];
@@ -116,6 +120,7 @@ internal sealed class BuildPass : IDisposable
         _calibration?.Dispose();
         _scoring?.Dispose();
         Searched?.Dispose();
+        Compared?.Dispose();
     }
 
     private void Offer(BuildState state, int done, int all, int added = 0)

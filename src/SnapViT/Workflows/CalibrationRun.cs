@@ -31,7 +31,7 @@ internal sealed class CalibrationRun : IRunningSums, IDisposable
         VisionTransformer model, ImageSet images, Preprocessing preprocessing, ImagePreparation whole, BuildOptions options)
     {
         (_model, _options) = (model, options);
-        Moments = new CalibrationMoments(model.Architecture, options.PrefixWeights, options.Device);
+        Moments = new CalibrationMoments(model.Architecture, options.PrefixWeights, options.Device, options.SortHeadDims);
         int views = options.CalibrationViews;
         if (views == 0)
         {

@@ -33,6 +33,9 @@ internal sealed record BuildResult(
 /// </summary>
 internal sealed class ElasticBuild
 {
+    /// <summary>So many images say more than as many as are wanted that moments were fitted on.</summary>
+    private const int LeastCompared = 16;
+
     /// <summary>Factoring a layer and solving for the sub-networks of a candidate takes about this share of scoring it.</summary>
     private const double CorrectionAgainstScores = 0.1;
 
@@ -42,6 +45,7 @@ internal sealed class ElasticBuild
     private readonly BuildOptions _options;
     private readonly ImageSet _images;
     private readonly ImageSet _calibration;
+    private readonly ImageSet? _compared;
     private readonly IProgress<WorkProgress>? _progress;
     private readonly SortedDictionary<string, string> _provenance;
 
@@ -77,6 +81,7 @@ internal sealed class ElasticBuild
         _progress = progress;
         _images = images.Sample(options.Samples, options.Seed);
         _calibration = images.Sample(Math.Min(options.Samples, options.CalibrationImages), options.Seed);
+        _compared = Compared();
         RequireEnoughImages();
         _provenance = Describe();
     }
@@ -89,7 +94,7 @@ internal sealed class ElasticBuild
     private Criterion Criterion => _options.Criterion;
 
     private bool NeedsMoments =>
-        _options.KeepMoments || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
+        _options.KeepMoments || _options.SortHeadDims || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
 
     /// <summary>What was assumed about the classes of labelled images; null for nothing.</summary>
     public string? ClassNote { get; private set; }
@@ -121,7 +126,7 @@ internal sealed class ElasticBuild
     {
         JobProgress job = new(_progress, TimeProvider.System);
         pass.JoinIn(job);
-        IProgress<WorkProgress> search = job.Part(SearchPasses());
+        IProgress<WorkProgress> search = job.Part(SearchPasses()), frontier = job.Part(FrontierPasses());
         ImportanceScores read = pass.Run(state, cancellation);
         ImportanceScores local = pass.Known ?? Normalised(read);
 
@@ -151,7 +156,9 @@ internal sealed class ElasticBuild
         {
             Coefficients = found?.Best ?? initial,
             Moments = _options.KeepMoments ? pass.Moments?.ToStored() : null,
+            HeadBasis = pass.Moments is { Heads: HeadMoments heads } moments ? heads.Bases(_source.Model.Weights, moments) : null,
         };
+        scores = pass.Compared is null ? scores : WithFrontiers(scores, pass, frontier, cancellation);
         return new BuildResult(scores, found, from.Photos, from.History.Count, pass.Skipped, state.Discarded);
     }
 
@@ -246,6 +253,7 @@ internal sealed class ElasticBuild
         Weights = _source.Model.Weights,
         Images = _images,
         Calibration = _calibration,
+        Compared = _compared,
         Preprocessing = _preprocessing,
         Whole = _whole,
         Crops = _options.Crops,
@@ -301,6 +309,30 @@ internal sealed class ElasticBuild
             ? order => new ElasticCorrection(_source.Model.Weights, moments, order, correction)
             : null;
 
+    /// <summary>The same scores with the frontiers over all axes.</summary>
+    private ElasticScores WithFrontiers(
+        ElasticScores scores, BuildPass pass, IProgress<WorkProgress> progress, CancellationToken cancellation)
+    {
+        using IMomentSource? moments = ((IMomentSource?)pass.Moments)?.Share();
+        return scores with
+        {
+            Frontiers = new FrontierRun(_source.Model, scores, moments, _options).Find(pass.Compared!, progress, cancellation),
+        };
+    }
+
+    private double FrontierPasses() =>
+        _compared is null ? 0 : FrontierSearch.Passes(_source.Model.Architecture, AxisTable.Rows.Count) * _compared.Count;
+
+    /// <summary>Images for the frontier: none of the moments', where enough others were drawn.</summary>
+    private ImageSet? Compared()
+    {
+        HashSet<string> fitted = [.. _calibration.Entries.Select(entry => entry.Name)];
+        int others = _images.Entries.Count(entry => !fitted.Contains(entry.Name)), wanted = _options.FrontierImages;
+        return wanted == 0 ? null
+            : others >= Math.Min(wanted, LeastCompared) ? _images.Where(entry => !fitted.Contains(entry.Name)).Sample(wanted, _options.Seed)
+            : _images.Sample(wanted, _options.Seed);
+    }
+
     /// <summary>What the numbers depend on: the input, the options of the build and those of its criterion.</summary>
     private SortedDictionary<string, string> Describe()
     {
@@ -314,6 +346,16 @@ internal sealed class ElasticBuild
             ["preprocessing"] = _preprocessing.Describe(),
             ["calibration"] = NeedsMoments ? CalibrationRun.Describe(_calibration.Count, _options) : "none",
         };
+        if (_options.SortHeadDims)
+        {
+            input["head_dims"] = "sorted";
+        }
+
+        if (_compared is not null)
+        {
+            input["frontier"] = FormattableString.Invariant($"{_compared.Count} images, sha256 {_compared.Hash()}");
+        }
+
         return new SortedDictionary<string, string>(
             input.Concat(_options.Describe()).Concat(Criterion.DescribeAmongAll()).ToDictionary(), StringComparer.Ordinal);
     }

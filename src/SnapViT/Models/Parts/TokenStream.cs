@@ -72,7 +72,7 @@ internal sealed class TokenStream(Tensor tokens)
         (Tensor from, Tensor into) = Pairs(keys, merged, prefix);
 
         // Flat indices: the row of an image begins at its number times N.
-        Tensor start = TensorArithmetic.Range(batch, device).Times(count).unsqueeze(1);
+        Tensor start = TensorArithmetic.Range(batch, device).TimesWhole(count).unsqueeze(1);
         Tensor source = from.Plus(start).reshape(-1), destination = into.Plus(start).reshape(-1);
         Tensor stays = ones([batch * count], ScalarType.Int64, device).index_copy(0, source, zeros_like(source));
         Tensor kept = stays.nonzero().squeeze(1);
@@ -124,16 +124,16 @@ internal sealed class TokenStream(Tensor tokens)
 
         // Equal similarities go in the order of the places, so that a batch gives what its images give.
         Tensor chosen = best.sort(dim: -1, descending: true, stable: true).Indices.narrow(1, 0, merged);
-        Tensor first = ones([1], ScalarType.Int64, keys.device).Times(prefix);
+        Tensor first = ones([1], ScalarType.Int64, keys.device).TimesWhole(prefix);
         return (
-            chosen.Times(2).Plus(first),
-            partner.gather(1, chosen).Times(2).Plus(first.Plus(ones_like(first))));
+            chosen.TimesWhole(2).Plus(first),
+            partner.gather(1, chosen).TimesWhole(2).Plus(first.Plus(ones_like(first))));
     }
 
     private static Tensor Moved(Tensor places, Tensor moved, Tensor source, Tensor newPlace, long count, long left)
     {
         Tensor now = moved.index_copy(0, source, newPlace).view(-1, count);
-        Tensor start = TensorArithmetic.Range(now.shape[0], now.device).Times(left).unsqueeze(1);
+        Tensor start = TensorArithmetic.Range(now.shape[0], now.device).TimesWhole(left).unsqueeze(1);
         return now.Minus(start).gather(1, places);
     }
 

@@ -1,0 +1,150 @@
+using System.Globalization;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Scores;
+using SnapViT.Models;
+using SnapViT.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SnapViT.Calibration;
+
+/// <summary>
+/// What the dimensions inside every head are sorted by: second moments of its queries, and the covariance of its keys within an image, since
+/// softmax does not see what all keys of an image share. One pass of the unpruned model; sums are kept in double.
+/// </summary>
+internal sealed class HeadMoments : IRunningSums, IDisposable
+{
+    private readonly ViTArchitecture _architecture;
+    private readonly Tensor[] _queries;
+    private readonly Tensor[] _keys;
+
+    /// <summary>Moments of nothing yet.</summary>
+    /// <param name="architecture">The unpruned model.</param>
+    /// <param name="device">Where sums are kept; null for the CPU.</param>
+    public HeadMoments(ViTArchitecture architecture, Device? device = null)
+    {
+        ViTArchitecture a = _architecture = architecture;
+        _queries = [.. Enumerable.Range(0, a.Depth).Select(_ => Empty())];
+        _keys = [.. Enumerable.Range(0, a.Depth).Select(_ => Empty())];
+
+        Tensor Empty() => zeros([a.Heads, a.HeadDim, a.HeadDim], ScalarType.Float64, device).DetachFromDisposeScope();
+    }
+
+    /// <summary>Adds tokens.</summary>
+    /// <param name="block">Block, 0..L-1.</param>
+    /// <param name="qkv">Output of the fused layer of the unpruned model, [B, N, 3 A d], head by head.</param>
+    /// <param name="weights">Weight of every token of an image, float32 [N].</param>
+    public void Add(int block, Tensor qkv, Tensor weights)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ViTArchitecture a = _architecture;
+        Tensor headMajor = qkv.view(qkv.shape[0], qkv.shape[1], a.Heads, 3, a.HeadDim);
+        Tensor queries = headMajor.select(3, 0).to(ScalarType.Float32) * weights.sqrt().view(1, -1, 1, 1);
+        Tensor keys = headMajor.select(3, 1).to(ScalarType.Float32);
+        Tensor centred = keys.Minus(keys.mean([1], keepdim: true));
+        AddProducts(_queries[block], queries);
+        AddProducts(_keys[block], centred);
+    }
+
+    /// <summary>
+    /// The bases of all heads. Of queries and keys: with second moments <c>G_q = R_a^T R_a</c> and <c>G_k = R_b^T R_b</c> and <c>R_a R_b^T =
+    /// U S V^T</c> the queries become <c>S^(1/2) U^T R_a^-T q</c>, so that the first r dimensions give the best logits of rank r. Of values:
+    /// with the covariance <c>R^T R</c> of the head's output and <c>P R^T = U S V^T</c> of its part P of the projection they become
+    /// <c>V^T R^-T v</c>, so that the first r give the output of the head best.
+    /// </summary>
+    /// <param name="weights">The unpruned weights.</param>
+    /// <param name="moments">Second moments of the inputs of the projections.</param>
+    public StoredHeadBasis Bases(ViTWeights weights, IMomentSource moments)
+    {
+        using IDisposable frozen = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        ViTArchitecture a = _architecture;
+        IEnumerable<int> blocks = Enumerable.Range(0, a.Depth);
+        float[][] queries = a.Position == PositionEmbedding.Rotary ? [] : [.. blocks.Select(block => Floats(OfQueries(block)))];
+        return new StoredHeadBasis(queries, [.. blocks.Select(block => Floats(OfValues(weights, block, moments)))]);
+    }
+
+    void IRunningSums.Save(SumWriter to) => EverySum(to.Add);
+
+    void IRunningSums.Restore(SumReader from) => EverySum((name, sum) =>
+    {
+        using Tensor read = from.Read(name, sum.shape);
+        sum.copy_(read);
+    });
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Tensor sum in _queries.Concat(_keys))
+        {
+            sum.Dispose();
+        }
+    }
+
+    private void EverySum(Action<string, Tensor> work)
+    {
+        for (int block = 0; block < _queries.Length; block++)
+        {
+            work(string.Create(CultureInfo.InvariantCulture, $"{block}.queries"), _queries[block]);
+            work(string.Create(CultureInfo.InvariantCulture, $"{block}.keys"), _keys[block]);
+        }
+    }
+
+    /// <summary>Adds the products of rows [B, N, A, d].</summary>
+    private static void AddProducts(Tensor sum, Tensor rows)
+    {
+        Tensor byHead = rows.permute(2, 0, 1, 3).reshape(rows.shape[2], -1, rows.shape[3]);
+        sum.AddInPlace(byHead.transpose(1, 2).bmm(byHead).to(sum.device));
+    }
+
+    private Tensor OfQueries(int block)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor upperOfQueries = Upper(_queries[block].cpu()), upperOfKeys = Upper(_keys[block].cpu());
+        (Tensor u, Tensor s, _) = linalg.svd(upperOfQueries.bmm(upperOfKeys.transpose(1, 2)));
+        Tensor rotated = linalg.solve_triangular(upperOfQueries, Signed(u), upper: true, left: true).transpose(1, 2);
+        return (s.sqrt().unsqueeze(2) * rotated).MoveToOuterDisposeScope();
+    }
+
+    private Tensor OfValues(ViTWeights weights, int block, IMomentSource moments)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ViTArchitecture a = _architecture;
+        using SecondMoments ofBlock = moments.ForFit(block, BlockLinear.Proj);
+        Tensor covariance = ofBlock.Covariance().cpu().view(a.Heads, a.HeadDim, a.Heads, a.HeadDim)
+            .diagonal(0, 0, 2).permute(2, 0, 1).contiguous();
+        Tensor upper = Upper(covariance);
+        Tensor projection = weights.Blocks[block].Attention.Proj.Weight.cpu().to(ScalarType.Float64).permute(1, 0, 2);
+        if (weights.Find(weights.Table.Blocks[block].LayerScale1) is Tensor scale)
+        {
+            projection = projection * scale.cpu().to(ScalarType.Float64).view(1, -1, 1);
+        }
+
+        // The right singular vectors of P R^T are the eigenvectors of a square of d.
+        Tensor reduced = projection.bmm(upper.transpose(1, 2));
+        (Tensor v, _, _) = linalg.svd(reduced.transpose(1, 2).bmm(reduced));
+        return linalg.solve_triangular(upper, Signed(v), upper: true, left: true).transpose(1, 2).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>R, upper triangular, of damped moments <c>G = R^T R</c>, [A, d, d].</summary>
+    private static Tensor Upper(Tensor moments)
+    {
+        Tensor mean = moments.diagonal(0, 1, 2).mean([1]);
+        Tensor ridge = mean.Times(1e-6).Plus(ones_like(mean).Times(1e-30));
+        Tensor damped = moments.Plus(eye(moments.shape[1], dtype: ScalarType.Float64).unsqueeze(0) * ridge.view(-1, 1, 1));
+        return linalg.cholesky(damped).transpose(1, 2);
+    }
+
+    /// <summary>Columns whose largest element is positive, so that the same moments give the same basis everywhere.</summary>
+    private static Tensor Signed(Tensor columns)
+    {
+        Tensor largest = columns.abs().argmax(1, keepdim: true);
+        return columns * columns.gather(1, largest).sign();
+    }
+
+    private static float[] Floats(Tensor basis)
+    {
+        using Tensor floats = basis.to(ScalarType.Float32).cpu().contiguous();
+        return floats.data<float>().ToArray();
+    }
+}
