@@ -73,17 +73,17 @@ internal static class OnnxExport
         ViTArchitecture a = model.Architecture;
         OnnxOutputs outputs = OutputsOf(a, options.Outputs);
         OnnxGraph graph = new(options.Precision, storeOf);
-        string rows = model.Tokens(graph, graph.Input("images", a.Channels, a.ImageSize, a.ImageSize));
-        string tokens = graph.Reshape(rows, -1, a.Tokens, a.EmbedDim);
-        string features = outputs == OnnxOutputs.Logits && model.ClassifiesTokens ? "" : model.Pool(graph, rows, tokens);
-        if (outputs.HasFlag(OnnxOutputs.Features))
+        bool wantsFeatures = outputs.HasFlag(OnnxOutputs.Features), wantsLogits = outputs.HasFlag(OnnxOutputs.Logits);
+        string images = graph.Input("images", a.Channels, a.ImageSize, a.ImageSize);
+        (string? features, string? logits) = model.Outputs(graph, images, wantsFeatures, wantsLogits);
+        if (wantsFeatures)
         {
-            graph.Output("features", features, a.FeatureDim);
+            graph.Output("features", features!, a.FeatureDim);
         }
 
-        if (outputs.HasFlag(OnnxOutputs.Logits))
+        if (wantsLogits)
         {
-            graph.Output("logits", model.Classify(graph, tokens, features), a.Classes);
+            graph.Output("logits", logits!, a.Classes);
         }
 
         return graph;

@@ -7,6 +7,7 @@ using SnapViT.Elastic;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Onnx;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Export;
@@ -140,11 +141,18 @@ internal static class OnnxFamily
     {
         using IDisposable frozen = no_grad();
         using ViTWeights prefix = WeightOrder.Prefix(whole, subnet.Widths);
-        ParameterSpec[] own = [.. subnet.Table.Where(parameter => !prefix[parameter].Equals(subnet[parameter]))];
+        ParameterSpec[] own = [.. subnet.Table.Where(parameter => !IsSame(parameter, prefix[parameter], subnet[parameter]))];
         return own.FirstOrDefault(parameter => parameter.Block is null) is ParameterSpec foreign
             ? throw new ArgumentException(
                 $"subnets: expected sub-networks of the elastic model, found one with another {foreign.Name}", nameof(subnet))
             : [.. own.Select(parameter => parameter.Name)];
+    }
+
+    /// <summary>Whether two tensors of a model are the same in all that is read of them: not in what pads rows of heads.</summary>
+    private static bool IsSame(ParameterSpec parameter, Tensor a, Tensor b)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return parameter.Layout.IsHeadMajor ? parameter.HeadRows(a).Equals(parameter.HeadRows(b)) : a.Equals(b);
     }
 
     private static void RequireNew(string name, List<OnnxFamilyMember> members)

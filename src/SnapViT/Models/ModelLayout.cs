@@ -48,6 +48,23 @@ internal static class ModelLayout
         return rows.MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// The rows of a head-major tensor head by head, [A (sum of rows), ...] without what pads them: a view where nothing does.
+    /// </summary>
+    public static Tensor HeadRows(this ParameterSpec parameter, Tensor inModel)
+    {
+        long[] rest = [.. inModel.shape.Skip(3)];
+        IReadOnlyList<int> rows = parameter.Layout.RowsOfHead;
+        if (rows.All(count => count == inModel.shape[2]))
+        {
+            return inModel.reshape([-1, .. rest]);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        return cat([.. rows.Select((count, part) => inModel.select(1, part).narrow(1, 0, count))], 1)
+            .reshape([-1, .. rest]).MoveToOuterDisposeScope();
+    }
+
     /// <summary>The parts of fused layers in a model's layout [A, parts, rows, ...], each as [A rows, ...] without what pads it.</summary>
     public static IEnumerable<Tensor> Parts(this ParameterSpec parameter, Tensor inModel)
     {

@@ -162,33 +162,33 @@ public sealed class VisionTransformer : IDisposable
     }
 
     /// <summary>
-    /// The forward pass in an ONNX graph up to the final norm: images [batch, 3, S, S] to tokens. The residual stream is kept as rows
-    /// [batch*N, D], so that every linear layer is one Gemm.
+    /// Features and class scores in an ONNX graph of images [batch, 3, S, S], without what neither needs, as <see cref="Outputs(Tensor,
+    /// bool, bool)"/>.
     /// </summary>
-    internal string Tokens(OnnxGraph graph, string images)
+    /// <param name="graph">The graph.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="features">Whether features are wanted.</param>
+    /// <param name="logits">Whether class scores are wanted, of a model with a classifier.</param>
+    /// <returns>Features [batch, D] or [batch, projection width], and class scores [batch, classes].</returns>
+    internal (string? Features, string? Logits) Outputs(OnnxGraph graph, string images, bool features, bool logits)
     {
+        int depth = Architecture.Depth, pooled = Architecture.PooledTokens;
         string x = graph.Reshape(_tokens.Forward(graph, _patchEmbedding.Forward(graph, images)), -1, Architecture.EmbedDim);
-        x = _preNorm?.Forward(graph, x) ?? x;
-        foreach (BlockPart block in Weights.Blocks)
+        GraphTokens stream = new(_preNorm?.Forward(graph, x) ?? x, Architecture.Tokens, Architecture.EmbedDim);
+        for (int block = 0; block < depth; block++)
         {
-            x = block.Forward(graph, x, _rotary);
+            stream = block == depth - 1 && pooled > 0
+                ? Weights.Blocks[block].ForwardFirst(graph, stream, pooled, _rotary)
+                : Weights.Blocks[block].Forward(graph, stream, Widths[block][Axis.Tokens], _rotary);
         }
 
-        return _norm?.Forward(graph, x) ?? x;
+        stream = _norm is null ? stream : stream.With(_norm.Forward(graph, stream.Rows));
+        string? vector = features || !ClassifiesTokens ? _pooling.Forward(graph, stream) : null;
+        string? scores = logits
+            ? ClassifiesTokens ? _classifier!.OfTokens(graph, stream.Tokens(graph)) : _classifier!.OfFeatures(graph, vector!)
+            : null;
+        return (vector, scores);
     }
-
-    /// <summary>The features in an ONNX graph, [batch, D] or [batch, projection width].</summary>
-    /// <param name="graph">The graph.</param>
-    /// <param name="rows">Tokens after the final norm, rows [batch*N, D].</param>
-    /// <param name="tokens">The same as [batch, N, D].</param>
-    internal string Pool(OnnxGraph graph, string rows, string tokens) => _pooling.Forward(graph, rows, tokens);
-
-    /// <summary>The class scores in an ONNX graph, [batch, classes], of a model with a classifier.</summary>
-    /// <param name="graph">The graph.</param>
-    /// <param name="tokens">Tokens after the final norm, [batch, N, D].</param>
-    /// <param name="features">Pooled features; not read where <see cref="ClassifiesTokens"/>.</param>
-    internal string Classify(OnnxGraph graph, string tokens, string features) =>
-        ClassifiesTokens ? _classifier!.OfTokens(graph, tokens) : _classifier!.OfFeatures(graph, features);
 
     /// <summary>Pooled features from the tokens before a block, [B, N, D] to float32 [B, D].</summary>
     internal Tensor EmbedFrom(Tensor tokens, int block)

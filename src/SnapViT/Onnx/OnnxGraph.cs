@@ -85,7 +85,7 @@ internal sealed class OnnxGraph
     }
 
     /// <summary>Integers [n] inside the graph, named by what they are.</summary>
-    private string Integers(params ReadOnlySpan<long> values)
+    public string Integers(params ReadOnlySpan<long> values)
     {
         return Initializer(new TensorProto
         {
@@ -95,6 +95,15 @@ internal sealed class OnnxGraph
             RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes(values)),
         });
     }
+
+    /// <summary>The numbers 0, 1, ... inside the graph, float32 [count].</summary>
+    public string Range(int count) => Initializer(new TensorProto
+    {
+        Name = string.Create(CultureInfo.InvariantCulture, $"range.{count}"),
+        DataType = TensorProto.Types.DataType.Float,
+        Dims = { count },
+        RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<float>([.. Enumerable.Range(0, count).Select(i => (float)i)])),
+    });
 
     /// <summary>A float32 scalar inside the graph, named by what it is.</summary>
     public string Number(double value) => Initializer(new TensorProto
@@ -121,7 +130,14 @@ internal sealed class OnnxGraph
 
     public string Add(string a, string b) => Node("Add", [a, b]);
 
+    public string Subtract(string a, string b) => Node("Sub", [a, b]);
+
+    public string Divide(string a, string b) => Node("Div", [a, b]);
+
     public string Multiply(string a, string b) => Node("Mul", [a, b]);
+
+    /// <summary>float32 to int64.</summary>
+    public string Integer(string x) => Node("Cast", [x], OnnxAttribute.Int("to", (long)TensorProto.Types.DataType.Int64));
 
     public string Multiply(string a, double factor) => Node("Mul", [a, Number(factor)]);
 
@@ -137,10 +153,40 @@ internal sealed class OnnxGraph
     /// <summary>Equal parts of an axis, which stays with size 1 when there are as many parts as elements.</summary>
     public string[] Split(string x, int axis, int parts) => Nodes("Split", parts, [x], OnnxAttribute.Int("axis", axis));
 
+    /// <summary>Parts of an axis of those sizes.</summary>
+    public string[] Split(string x, int axis, params ReadOnlySpan<long> sizes) =>
+        Nodes("Split", sizes.Length, [x, Integers(sizes)], OnnxAttribute.Int("axis", axis));
+
     public string Concat(int axis, params IEnumerable<string> parts) => Node("Concat", parts, OnnxAttribute.Int("axis", axis));
 
-    /// <summary>Elements start..end-1 of an axis.</summary>
-    public string Slice(string x, int axis, long start, long end) => Node("Slice", [x, Integers(start), Integers(end), Integers(axis)]);
+    /// <summary>Elements start..end-1 of an axis, or every so many of them.</summary>
+    public string Slice(string x, int axis, long start, long end, long step = 1) => Node(
+        "Slice", [x, Integers(start), Integers(end), Integers(axis), .. step == 1 ? [] : new[] { Integers(step) }]);
+
+    /// <summary>Ones of the first dimensions of x, float32.</summary>
+    public string Ones(string x, int dimensions) => Node(
+        "Expand", [Number(1), Node("Shape", [x], OnnxAttribute.Int("end", dimensions))]);
+
+    /// <summary>Places and values of the largest elements of the last axis, the largest first; of equal ones the first.</summary>
+    public (string Values, string Places) Largest(string x, long count) =>
+        Nodes("TopK", 2, [x, Integers(count)], OnnxAttribute.Int("axis", -1)) is [string values, string places] ? (values, places)
+        : throw new InvalidOperationException("a node with two results has two");
+
+    /// <summary>The elements of x [batch, n] at places [batch, m].</summary>
+    public string Gather(string x, string places) => Node("GatherElements", [x, places], OnnxAttribute.Int("axis", 1));
+
+    /// <summary>The rows of x [batch, n, D] at places [batch, m].</summary>
+    /// <param name="x">Rows.</param>
+    /// <param name="places">Their places.</param>
+    /// <param name="count">Rows that are taken, m.</param>
+    public string GatherRows(string x, string places, long count) =>
+        Node("GatherND", [x, Reshape(places, -1, count, 1)], OnnxAttribute.Int("batch_dims", 1));
+
+    /// <summary>Puts values [batch, m, ...] at places of the same shape into axis 1 of x, or adds them there.</summary>
+    public string Scatter(string x, string places, string values, bool add = false) => Node(
+        "ScatterElements",
+        [x, places, values],
+        [OnnxAttribute.Int("axis", 1), .. add ? new[] { OnnxAttribute.String("reduction", "add") } : []]);
 
     public string Mean(string x, int axis) => Node("ReduceMean", [x], OnnxAttribute.Ints("axes", axis), OnnxAttribute.Int("keepdims", 0));
 
@@ -169,6 +215,9 @@ internal static class OnnxAttribute
 
     public static AttributeProto Float(string name, double value) =>
         new() { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = (float)value };
+
+    public static AttributeProto String(string name, string value) =>
+        new() { Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(value) };
 
     public static AttributeProto Ints(string name, params ReadOnlySpan<long> values)
     {

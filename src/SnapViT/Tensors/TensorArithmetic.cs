@@ -40,8 +40,8 @@ internal static class TensorArithmetic
         return a.mul(scalar);
     }
 
-    /// <summary>a times a whole number, which leaves integers integers.</summary>
-    public static Tensor TimesWhole(this Tensor a, long factor)
+    /// <summary>a times a whole number, in the type of a.</summary>
+    public static Tensor Times(this Tensor a, long factor)
     {
         using Scalar scalar = factor.ToScalar();
         return a.mul(scalar);

@@ -47,6 +47,35 @@ internal static class TinyModels
 
     public static SubnetWidths Uneven(string family) => Uneven(Families[family].Validated());
 
+    /// <summary>
+    /// Widths that are smaller on every axis: fewer heads and neurons, queries and values of different widths, and tokens merged in the
+    /// first blocks, in the last one too where all tokens are pooled. Queries of rotary models are whole.
+    /// </summary>
+    public static SubnetWidths EveryAxis(ViTArchitecture architecture)
+    {
+        int tokens = architecture.Tokens, last = architecture.PooledTokens > 0 ? architecture.PooledTokens : tokens - 11;
+        return new SubnetWidths([Block(2, 6, 5, tokens - 5, 17), Block(3, 3, 8, tokens - 9, 40), Block(1, 4, 4, last, 9)]);
+
+        BlockWidths Block(int heads, int queryKeyDims, int valueDims, int left, int neurons) => new()
+        {
+            [Axis.Heads] = heads,
+            [Axis.QueryKeyDims] = architecture.Position == PositionEmbedding.Rotary ? architecture.HeadDim : queryKeyDims,
+            [Axis.ValueDims] = valueDims,
+            [Axis.Tokens] = left,
+            [Axis.Neurons] = neurons,
+        };
+    }
+
+    public static SubnetWidths EveryAxis(string family) => EveryAxis(Families[family].Validated());
+
+    /// <summary>Widths with tokens merged in a block without heads, and in one that is whole otherwise.</summary>
+    public static SubnetWidths MergedWithoutHeads(string family)
+    {
+        ViTArchitecture a = Families[family].Validated();
+        int tokens = a.Tokens, last = a.PooledTokens > 0 ? a.PooledTokens : tokens - 10;
+        return a.FullWidths.With(0, Axis.Heads, 0).With(0, Axis.Tokens, tokens - 8).With(1, Axis.Tokens, tokens - 10).With(2, Axis.Tokens, last);
+    }
+
     public static VisionTransformer Create(string family, SubnetWidths? widths = null, ulong seed = 1) =>
         Random(Families[family].Validated(), widths, seed);
 

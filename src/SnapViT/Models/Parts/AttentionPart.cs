@@ -50,15 +50,41 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
         return output.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Tokens after the norm, rows [batch*N, D] to [batch*N, D].</summary>
-    public string Forward(OnnxGraph graph, string x, RotaryPart? rotary)
+    /// <summary>Tokens after the norm, rows [batch*N, D], to rows [batch*M, D]; and the keys, as the other forward pass gives them.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="x">Tokens.</param>
+    /// <param name="stream">What is known of them.</param>
+    /// <param name="queries">The first tokens whose output is wanted, M; N for all.</param>
+    /// <param name="rotary">Rotary positions; null where the model has none.</param>
+    public (string Output, string Keys) Forward(OnnxGraph graph, string x, GraphTokens stream, long queries, RotaryPart? rotary)
     {
-        long tokens = _architecture.Tokens, heads = _spec.Heads, width = _architecture.HeadDim;
-        string headMajor = graph.Reshape(Qkv.Forward(graph, x), -1, tokens, heads, 3, width);
-        string[] parts = graph.Split(graph.Transpose(headMajor, 3, 0, 2, 1, 4), axis: 0, parts: 3);
-        string queries = rotary?.Forward(graph, parts[0]) ?? parts[0], keys = rotary?.Forward(graph, parts[1]) ?? parts[1];
-        string mixed = ScaledDotProduct.Attend(graph, queries, keys, parts[2], width);
-        return Proj.Forward(graph, graph.Reshape(graph.Transpose(mixed, 0, 1, 3, 2, 4), -1, heads * width));
+        int q = _spec.QueryKeyDims, v = _spec.ValueDims;
+        long heads = _spec.Heads;
+        HeadRows rows = new(heads, [q, q, v], _architecture.HeadDim);
+        string[] parts;
+        if (queries == stream.Count)
+        {
+            parts = graph.Split(OfHeads(Qkv.Forward(graph, x, rows), stream.Count, (2 * q) + v), axis: -1, q, q, v);
+        }
+        else
+        {
+            string asked = Qkv.Forward(graph, stream.With(x).First(graph, queries).Rows, rows with { End = 1 });
+            string others = OfHeads(Qkv.Forward(graph, x, rows with { First = 1 }), stream.Count, q + v);
+            parts = [OfHeads(asked, queries, q), .. graph.Split(others, axis: -1, q, v)];
+        }
+
+        string mixed = ScaledDotProduct.Attend(
+            graph,
+            rotary?.Forward(graph, parts[0], stream, queries) ?? parts[0],
+            rotary?.Forward(graph, parts[1], stream, stream.Count) ?? parts[1],
+            parts[2],
+            Math.Sqrt(_architecture.HeadDim),
+            stream.KeyBias(graph));
+        string side = graph.Reshape(graph.Transpose(mixed, 0, 2, 1, 3), -1, heads * v);
+        return (Proj.Forward(graph, side, new HeadRows(heads, [v], _architecture.HeadDim)), parts[1]);
+
+        string OfHeads(string part, long tokens, long width) =>
+            graph.Transpose(graph.Reshape(part, -1, tokens, heads, width), 0, 2, 1, 3);
     }
 
     /// <summary>The rows of the values of all heads of a whole weight [A, 3, d, D], as [A*d, D].</summary>

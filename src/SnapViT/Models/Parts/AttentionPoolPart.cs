@@ -35,16 +35,16 @@ internal sealed class AttentionPoolPart(ViTWeights weights, AttentionPoolSpec sp
         return x.Plus(_mlp.Forward(_norm.Forward(x))).select(1, 0).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Rows [batch*N, D] to one vector, [batch, D].</summary>
-    public string Forward(OnnxGraph graph, string rows)
+    /// <summary>Tokens to one vector, [batch, D].</summary>
+    public string Forward(OnnxGraph graph, GraphTokens stream)
     {
         ViTArchitecture a = _architecture;
         long heads = a.Heads, width = a.EmbedDim / a.Heads;
         string latent = graph.Reshape(graph.Weights.Vector(spec.Latent.Name, _latent), 1, a.EmbedDim);
-        string query = graph.Reshape(_query.Forward(graph, latent), 1, 1, heads, 1, width);
-        string kv = graph.Reshape(_keysValues.Forward(graph, rows), -1, a.Tokens, 2, heads, width);
-        string[] parts = graph.Split(graph.Transpose(kv, 2, 0, 3, 1, 4), axis: 0, parts: 2);
-        string mixed = ScaledDotProduct.Attend(graph, query, parts[0], parts[1], width);
+        string query = graph.Reshape(_query.Forward(graph, latent), 1, heads, 1, width);
+        string kv = graph.Reshape(_keysValues.Forward(graph, stream.Rows), -1, stream.Count, 2 * heads, width);
+        string[] parts = graph.Split(graph.Transpose(kv, 0, 2, 1, 3), axis: 1, parts: 2);
+        string mixed = ScaledDotProduct.Attend(graph, query, parts[0], parts[1], Math.Sqrt(width), stream.KeyBias(graph));
         string x = _proj.Forward(graph, graph.Reshape(mixed, -1, a.EmbedDim));
         return graph.Add(x, _mlp.Forward(graph, _norm.Forward(graph, x)));
     }

@@ -19,6 +19,7 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     private readonly ResidualPart _residual2 = new(weights, spec.LayerScale2);
 
     private readonly int _prefixTokens = weights.Architecture.PrefixTokens;
+    private readonly int _embedDim = weights.Architecture.EmbedDim;
 
     /// <summary>Attention.</summary>
     public AttentionPart Attention { get; } = new(weights, spec);
@@ -61,16 +62,43 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     public TokenStream ForwardFirst(TokenStream stream, long first, RotaryPart? rotary) =>
         new(AfterMlp(AfterAttention(stream, first, rotary, hook: null, out _), hook: null));
 
-    /// <summary>Rows [batch*N, D] to [batch*N, D].</summary>
-    public string Forward(OnnxGraph graph, string x, RotaryPart? rotary)
+    /// <summary>Tokens to those that leave the block.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="stream">Tokens.</param>
+    /// <param name="left">Tokens that leave it.</param>
+    /// <param name="rotary">Rotary positions; null where the model has none.</param>
+    public GraphTokens Forward(OnnxGraph graph, GraphTokens stream, int left, RotaryPart? rotary)
     {
-        x = _residual1.Forward(
-            graph, x,
-            Attention.IsEmpty
-                ? Attention.Proj.OnnxBias(graph)
-                : Attention.Forward(graph, _norm1.Forward(graph, x), rotary));
-        return _residual2.Forward(graph, x, Mlp.IsEmpty ? Mlp.Last.OnnxBias(graph) : Mlp.Forward(graph, _norm2.Forward(graph, x)));
+        GraphTokens x = AfterAttention(graph, stream, stream.Count, rotary, out string? keys);
+        return AfterMlp(graph, left == stream.Count ? x : x.Merge(graph, keys ?? Keys(graph, stream), left, _prefixTokens));
     }
+
+    /// <summary>The first tokens behind the block.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="stream">Tokens.</param>
+    /// <param name="first">Tokens that are wanted.</param>
+    /// <param name="rotary">Rotary positions; null where the model has none.</param>
+    public GraphTokens ForwardFirst(OnnxGraph graph, GraphTokens stream, int first, RotaryPart? rotary) =>
+        AfterMlp(graph, AfterAttention(graph, stream, first, rotary, out _));
+
+    private GraphTokens AfterAttention(OnnxGraph graph, GraphTokens stream, int queries, RotaryPart? rotary, out string? keys)
+    {
+        GraphTokens wanted = queries == stream.Count ? stream : stream.First(graph, queries);
+        if (Attention.IsEmpty)
+        {
+            keys = null;
+            return wanted.With(_residual1.Forward(graph, wanted.Rows, Attention.Proj.OnnxBias(graph)));
+        }
+
+        (string branch, keys) = Attention.Forward(graph, _norm1.Forward(graph, stream.Rows), stream, queries, rotary);
+        return wanted.With(_residual1.Forward(graph, wanted.Rows, branch));
+    }
+
+    private GraphTokens AfterMlp(OnnxGraph graph, GraphTokens x) => x.With(_residual2.Forward(
+        graph, x.Rows, Mlp.IsEmpty ? Mlp.Last.OnnxBias(graph) : Mlp.Forward(graph, _norm2.Forward(graph, x.Rows))));
+
+    private string Keys(OnnxGraph graph, GraphTokens stream) =>
+        graph.Reshape(_norm1.Forward(graph, stream.Rows), -1, 1, stream.Count, _embedDim);
 
     private Tensor AfterAttention(TokenStream stream, long queries, RotaryPart? rotary, IForwardHook? hook, out Tensor? keys)
     {

@@ -26,8 +26,9 @@ internal sealed class LinearLayer
     /// <summary>Bias in model layout: [out]; null where the layer has none.</summary>
     public Tensor? Bias { get; }
 
-    /// <summary>The weight as [out, in]: a view where the inputs of all heads lie side by side, else a copy.</summary>
-    public Tensor Matrix() => Weight.reshape(Spec.Weight.Shape[0], -1);
+    /// <summary>The weight as [out, in], outputs of heads head by head: a view where the kept ones lie side by side, else a copy.</summary>
+    public Tensor Matrix() =>
+        Spec.Weight.Layout.IsHeadMajor ? Spec.Weight.HeadRows(Weight) : Weight.reshape(Spec.Weight.Shape[0], -1);
 
     /// <summary>The layer of those weights, or null where the model has no such layer.</summary>
     public static LinearLayer? Find(ViTWeights weights, LinearSpec? spec) => spec is null ? null : new LinearLayer(weights, spec);
@@ -51,16 +52,25 @@ internal sealed class LinearLayer
     /// x [.., in] to [.., out]. A weight whose inputs are pruned is stored input-major, so that what a sub-network keeps of any weight in
     /// importance order is its first rows, one contiguous piece.
     /// </summary>
-    public string Forward(OnnxGraph graph, string x)
+    /// <param name="graph">The graph.</param>
+    /// <param name="x">Rows.</param>
+    /// <param name="heads">How its pruned outputs, or else its inputs, belong to heads; null where they do not.</param>
+    public string Forward(OnnxGraph graph, string x, HeadRows? heads = null)
     {
         using DisposeScope scope = NewDisposeScope();
         bool inputMajor = Spec.Weight.PrunedInputs.Count > 0;
         string matrix = inputMajor
-            ? graph.Weights.Matrix(Spec.Weight.Name, Matrix().t(), outputs: 1, suffix: ".transposed")
-            : graph.Weights.Matrix(Spec.Weight.Name, Matrix(), outputs: 0);
-        return graph.Gemm(x, matrix, Bias is null ? null : OnnxBias(graph), transposed: !inputMajor);
+            ? graph.Weights.Matrix(Spec.Weight.Name, Matrix().t(), outputs: 1, suffix: ".transposed", heads)
+            : graph.Weights.Matrix(Spec.Weight.Name, Matrix(), outputs: 0, suffix: "", heads);
+        return graph.Gemm(x, matrix, Bias is null ? null : OnnxBias(graph, inputMajor ? null : heads), transposed: !inputMajor);
     }
 
     /// <summary>The bias as a value of a graph, [out].</summary>
-    public string OnnxBias(OnnxGraph graph) => graph.Weights.Vector(Spec.Bias!.Name, Bias!);
+    /// <param name="graph">The graph.</param>
+    /// <param name="heads">How it belongs to heads; null where it does not.</param>
+    public string OnnxBias(OnnxGraph graph, HeadRows? heads = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return graph.Weights.Vector(Spec.Bias!.Name, Spec.Bias.Layout.IsHeadMajor ? Spec.Bias.HeadRows(Bias!) : Bias!, heads);
+    }
 }

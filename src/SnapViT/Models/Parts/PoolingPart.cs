@@ -36,21 +36,34 @@ internal sealed class PoolingPart(ViTWeights weights, ParameterTable table)
 
     /// <summary>Tokens to features, [batch, D] or [batch, projection width].</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="rows">Tokens as rows [batch*N, D].</param>
-    /// <param name="tokens">The same as [batch, N, D].</param>
-    public string Forward(OnnxGraph graph, string rows, string tokens)
+    /// <param name="stream">Tokens; the pooled ones alone where others are not needed.</param>
+    public string Forward(OnnxGraph graph, GraphTokens stream)
     {
         ViTArchitecture a = _architecture;
         string pooled = a.Pooling switch
         {
-            Pooling.ClassToken => graph.Reshape(graph.Slice(tokens, axis: 1, 0, 1), -1, a.EmbedDim),
-            Pooling.ClassAndDistillation => graph.Mean(graph.Slice(tokens, axis: 1, 0, 2), axis: 1),
-            Pooling.Attention => _attention!.Forward(graph, rows),
-            Pooling.AveragePatches => graph.Mean(graph.Slice(tokens, axis: 1, a.PrefixTokens, a.Tokens), axis: 1),
+            Pooling.ClassToken => stream.First(graph, 1).Rows,
+            Pooling.ClassAndDistillation => graph.Mean(graph.Slice(stream.Tokens(graph), axis: 1, 0, 2), axis: 1),
+            Pooling.Attention => _attention!.Forward(graph, stream),
+            Pooling.AveragePatches => MeanOfPatches(graph, stream),
             _ => throw new InvalidOperationException($"unknown pooling {a.Pooling}"),
         };
         pooled = _norm?.Forward(graph, pooled) ?? pooled;
         return _projection?.Forward(graph, pooled) ?? pooled;
+    }
+
+    private string MeanOfPatches(OnnxGraph graph, GraphTokens stream)
+    {
+        ViTArchitecture a = _architecture;
+        int prefix = a.PrefixTokens, count = stream.Count;
+        string patches = graph.Slice(stream.Tokens(graph), axis: 1, prefix, count);
+        if (stream.Sizes is null)
+        {
+            return graph.Mean(patches, axis: 1);
+        }
+
+        string shares = graph.Multiply(graph.Slice(stream.Sizes, axis: 1, prefix, count), 1.0 / a.Patches);
+        return graph.Reshape(graph.MatMul(graph.Reshape(shares, -1, 1, count - prefix), patches), -1, a.EmbedDim);
     }
 
     private Tensor MeanOfPatches(TokenStream stream)

@@ -59,13 +59,26 @@ internal sealed class RotaryPart : IDisposable
         return cat([before, rotated], 2).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Rotates the tokens of queries or keys [1, batch, A, N, d]; prefix tokens turn by an angle of 0.</summary>
-    public string Forward(OnnxGraph graph, string x)
+    /// <summary>Rotates the tokens of queries or keys [batch, A, M, d]; prefix tokens turn by an angle of 0.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="x">Queries or keys of the first tokens of the stream.</param>
+    /// <param name="stream">Says which place in the image a token has.</param>
+    /// <param name="count">How many tokens they are, M: all, or prefix tokens only.</param>
+    public string Forward(OnnxGraph graph, string x, GraphTokens stream, long count)
     {
-        string cosines = graph.Weights.Table("rope.cos", () => cat([Still().cos(), Cos], 0));
-        string sines = graph.Weights.Table("rope.sin", () => cat([Still().sin(), Signed(Sin)], 0));
+        if (count <= _prefixTokens)
+        {
+            return x;
+        }
+
+        string cosines = OfTokens(graph.Weights.Table("rope.cos", () => cat([Still().cos(), Cos], 0)));
+        string sines = OfTokens(graph.Weights.Table("rope.sin", () => cat([Still().sin(), Signed(Sin)], 0)));
         string[] halves = graph.Split(x, axis: -1, parts: 2);
         return graph.Add(graph.Multiply(x, cosines), graph.Multiply(graph.Concat(-1, halves[1], halves[0]), sines));
+
+        string OfTokens(string table) => stream.Places is null
+            ? table
+            : graph.Reshape(graph.Node("Gather", [table, stream.Places]), -1, 1, count, Cos.shape[1]);
     }
 
     /// <inheritdoc/>

@@ -47,15 +47,16 @@ internal static class ScaledDotProduct
     private static Tensor Padded(Tensor x, long width) =>
         x.shape[^1] == width ? x : F.pad(x, [0, width - x.shape[^1]]);
 
-    /// <summary>Mixes the values; [1, batch, A, N, d] each, to [1, batch, A, N, d].</summary>
+    /// <summary>Mixes the values: queries [batch, A, M, q], keys [batch, A, N, q], values [batch, A, N, v] to [batch, A, M, v].</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="queries">Queries.</param>
     /// <param name="keys">Keys.</param>
     /// <param name="values">Values.</param>
-    /// <param name="width">Width of a head, d.</param>
-    public static string Attend(OnnxGraph graph, string queries, string keys, string values, long width)
+    /// <param name="divisor">What logits are divided by.</param>
+    /// <param name="keyBias">What is added to the logits of every key, [batch, 1, 1, N]; null for nothing.</param>
+    public static string Attend(OnnxGraph graph, string queries, string keys, string values, double divisor, string? keyBias)
     {
-        string products = graph.MatMul(graph.Multiply(queries, 1 / Math.Sqrt(width)), graph.Transpose(keys, 0, 1, 2, 4, 3));
-        return graph.MatMul(graph.Softmax(products), values);
+        string logits = graph.MatMul(graph.Multiply(queries, 1 / divisor), graph.Transpose(keys, 0, 1, 3, 2));
+        return graph.MatMul(graph.Softmax(keyBias is null ? logits : graph.Add(logits, keyBias)), values);
     }
 }

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Onnx;
 using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -72,7 +73,7 @@ internal sealed class TokenStream(Tensor tokens)
         (Tensor from, Tensor into) = Pairs(keys, merged, prefix);
 
         // Flat indices: the row of an image begins at its number times N.
-        Tensor start = TensorArithmetic.Range(batch, device).TimesWhole(count).unsqueeze(1);
+        Tensor start = TensorArithmetic.Range(batch, device).Times(count).unsqueeze(1);
         Tensor source = from.Plus(start).reshape(-1), destination = into.Plus(start).reshape(-1);
         Tensor stays = ones([batch * count], ScalarType.Int64, device).index_copy(0, source, zeros_like(source));
         Tensor kept = stays.nonzero().squeeze(1);
@@ -124,20 +125,101 @@ internal sealed class TokenStream(Tensor tokens)
 
         // Equal similarities go in the order of the places, so that a batch gives what its images give.
         Tensor chosen = best.sort(dim: -1, descending: true, stable: true).Indices.narrow(1, 0, merged);
-        Tensor first = ones([1], ScalarType.Int64, keys.device).TimesWhole(prefix);
+        Tensor first = ones([1], ScalarType.Int64, keys.device).Times(prefix);
         return (
-            chosen.TimesWhole(2).Plus(first),
-            partner.gather(1, chosen).TimesWhole(2).Plus(first.Plus(ones_like(first))));
+            chosen.Times(2).Plus(first),
+            partner.gather(1, chosen).Times(2).Plus(first.Plus(ones_like(first))));
     }
 
     private static Tensor Moved(Tensor places, Tensor moved, Tensor source, Tensor newPlace, long count, long left)
     {
         Tensor now = moved.index_copy(0, source, newPlace).view(-1, count);
-        Tensor start = TensorArithmetic.Range(now.shape[0], now.device).TimesWhole(left).unsqueeze(1);
+        Tensor start = TensorArithmetic.Range(now.shape[0], now.device).Times(left).unsqueeze(1);
         return now.Minus(start).gather(1, places);
     }
 
     private static Tensor InPlace(long batch, long count, int prefix, Device device) =>
         cat([zeros([prefix], ScalarType.Int64, device), TensorArithmetic.Range(count - prefix, device)], 0)
             .unsqueeze(0).expand(batch, -1);
+}
+
+/// <summary>The same in a graph. Tokens are kept as rows [batch*N, D], so that every linear layer is one product.</summary>
+/// <param name="Rows">Tokens, rows [batch*N, D].</param>
+/// <param name="Count">Tokens of one image, N.</param>
+/// <param name="Width">Length of a token, D.</param>
+internal sealed record GraphTokens(string Rows, int Count, int Width)
+{
+    private const double SmallestNorm = 1e-12;
+
+    /// <summary>How many patches every token stands for, [batch, N]; null where nothing was merged.</summary>
+    public string? Sizes { get; private init; }
+
+    /// <summary>
+    /// The place in the image that every token has for rotary positions, int64 [batch, N]; null where nothing was merged, so that all are in
+    /// order.
+    /// </summary>
+    public string? Places { get; private init; }
+
+    /// <summary>The tokens as [batch, N, D].</summary>
+    public string Tokens(OnnxGraph graph) => graph.Reshape(Rows, -1, Count, Width);
+
+    /// <summary>What is added to the logits of every key, [batch, 1, 1, N]; null where nothing was merged.</summary>
+    public string? KeyBias(OnnxGraph graph) => Sizes is null ? null : graph.Reshape(graph.Node("Log", [Sizes]), -1, 1, 1, Count);
+
+    /// <summary>The same stream with other values of its tokens.</summary>
+    public GraphTokens With(string rows) => this with { Rows = rows };
+
+    /// <summary>The first tokens, of which nothing else is known.</summary>
+    public GraphTokens First(OnnxGraph graph, long count) => count == Count
+        ? this
+        : new GraphTokens(graph.Reshape(graph.Slice(Tokens(graph), axis: 1, 0, count), -1, Width), (int)count, Width);
+
+    /// <summary>Merges patch tokens until so many tokens are left.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="keys">Keys of all heads, without rotary positions, [batch, A, N, q].</param>
+    /// <param name="left">Tokens left, N less at most half of the patch tokens.</param>
+    /// <param name="prefix">Tokens before the patch tokens, which are never merged.</param>
+    public GraphTokens Merge(OnnxGraph graph, string keys, int left, int prefix)
+    {
+        int merged = Count - left;
+        (string source, string destination) = Pairs(graph, keys, merged, prefix);
+        string tokens = Tokens(graph), ones = graph.Ones(tokens, dimensions: 2);
+        string stays = graph.Scatter(ones, source, graph.Multiply(graph.Ones(source, dimensions: 2), 0));
+
+        // The tokens that stay, in their order: those with the largest N - place.
+        string order = graph.Subtract(graph.Multiply(stays, Count), graph.Range(Count));
+        string kept = graph.Largest(order, left).Places;
+        string moved = graph.Subtract(graph.Node("CumSum", [stays, graph.Integers(1)]), graph.Number(1));
+        string newPlace = graph.Integer(graph.Gather(moved, destination));
+
+        string sizes = Sizes ?? ones, ofSource = graph.Gather(sizes, source);
+        string newSizes = graph.Scatter(graph.Gather(sizes, kept), newPlace, ofSource, add: true);
+        string share = graph.Reshape(graph.Divide(ofSource, graph.Gather(newSizes, newPlace)), -1, merged, 1);
+        string change = graph.Multiply(
+            graph.Subtract(graph.GatherRows(tokens, source, merged), graph.GatherRows(tokens, destination, merged)), share);
+        string everyChannel = graph.Node("Expand", [graph.Reshape(newPlace, -1, merged, 1), graph.Integers(1, 1, Width)]);
+        string result = graph.Scatter(graph.GatherRows(tokens, kept, left), everyChannel, change, add: true);
+        return new GraphTokens(graph.Reshape(result, -1, Width), left, Width)
+        {
+            Sizes = newSizes,
+            Places = Places is null ? kept : graph.Gather(Places, kept),
+        };
+    }
+
+    /// <summary>The tokens that are merged and those that they go into, int64 [batch, merged] each: the most similar pairs first.</summary>
+    private (string From, string Into) Pairs(OnnxGraph graph, string keys, int merged, int prefix)
+    {
+        string mean = graph.Mean(keys, axis: 1);
+        string norm = graph.Node("ReduceL2", [mean], OnnxAttribute.Ints("axes", -1), OnnxAttribute.Int("keepdims", 1));
+        string metric = graph.Divide(mean, graph.Node("Max", [norm, graph.Number(SmallestNorm)]));
+        string even = graph.Slice(metric, axis: 1, prefix, Count, step: 2), odd = graph.Slice(metric, axis: 1, prefix + 1, Count, step: 2);
+        string similar = graph.MatMul(even, graph.Transpose(odd, 0, 2, 1));
+        string best = graph.Node("ReduceMax", [similar], OnnxAttribute.Ints("axes", -1), OnnxAttribute.Int("keepdims", 0));
+        string partner = graph.Node("ArgMax", [similar], OnnxAttribute.Int("axis", -1), OnnxAttribute.Int("keepdims", 0));
+        string chosen = graph.Largest(best, merged).Places;
+        return (Place(chosen, prefix), Place(graph.Gather(partner, chosen), prefix + 1));
+
+        string Place(string half, int first) =>
+            graph.Add(graph.Multiply(half, graph.Integers(2)), graph.Integers(first));
+    }
 }
