@@ -5,6 +5,7 @@ using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
+using SnapViT.Elastic;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
@@ -103,6 +104,53 @@ public sealed class OnnxFamilyTests : IDisposable
         ShouldAgree(elastic, "1", 1e-4);
     }
 
+    [Theory, LeakCheck, MemberData(nameof(Families))]
+    public void Members_that_are_smaller_on_every_axis_share_all_weights_and_give_what_their_sub_networks_give(string family)
+    {
+        using VisionTransformer model = TinyModels.Create(family);
+        ViTArchitecture a = model.Architecture;
+        SubnetWidths widths = TinyModels.EveryAxis(a);
+        SubnetWidths narrower = new(widths.Select(block => block.With(Axis.ValueDims, block[Axis.ValueDims] - 1).With(Axis.Heads, 1)));
+        foreach (OnnxPrecision precision in Enum.GetValues<OnnxPrecision>())
+        {
+            using VisionTransformer rounded = DequantizedModel.Of(model, precision);
+            string folder = Path.Combine(_root.FullName, $"{precision}");
+            OnnxFamilyFiles files = SaveMembers(folder, model, new OnnxOptions { Precision = precision }, a.FullWidths, widths, narrower);
+            Assert.All(files.Members, member => Assert.Null(member.Own));
+            string single = Path.Combine(_root.FullName, $"{precision}.onnx");
+            OnnxExport.Save(
+                single, model, TinyModels.Config(a, a.FullWidths), new OnnxOptions { Precision = precision, InlineLimit = 0 });
+            Assert.Equal(new FileInfo(single + OnnxExport.DataSuffix).Length, files.SharedBytes);
+            foreach ((SubnetWidths kept, int index) in new[] { a.FullWidths, widths, narrower }.Select((kept, index) => (kept, index)))
+            {
+                using VisionTransformer twin = new(WeightOrder.Prefix(rounded.Weights, kept));
+                using var scope = NewDisposeScope();
+                Tensor images = TinyModels.Images(a, 2), expected = twin.Embed(images);
+                using OnnxRun run = new(Path.Combine(folder, $"{index}.onnx"));
+                Assert.True(expected.abs().max().item<float>() > 0.3);
+                run.Run("features", images).ShouldBeWithin(1e-4, expected);
+            }
+        }
+    }
+
+    [Fact, LeakCheck]
+    public void Of_a_member_with_fewer_dimensions_a_corrected_projection_alone_is_its_own()
+    {
+        using VisionTransformer model = TinyModels.Create("vit");
+        SubnetWidths widths = TinyModels.EveryAxis("vit");
+        using VisionTransformer prefix = new(WeightOrder.Prefix(model.Weights, widths));
+        using VisionTransformer corrected = new(prefix.Weights.Map(
+            widths, (parameter, tensor) => parameter.Name.EndsWith("attn.proj.weight", StringComparison.Ordinal) ? tensor * 1.25 : tensor.alias()));
+        OnnxFamilySubnet member = new(
+            "0", corrected, SubnetPlan.Of(model.Architecture, widths), TinyModels.Config(model.Architecture, widths));
+        OnnxFamilyFiles files = OnnxFamily.Save(Folder, model, [member]);
+        long proj = widths.Sum(block => (long)block[Axis.Heads] * block[Axis.ValueDims] * 24 * sizeof(float));
+        Assert.InRange(files.Members[0].OwnBytes, proj, proj + (3 * 4096));
+        using var scope = NewDisposeScope();
+        Tensor images = TinyModels.Images(model.Architecture, 2);
+        Features("0", images).ShouldBeWithin(1e-4, corrected.Embed(images));
+    }
+
     [Fact, LeakCheck]
     public void The_index_lists_the_graphs_with_their_costs()
     {
@@ -138,6 +186,23 @@ public sealed class OnnxFamilyTests : IDisposable
     {
         Depth = 12, EmbedDim = 192, Heads = 3, HeadDim = 64, MlpDim = 768, PatchSize = 16, ImageSize = 224, Classes = 1000,
     };
+
+    private static OnnxFamilyFiles SaveMembers(string folder, VisionTransformer whole, OnnxOptions options, params SubnetWidths[] members)
+    {
+        List<OnnxFamilySubnet> subnets = [.. members.Select((widths, index) => new OnnxFamilySubnet(
+            $"{index}",
+            new VisionTransformer(WeightOrder.Prefix(whole.Weights, widths)),
+            SubnetPlan.Of(whole.Architecture, widths),
+            TinyModels.Config(whole.Architecture, widths)))];
+        try
+        {
+            return OnnxFamily.Save(folder, whole, subnets, options);
+        }
+        finally
+        {
+            subnets.ForEach(subnet => subnet.Model.Dispose());
+        }
+    }
 
     private OnnxFamilyFiles Save(ElasticViT elastic, string[] budgets, OnnxOptions options)
     {
