@@ -22,12 +22,7 @@ internal static class RandomFiles
         string path = Path.Combine(folder, "model.safetensors");
         using (VisionTransformer model = RandomModel.Create(a, ScalarType.Float32, CPU))
         {
-            ModelFile.Save(path, model, new ModelConfig
-            {
-                Architecture = a,
-                Heads = [.. Enumerable.Repeat(a.Heads, a.Depth)],
-                Neurons = [.. Enumerable.Repeat(a.MlpDim, a.Depth)],
-            });
+            ModelFile.Save(path, model, ModelConfig.Of(a, a.FullWidths));
         }
 
         StoredLayerMoments proj = Moments(a.Heads * a.HeadDim), fc2 = Moments(a.MlpDim);

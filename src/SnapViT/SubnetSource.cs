@@ -1,5 +1,4 @@
 using System.Globalization;
-using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
@@ -32,11 +31,8 @@ internal sealed record SubnetSource(
     /// <summary>What a sub-network says about itself in every format it is written in.</summary>
     /// <param name="plan">What it keeps.</param>
     /// <param name="correction">How it was corrected, in words; part of a written file and so of its bytes.</param>
-    public ModelConfig Config(SubnetPlan plan, string correction) => new()
+    public ModelConfig Config(SubnetPlan plan, string correction) => ModelConfig.Of(plan.Architecture, plan.Widths) with
     {
-        Architecture = plan.Architecture,
-        Heads = [.. plan.Widths.Select(block => block[Axis.Heads])],
-        Neurons = [.. plan.Widths.Select(block => block[Axis.Neurons])],
         Preprocessing = Preprocessing,
         Provenance = new SortedDictionary<string, string>(Provenance.ToDictionary(), StringComparer.Ordinal)
         {

@@ -77,11 +77,8 @@ internal static class SmallModels
         return tensor(Normal(random, shape), shape);
     }
 
-    public static ModelConfig Config(VisionTransformer model) => new()
+    public static ModelConfig Config(VisionTransformer model) => ModelConfig.Of(model.Architecture, model.Widths) with
     {
-        Architecture = model.Architecture,
-        Heads = [.. model.Widths.Select(block => block[Axis.Heads])],
-        Neurons = [.. model.Widths.Select(block => block[Axis.Neurons])],
         Preprocessing = Preprocessing.ForCrop(model.Architecture.ImageSize, 1),
     };
 

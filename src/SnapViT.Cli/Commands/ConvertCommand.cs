@@ -101,11 +101,8 @@ internal static class ConvertCommand
     {
         // A doubt about the preprocessing would be settled by a config that says nothing of it; without one, the doubt stays with the new
         // file.
-        ModelConfig? config = description.PreprocessingDoubt is not null ? null : new ModelConfig
+        ModelConfig? config = description.PreprocessingDoubt is not null ? null : ModelConfig.Of(description.Architecture, description.Widths) with
         {
-            Architecture = description.Architecture,
-            Heads = [.. description.Widths.Select(block => block[Axis.Heads])],
-            Neurons = [.. description.Widths.Select(block => block[Axis.Neurons])],
             Preprocessing = description.Preprocessing,
             Provenance = description.Provenance,
         };

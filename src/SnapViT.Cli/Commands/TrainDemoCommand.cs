@@ -51,11 +51,8 @@ internal static class TrainDemoCommand
         }, cancellation);
         using VisionTransformer model = training.Model();
         ViTArchitecture architecture = model.Architecture;
-        ModelConfig config = new()
+        ModelConfig config = ModelConfig.Of(architecture, architecture.FullWidths) with
         {
-            Architecture = architecture,
-            Heads = [.. Enumerable.Repeat(architecture.Heads, architecture.Depth)],
-            Neurons = [.. Enumerable.Repeat(architecture.MlpDim, architecture.Depth)],
             Preprocessing = DemoModel.Preprocessing,
             Provenance = new SortedDictionary<string, string>
             {

@@ -22,6 +22,7 @@ internal static class StateDictConversion
         IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(source);
+        RequireOneWidth(architecture, widths, format);
         IReadOnlyList<TensorToWrite> tensors = StateDictWriter.ToFormat(
             format, architecture, ParameterTable.For(architecture, widths).Select(parameter => Copy(source, parameter.Name)));
         if (TorchArchiveWriter.IsTorchName(path))
@@ -34,6 +35,23 @@ internal static class StateDictConversion
         }
 
         return [.. tensors.Select(tensor => tensor.Entry.Name)];
+    }
+
+    /// <summary>Refuses heads whose queries are not as wide as their values where a format keeps the two as layers of their own.</summary>
+    private static void RequireOneWidth(ViTArchitecture architecture, SubnetWidths widths, StateDictFormat format)
+    {
+        foreach (ParameterSpec parameter in ParameterTable.For(architecture, widths))
+        {
+            if (parameter.Layout.RowsOfHead.Distinct().Count() > 1
+                && StateDictNames.Rule(format, parameter.Name) is (KeyRule { File.Count: > 1 }, _))
+            {
+                throw new SnapViTException(
+                    ErrorKind.Architecture,
+                    $"format {format.Name}: expected queries, keys and values of one width, found {parameter.Layout.RowsOfHead[0]} and "
+                        + $"{parameter.Layout.RowsOfHead[^1]} dimensions of a head in block {parameter.Block}; choose a format that keeps "
+                        + "them in one layer, such as timm");
+            }
+        }
     }
 
     private static TensorToWrite Copy(CanonicalArchive source, string name)

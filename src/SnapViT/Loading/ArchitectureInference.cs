@@ -402,13 +402,26 @@ internal sealed class ArchitectureInference
         new(Enumerable.Range(0, a.Depth)
             .Select(block => a.FullBlock.With(Axis.Heads, BlockHeads(a, block)).With(Axis.Neurons, BlockNeurons(a, block))));
 
-    private int BlockHeads(ViTArchitecture a, int block) => _shapes.AttentionWidths[block] is int columns
-        && columns % a.HeadDim == 0 && columns <= a.EmbedDim
-        ? columns / a.HeadDim
-        : throw new CheckpointFormatException(
-            _archive.Path,
-            $"expected a multiple of the head width {a.HeadDim} up to {a.EmbedDim}, found {_shapes.AttentionWidths[block]} columns",
-            _archive.NameInFile(AttentionSpec.ProjName(block).Weight));
+    private int BlockHeads(ViTArchitecture a, int block)
+    {
+        int columns = _shapes.AttentionWidths[block], rows = _shapes.QkvRows[block];
+        if (rows != 3 * columns)
+        {
+            throw new CheckpointFormatException(
+                _archive.Path,
+                $"expected {3 * columns} rows of queries, keys and values, for proj has {columns} columns, found {rows}: dimensions inside "
+                    + "heads were cut, and no shape tells how many; put the config beside it that was written with the file, "
+                    + Path.GetFileName(ModelFile.ConfigPath(_archive.Path)),
+                _archive.NameInFile(AttentionSpec.QkvName(block).Weight));
+        }
+
+        return columns % a.HeadDim == 0 && columns <= a.EmbedDim
+            ? columns / a.HeadDim
+            : throw new CheckpointFormatException(
+                _archive.Path,
+                $"expected a multiple of the head width {a.HeadDim} up to {a.EmbedDim}, found {columns} columns",
+                _archive.NameInFile(AttentionSpec.ProjName(block).Weight));
+    }
 
     private int BlockNeurons(ViTArchitecture a, int block) => _shapes.Neurons[block] <= a.MlpDim
         ? _shapes.Neurons[block]

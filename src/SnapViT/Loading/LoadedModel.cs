@@ -50,7 +50,7 @@ public sealed class LoadedModel : IDisposable
     /// <summary>Names of the classes in the order of the classifier's outputs; empty where the file does not say.</summary>
     public IReadOnlyList<string> ClassNames => Description.ClassNames;
 
-    /// <summary>Whether heads or neurons were cut from the model.</summary>
+    /// <summary>Whether anything was cut from the model.</summary>
     public bool IsPruned => !Model.Widths.Equals(Model.Architecture.FullWidths);
 
     /// <inheritdoc/>

@@ -33,15 +33,57 @@ public sealed record ModelConfig
     /// <summary>MLP neurons that every block keeps, in order.</summary>
     public required IReadOnlyList<int> Neurons { get; init; }
 
+    /// <summary>Query and key dimensions of a head that every block keeps, in order; null where all blocks keep all.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<int>? QueryKeyDims { get; init; }
+
+    /// <summary>Value dimensions of a head that every block keeps, in order; null where all blocks keep all.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<int>? ValueDims { get; init; }
+
+    /// <summary>Tokens that leave every block, in order; null where all blocks keep all.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<int>? Tokens { get; init; }
+
     /// <summary>How images become the model's input; null when it is not known.</summary>
     public Preprocessing? Preprocessing { get; init; }
 
     /// <summary>Where the model comes from: source file, its hash, the budget it was cut for.</summary>
     public IReadOnlyDictionary<string, string> Provenance { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>The config of a model of those widths, of which nothing else is known.</summary>
+    /// <param name="architecture">The unpruned architecture.</param>
+    /// <param name="widths">What every block keeps.</param>
+    public static ModelConfig Of(ViTArchitecture architecture, SubnetWidths widths)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        ArgumentNullException.ThrowIfNull(widths);
+        return new ModelConfig
+        {
+            Architecture = architecture,
+            Heads = All(Axis.Heads),
+            Neurons = All(Axis.Neurons),
+            QueryKeyDims = Unless(Axis.QueryKeyDims),
+            ValueDims = Unless(Axis.ValueDims),
+            Tokens = Unless(Axis.Tokens),
+        };
+
+        int[] All(Axis axis) => [.. widths.Select(block => block[axis])];
+        int[]? Unless(Axis axis) => widths.All(block => block[axis] == architecture.FullBlock[axis]) ? null : All(axis);
+    }
+
     /// <summary>The widths of every block.</summary>
-    public SubnetWidths Widths() => new(Heads.Zip(
-        Neurons, (heads, neurons) => Architecture.FullBlock.With(Axis.Heads, heads).With(Axis.Neurons, neurons)));
+    public SubnetWidths Widths()
+    {
+        BlockWidths full = Architecture.FullBlock;
+        return new SubnetWidths(Enumerable.Range(0, Heads.Count).Select(block => Kept.Aggregate(
+            full, (widths, kept) => widths.With(kept.Axis, kept.Widths?[block] ?? full[kept.Axis]))));
+    }
+
+    private IEnumerable<(Axis Axis, IReadOnlyList<int>? Widths)> Kept =>
+    [
+        (Axis.Heads, Heads), (Axis.QueryKeyDims, QueryKeyDims), (Axis.ValueDims, ValueDims), (Axis.Tokens, Tokens), (Axis.Neurons, Neurons),
+    ];
 
     /// <summary>The config as JSON, in one line or for people to read.</summary>
     public string ToJson(bool indented = false) => JsonSerializer.Serialize(this, indented ? IndentedJson : Json);
@@ -76,10 +118,11 @@ public sealed record ModelConfig
 
             config.Architecture.Validated();
             config.Preprocessing?.Validated();
-            if (config.Heads.Count != config.Neurons.Count)
+            if (config.Kept.FirstOrDefault(kept => kept.Widths is { } widths && widths.Count != config.Heads.Count) is { Widths: { } other } odd)
             {
                 throw new FormatException(
-                    $"expected widths of the same blocks, found {config.Heads.Count} of heads and {config.Neurons.Count} of neurons");
+                    $"expected widths of the same blocks, found {config.Heads.Count} of heads and {other.Count} of "
+                        + AxisTable.Of(odd.Axis).Label);
             }
 
             config.Widths().RequireFit(config.Architecture);

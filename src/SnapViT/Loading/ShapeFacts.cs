@@ -41,6 +41,7 @@ internal sealed class ShapeFacts
         Mlp = Has(MlpSpec.FirstName(0, MlpKind.SwiGlu).Weight) ? MlpKind.SwiGlu : MlpKind.Standard;
         Registers = Has(TokensSpec.RegistersName) ? Size(Shape(TokensSpec.RegistersName, 3)[1]) : 0;
         Neurons = [.. Enumerable.Range(0, Math.Max(Depth, 1)).Select(block => Size(Shape(MlpSpec.FirstName(block, Mlp).Weight, 2)[0]))];
+        QkvRows = [.. Enumerable.Range(0, Depth).Select(block => Size(Shape(AttentionSpec.QkvName(block).Weight, 2)[0]))];
         AttentionWidths = [.. Enumerable.Range(0, Depth).Select(block => Size(Shape(AttentionSpec.ProjName(block).Weight, 2)[1]))];
     }
 
@@ -58,6 +59,9 @@ internal sealed class ShapeFacts
 
     /// <summary>Neurons of every block.</summary>
     public IReadOnlyList<int> Neurons { get; }
+
+    /// <summary>Rows of queries, keys and values together of every block.</summary>
+    public IReadOnlyList<int> QkvRows { get; }
 
     /// <summary>Heads times head width of every block.</summary>
     public IReadOnlyList<int> AttentionWidths { get; }

@@ -96,12 +96,7 @@ internal static class TinyModels
     }
 
     /// <summary>What a file says about a model, without preprocessing or provenance.</summary>
-    public static ModelConfig Config(ViTArchitecture architecture, SubnetWidths widths) => new()
-    {
-        Architecture = architecture,
-        Heads = [.. widths.Select(block => block[Axis.Heads])],
-        Neurons = [.. widths.Select(block => block[Axis.Neurons])],
-    };
+    public static ModelConfig Config(ViTArchitecture architecture, SubnetWidths widths) => ModelConfig.Of(architecture, widths);
 
     /// <summary>Normalised images, float32 [count, 3, S, S].</summary>
     public static Tensor Images(ViTArchitecture architecture, int count) =>
