@@ -335,8 +335,31 @@ public sealed class ArchitectureInferenceTests : IDisposable
     [Fact]
     public void A_pruned_block_that_is_no_number_of_heads_is_refused()
     {
-        using ShapesOnly file = new(Entries(Small, "timm").Select(entry => entry.Name == "blocks.1.attn.proj.weight" ? new TensorEntry(entry.Name, entry.Type, [24, 12]) : entry));
+        using ShapesOnly file = new(Entries(Small, "timm").Select(entry => entry.Name switch
+        {
+            "blocks.1.attn.proj.weight" => new TensorEntry(entry.Name, entry.Type, [24, 12]),
+            "blocks.1.attn.qkv.weight" => new TensorEntry(entry.Name, entry.Type, [36, 24]),
+            _ => entry,
+        }));
         Assert.Contains("tensor 'blocks.1.attn.proj.weight': expected a multiple of the head width 8 up to 24, found 12 columns", Refused(() => ModelFile.Describe(file, new ModelHints { Heads = 3 })), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(24, 36)]
+    [InlineData(24, 64)]
+    [InlineData(12, 60)]
+    public void A_block_with_fewer_dimensions_in_its_heads_is_refused_without_the_config_that_says_how_many(int columns, int rows)
+    {
+        using ShapesOnly file = new(Entries(Small, "timm").Select(entry => entry.Name switch
+        {
+            "blocks.1.attn.proj.weight" => new TensorEntry(entry.Name, entry.Type, [24, columns]),
+            "blocks.1.attn.qkv.weight" => new TensorEntry(entry.Name, entry.Type, [rows, 24]),
+            _ => entry,
+        }));
+        string refused = Refused(() => ModelFile.Describe(file, new ModelHints { Heads = 3 }));
+        Assert.Contains($"tensor 'blocks.1.attn.qkv.weight': expected {3 * columns} rows", refused, StringComparison.Ordinal);
+        Assert.Contains($"found {rows}: dimensions inside heads were cut", refused, StringComparison.Ordinal);
+        Assert.Contains("model.config.json", refused, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -4,15 +4,32 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Models;
 
-/// <summary>The forward pass of every family once more, by plain loops in double: one image to its tokens and its feature. A yardstick that shares nothing but the weights.</summary>
+/// <summary>
+/// The forward pass of every family once more, by plain loops in double: one image to its tokens and its feature. A yardstick that shares nothing but the
+/// weights.
+/// </summary>
 internal sealed class PlainVisionTransformer(VisionTransformer model)
 {
     private readonly ViTArchitecture _a = model.Architecture;
     private readonly Dictionary<string, double[]> _weights = model.Weights.Tensors.ToDictionary(pair => pair.Key, pair => Values(pair.Value));
 
-    /// <summary>Tokens [N][D] after the final norm.</summary>
+    /// <summary>
+    /// How much clearer than the next best every pair was that was merged so far: the smallest difference of two similarities. Where it is no larger than
+    /// rounding, another forward pass may have merged others.
+    /// </summary>
+    public double Margin { get; private set; } = double.PositiveInfinity;
+
+    /// <summary>The token of the last block that every patch of the last image is in.</summary>
+    public IReadOnlyList<int> Places { get; private set; } = [];
+
+    /// <summary>Tokens [N][D] after the final norm, every patch as the token that it was merged into.</summary>
     /// <param name="image">[3, S, S], flat.</param>
-    public double[][] Tokens(double[] image) => _a.NormAfterPool ? Blocks(image)[^1] : Norm(Blocks(image)[^1], "norm");
+    public double[][] Tokens(double[] image)
+    {
+        double[][] left = Blocks(image)[^1];
+        double[][] tokens = [.. left[.._a.PrefixTokens], .. Places.Select(place => left[place])];
+        return _a.NormAfterPool ? tokens : Norm(tokens, "norm");
+    }
 
     /// <summary>Tokens [N][D] that enter the first block, then those that leave each block.</summary>
     /// <param name="image">[3, S, S], flat.</param>
@@ -20,17 +37,63 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
     {
         double[][] tokens = Place(Patches(image));
         tokens = _a.HasPreNorm ? Norm(tokens, "norm_pre") : tokens;
+        Merged stream = new(tokens, [.. tokens.Select(_ => 1.0)], [.. tokens.Select((_, place) => place)], [.. Enumerable.Range(_a.PrefixTokens, _a.Patches)]);
         List<double[][]> stages = [tokens];
         for (int block = 0; block < _a.Depth; block++)
         {
             string prefix = $"blocks.{block}.";
-            tokens = Add(tokens, Attention(Norm(tokens, prefix + "norm1"), prefix, model.Widths[block][Axis.Heads]), prefix + "ls1.gamma");
-            tokens = Add(tokens, Mlp(Norm(tokens, prefix + "norm2"), prefix + "mlp.", model.Widths[block][Axis.Neurons], _a.Mlp), prefix + "ls2.gamma");
+            BlockWidths widths = model.Widths[block];
+            double[][] mixed = Attention(stream, Norm(stream.Tokens, prefix + "norm1"), prefix, widths, out double[][] keys);
+            stream = stream with { Tokens = Add(stream.Tokens, mixed, prefix + "ls1.gamma") };
+            if (block < _a.Depth - 1 || _a.PooledTokens == 0)
+            {
+                stream = Merge(stream, keys, stream.Tokens.Length - widths[Axis.Tokens]);
+            }
+
+            tokens = Add(stream.Tokens, Mlp(Norm(stream.Tokens, prefix + "norm2"), prefix + "mlp.", widths[Axis.Neurons], _a.Mlp), prefix + "ls2.gamma");
+            stream = stream with { Tokens = tokens };
             stages.Add(tokens);
         }
 
+        Places = stream.Places;
         return [.. stages];
     }
+
+    /// <summary>Merges the most similar pairs of an even and an odd patch token, one after the other.</summary>
+    private Merged Merge(Merged stream, double[][] keys, int pairs)
+    {
+        int prefix = _a.PrefixTokens, count = stream.Tokens.Length;
+        double[][] unit = [.. keys.Select(key => key.Select(value => value / Math.Sqrt(Dot(key, key))).ToArray())];
+        int[] even = [.. Enumerable.Range(prefix, count - prefix).Where(place => (place - prefix) % 2 == 0)], odd = [.. even.Select(place => place + 1).Where(place => place < count)];
+        (int From, int Into, double Similarity)[] order =
+        [
+            .. even.Select(from => odd.Select(into => (from, into, Dot(unit[from], unit[into]))).MaxBy(pair => pair.Item3)).OrderByDescending(pair => pair.Item3),
+        ];
+        if (pairs == 0)
+        {
+            return stream;
+        }
+
+        Margin = Math.Min(Margin, pairs < order.Length ? order[pairs - 1].Similarity - order[pairs].Similarity : Margin);
+        Dictionary<int, int> into = [];
+        foreach ((int from, int destination, double similarity) in order.Take(pairs))
+        {
+            into[from] = destination;
+            Margin = odd.Where(other => other != destination).Aggregate(Margin, (least, other) => Math.Min(least, similarity - Dot(unit[from], unit[other])));
+        }
+
+        int[] kept = [.. Enumerable.Range(0, count).Where(place => !into.ContainsKey(place))];
+        int[][] members = [.. kept.Select(place => into.Where(pair => pair.Value == place).Select(pair => pair.Key).Prepend(place).ToArray())];
+        int[] moved = [.. Enumerable.Range(0, count).Select(place => Array.FindIndex(members, all => all.Contains(place)))];
+        return new Merged(
+            [.. members.Select(all => Enumerable.Range(0, _a.EmbedDim).Select(i => all.Sum(place => stream.Tokens[place][i] * stream.Sizes[place]) / all.Sum(place => stream.Sizes[place])).ToArray())],
+            [.. members.Select(all => all.Sum(place => stream.Sizes[place]))],
+            [.. kept.Select(place => stream.Origins[place])],
+            [.. stream.Places.Select(place => moved[place])]);
+    }
+
+    /// <summary>Tokens, how many patches each stands for, the place in the image that each has, and the token of every patch.</summary>
+    private sealed record Merged(double[][] Tokens, double[] Sizes, int[] Origins, int[] Places);
 
     /// <summary>The pooled feature of tokens.</summary>
     public double[] Pool(double[][] tokens)
@@ -74,32 +137,33 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
 
     private double[][] Positioned(double[][] tokens) => [.. tokens.Zip(_weights["pos_embed"].Chunk(_a.EmbedDim), Sum)];
 
-    private double[][] Attention(double[][] tokens, string prefix, int heads)
+    private double[][] Attention(Merged stream, double[][] tokens, string prefix, BlockWidths widths, out double[][] keys)
     {
-        int d = _a.HeadDim, prefixTokens = _a.PrefixTokens;
-        double[][] mixed = [.. tokens.Select(_ => new double[heads * d])];
-        double[][] qkv = [.. tokens.Select(token => Linear(token, prefix + "attn.qkv", heads * 3 * d))];
+        int heads = widths[Axis.Heads], q = widths[Axis.QueryKeyDims], v = widths[Axis.ValueDims], stored = Math.Max(q, v), prefixTokens = _a.PrefixTokens;
+        double[][] mixed = [.. tokens.Select(_ => new double[heads * v])];
+        double[][] qkv = [.. tokens.Select(token => Linear(token, prefix + "attn.qkv", heads * 3 * stored))];
+        keys = heads == 0 ? tokens : [.. qkv.Select(row => Mean([.. Enumerable.Range(0, heads).Select(head => row.AsSpan(((head * 3) + 1) * stored, q).ToArray())]))];
         for (int head = 0; head < heads; head++)
         {
-            double[][] Part(int part) => [.. qkv.Select(row => row[(((head * 3) + part) * d)..(((head * 3) + part + 1) * d)])];
+            double[][] Part(int part, int width) => [.. qkv.Select(row => row.AsSpan(((head * 3) + part) * stored, width).ToArray())];
             double[][] Turned(int part) => _a.Position == PositionEmbedding.Rotary
-                ? [.. Part(part).Select((row, token) => token < prefixTokens ? row : Rotated(row, token - prefixTokens))]
-                : Part(part);
-            double[][] attended = Attend(Turned(0), Turned(1), Part(2));
+                ? [.. Part(part, q).Select((row, token) => token < prefixTokens ? row : Rotated(row, stream.Origins[token] - prefixTokens))]
+                : Part(part, q);
+            double[][] attended = Attend(Turned(0), Turned(1), Part(2, v), _a.HeadDim, stream.Sizes);
             for (int token = 0; token < tokens.Length; token++)
             {
-                attended[token].CopyTo(mixed[token], head * d);
+                attended[token].CopyTo(mixed[token], head * v);
             }
         }
 
         return [.. mixed.Select(row => Linear(row, prefix + "attn.proj", _a.EmbedDim))];
     }
 
-    private static double[][] Attend(double[][] queries, double[][] keys, double[][] values) => [.. queries.Select(query =>
+    private static double[][] Attend(double[][] queries, double[][] keys, double[][] values, int scale, double[]? sizes = null) => [.. queries.Select(query =>
     {
-        double[] logits = [.. keys.Select(key => Dot(query, key) / Math.Sqrt(query.Length))];
-        double[] weights = [.. logits.Select(logit => Math.Exp(logit - logits.Max()))];
-        return Enumerable.Range(0, query.Length).Select(i => values.Select((value, token) => value[i] * weights[token]).Sum() / weights.Sum()).ToArray();
+        double[] logits = [.. keys.Select(key => Dot(query, key) / Math.Sqrt(scale))];
+        double[] weights = [.. logits.Select((logit, key) => Math.Exp(logit - logits.Max()) * (sizes?[key] ?? 1))];
+        return Enumerable.Range(0, values[0].Length).Select(i => values.Select((value, token) => value[i] * weights[token]).Sum() / weights.Sum()).ToArray();
     })];
 
     /// <summary>DINOv3's rotary positions: pairs (i, i + d/2) turned by an angle, the first half of the pairs by the row, the rest by the column.</summary>
@@ -158,7 +222,8 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
         double[] mixed = [.. Enumerable.Range(0, _a.Heads).SelectMany(head => Attend(
             [query[(head * d)..((head + 1) * d)]],
             [.. kv.Select(row => row[(head * d)..((head + 1) * d)])],
-            [.. kv.Select(row => row[(_a.EmbedDim + (head * d))..(_a.EmbedDim + ((head + 1) * d))])])[0])];
+            [.. kv.Select(row => row[(_a.EmbedDim + (head * d))..(_a.EmbedDim + ((head + 1) * d))])],
+            d)[0])];
         double[] x = Linear(mixed, "attn_pool.proj", _a.EmbedDim);
         return Sum(x, Mlp(Norm([x], "attn_pool.norm"), "attn_pool.mlp.", _a.MlpDim, MlpKind.Standard)[0]);
     }
