@@ -1,3 +1,4 @@
+using CsCheck;
 using SnapViT.Core.Architecture;
 
 namespace SnapViT.Core.Tests;
@@ -10,6 +11,25 @@ internal static class Widths
     /// <summary>The same in a model: whole on every axis that is not written.</summary>
     public static SubnetWidths In(this SubnetWidths widths, ViTArchitecture architecture) => new(widths.Select(
         block => architecture.FullBlock.With(Axis.Heads, block[Axis.Heads]).With(Axis.Neurons, block[Axis.Neurons])));
+
+    /// <summary>Widths of any size that an architecture can have: a schedule of tokens never merges more than half of the patches.</summary>
+    public static Gen<SubnetWidths> AnyOf(ViTArchitecture a) =>
+        Gen.Select(Gen.Int[0, a.Heads], Gen.Int[1, a.HeadDim], Gen.Int[1, a.HeadDim], Gen.Int[0, a.MlpDim], Gen.Double[0, 1]).Array[a.Depth].Select(blocks =>
+        {
+            List<BlockWidths> widths = [];
+            int tokens = a.Tokens;
+            foreach ((int heads, int queries, int values, int neurons, double merged) in blocks)
+            {
+                bool isLast = widths.Count == a.Depth - 1 && a.PooledTokens > 0;
+                tokens = !isLast ? tokens - (int)Math.Round(merged * ((tokens - a.PrefixTokens) / 2)) : merged < 0.5 ? tokens : a.PooledTokens;
+                widths.Add(new BlockWidths
+                {
+                    [Axis.Heads] = heads, [Axis.QueryKeyDims] = queries, [Axis.ValueDims] = values, [Axis.Tokens] = tokens, [Axis.Neurons] = neurons,
+                });
+            }
+
+            return new SubnetWidths(widths);
+        });
 
     public static BlockWidths Block(int heads, int neurons) => new() { [Axis.Heads] = heads, [Axis.Neurons] = neurons };
 }

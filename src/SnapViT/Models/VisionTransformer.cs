@@ -235,12 +235,15 @@ public sealed class VisionTransformer : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         TokenStream next = step(stream);
-        foreach (Tensor? tensor in next.All)
+        Tensor[] before = [.. stream.All.OfType<Tensor>()], after = [.. next.All.OfType<Tensor>()];
+
+        // What the step passes on is of the outer scope already, and would leave that too.
+        foreach (Tensor tensor in after.Where(tensor => !before.Contains(tensor, ReferenceEqualityComparer.Instance)))
         {
-            tensor?.MoveToOuterDisposeScope();
+            tensor.MoveToOuterDisposeScope();
         }
 
-        foreach (Tensor tensor in stream.All.OfType<Tensor>().Where(tensor => !next.All.Any(kept => ReferenceEquals(kept, tensor))))
+        foreach (Tensor tensor in before.Where(tensor => !after.Contains(tensor, ReferenceEqualityComparer.Instance)))
         {
             tensor.Dispose();
         }

@@ -84,6 +84,40 @@ public sealed class CostModelTests
         Assert.Equal(CostModel.UnitParameters(a, Axis.Heads), CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, one));
     }
 
+    [Theory]
+    [MemberData(nameof(GoldenFamily.All), MemberType = typeof(GoldenFamily))]
+    public void Flops_are_those_of_a_walk_through_the_forward_pass(string family)
+    {
+        ViTArchitecture a = GoldenFamily.Architecture(family);
+        Widths.AnyOf(a).Sample(
+            widths => Assert.Equal(2 * Products(a, widths).Sum(shape => shape.Rows * shape.Inner * shape.Columns) + Others(a, widths), CostModel.Flops(a, widths)),
+            iter: 100);
+    }
+
+    [Fact]
+    public void Flops_of_merging_written_out()
+    {
+        // Blocks of 2 of 6 heads, q 3 and v 5 of 8 dimensions, 10 neurons; 17 tokens, 12 behind the first block, the class token behind the last.
+        ViTArchitecture a = GoldenFamily.Architecture("deit3") with { Depth = 2 };
+        BlockWidths first = new() { [Axis.Heads] = 2, [Axis.QueryKeyDims] = 3, [Axis.ValueDims] = 5, [Axis.Tokens] = 12, [Axis.Neurons] = 10 };
+        long embedding = 2L * 16 * (8 * 8 * 3) * 48;
+        long one = (2 * 17 * 48 * 2 * (3 + 3 + 5)) + (2 * 17 * (2 * 5) * 48) + (2 * 17 * 17 * 2 * (3 + 5)) + (3 * 2 * 17 * 17)
+            + (2 * 8 * 8 * 3) + (8 * 3) + (2 * 12 * 48 * 10 * 2);
+        long two = (2 * 48 * 2 * 3) + (2 * 12 * 48 * 2 * (3 + 5)) + (2 * 1 * (2 * 5) * 48) + (2 * 1 * 12 * 2 * (3 + 5)) + (3 * 2 * 12)
+            + (2 * 1 * 48 * 10 * 2);
+        Assert.Equal(embedding + one + two, CostModel.Flops(a, new SubnetWidths([first, first.With(Axis.Tokens, 1)])));
+    }
+
+    [Fact]
+    public void Fewer_tokens_cost_no_parameters_and_fewer_dimensions_their_rows_and_columns()
+    {
+        ViTArchitecture a = GoldenFamily.Architecture("timm_vit");
+        SubnetWidths merged = a.FullWidths.With(0, Axis.Tokens, 12).With(1, Axis.Tokens, 12).With(2, Axis.Tokens, 9).With(3, Axis.Tokens, 1);
+        Assert.Equal(CostModel.Parameters(a, a.FullWidths), CostModel.Parameters(a, merged));
+        Assert.Equal(5 * 2 * 4 * (48 + 1), CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, a.FullWidths.With(1, Axis.QueryKeyDims, 12 - 5)));
+        Assert.Equal(5 * 4 * (48 + 1 + 48), CostModel.Parameters(a, a.FullWidths) - CostModel.Parameters(a, a.FullWidths.With(1, Axis.ValueDims, 12 - 5)));
+    }
+
     [Fact]
     public void Figures_beyond_32_bits_do_not_overflow()
     {
@@ -91,6 +125,64 @@ public sealed class CostModelTests
         long n = (64 * 64) + 1;
         long perBlock = (4L * 1536 * 6144 * n) + (8L * 1536 * 1536 * n) + (4L * 1536 * n * n) + (3L * 16 * n * n);
         Assert.Equal((40 * perBlock) + (2L * 4096 * 256 * 3 * 1536), CostModel.Flops(giant, giant.FullWidths));
+    }
+
+    /// <summary>Every matrix product of one image, in the order of the forward pass.</summary>
+    private static IEnumerable<(long Rows, long Inner, long Columns)> Products(ViTArchitecture a, SubnetWidths widths)
+    {
+        yield return (a.Patches, (long)a.PatchSize * a.PatchSize * a.Channels, a.EmbedDim);
+        long tokens = a.Tokens;
+        for (int block = 0; block < a.Depth; block++)
+        {
+            (long heads, long q, long v, long left, long neurons) =
+                (widths[block][Axis.Heads], widths[block][Axis.QueryKeyDims], widths[block][Axis.ValueDims], widths[block][Axis.Tokens], widths[block][Axis.Neurons]);
+            bool isPooled = block == a.Depth - 1 && a.PooledTokens > 0 && left < tokens;
+            long asked = isPooled ? left : tokens;
+            for (int head = 0; head < heads; head++)
+            {
+                yield return (asked, a.EmbedDim, q);
+                yield return (tokens, a.EmbedDim, q);
+                yield return (tokens, a.EmbedDim, v);
+                yield return (asked, q, tokens);
+                yield return (asked, tokens, v);
+            }
+
+            yield return (asked, heads * v, a.EmbedDim);
+            if (left < tokens && !isPooled)
+            {
+                long even = (tokens - a.PrefixTokens + 1) / 2;
+                yield return (even, heads == 0 ? a.EmbedDim : q, tokens - a.PrefixTokens - even);
+            }
+
+            for (int layer = 0; layer < (a.Mlp == MlpKind.SwiGlu ? 2 : 1); layer++)
+            {
+                yield return (left, a.EmbedDim, neurons);
+            }
+
+            yield return (left, neurons, a.EmbedDim);
+            tokens = left;
+        }
+    }
+
+    /// <summary>What is counted besides: 3 operations of a softmax, and the comparisons of a sort.</summary>
+    private static long Others(ViTArchitecture a, SubnetWidths widths)
+    {
+        long all = 0, tokens = a.Tokens;
+        for (int block = 0; block < a.Depth; block++)
+        {
+            long left = widths[block][Axis.Tokens], even = (tokens - a.PrefixTokens + 1) / 2, depth = 0;
+            bool isPooled = block == a.Depth - 1 && a.PooledTokens > 0 && left < tokens;
+            all += 3 * widths[block][Axis.Heads] * (isPooled ? left : tokens) * tokens;
+            while ((1L << (int)depth) < Math.Max(2, even))
+            {
+                depth++;
+            }
+
+            all += left < tokens && !isPooled ? even * depth : 0;
+            tokens = left;
+        }
+
+        return all;
     }
 
     private static ViTArchitecture Real(string name, int classes)

@@ -105,6 +105,24 @@ public sealed class ParameterTableTests
     }
 
     [Fact]
+    public void Heads_with_fewer_dimensions_have_as_many_rows_in_a_checkpoint_and_padded_ones_in_a_model()
+    {
+        SubnetWidths widths = Small.FullWidths.With(1, Axis.Heads, 3).With(1, Axis.QueryKeyDims, 5).With(1, Axis.ValueDims, 7);
+        ParameterTable table = ParameterTable.For(Small, widths);
+        ParameterSpec weight = Of("blocks.1.attn.qkv.weight"), bias = Of("blocks.1.attn.qkv.bias"), proj = Of("blocks.1.attn.proj.weight");
+        Assert.Equal([3 * (5 + 5 + 7), 48], weight.Shape);
+        Assert.Equal([3, 3, 7, 48], weight.ModelShape);
+        Assert.Equal([3 * (5 + 5 + 7)], bias.Shape);
+        Assert.Equal([3, 3, 7], bias.ModelShape);
+        Assert.Equal([48, 3 * 7], proj.Shape);
+        Assert.Equal([48, 3, 7], proj.ModelShape);
+        Assert.Equal([3 * 12 * 4, 48], Of("blocks.0.attn.qkv.weight").Shape);
+        Assert.Equal([4, 3, 12, 48], Of("blocks.0.attn.qkv.weight").ModelShape);
+
+        ParameterSpec Of(string name) => table.Single(parameter => parameter.Name == name);
+    }
+
+    [Fact]
     public void Heads_and_neurons_are_found_in_the_dimensions_that_they_prune()
     {
         ParameterSpec proj = Small().Single(parameter => parameter.Name == "blocks.0.attn.proj.weight");

@@ -66,7 +66,8 @@ internal sealed class AttentionSpec
     }
 
     /// <summary>
-    /// FLOPs of finding the pairs that are merged, 0 where none is: the products of even with odd patch tokens and a sort.
+    /// FLOPs of finding the pairs that are merged, 0 where none is: the products of the keys of even with odd patch tokens and a sort. A
+    /// block without heads compares tokens as attention would see them.
     /// </summary>
     /// <param name="a">The model.</param>
     /// <param name="widths">What the block keeps.</param>
@@ -76,6 +77,7 @@ internal sealed class AttentionSpec
     {
         long patches = tokens - a.PrefixTokens, odd = patches / 2, even = patches - odd;
         long sort = even * (long)Math.Ceiling(Math.Log2(Math.Max(2, even)));
-        return left == tokens ? 0 : (2 * even * odd * widths[Axis.QueryKeyDims]) + sort;
+        long width = widths[Axis.Heads] == 0 ? a.EmbedDim : widths[Axis.QueryKeyDims];
+        return left == tokens ? 0 : (2 * even * odd * width) + sort;
     }
 }
