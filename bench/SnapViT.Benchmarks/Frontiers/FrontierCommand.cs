@@ -6,7 +6,7 @@ using SnapViT.Tensors;
 namespace SnapViT.Benchmarks.Frontiers;
 
 /// <summary>
-/// <c>frontier [--shared DIR] [--models NAME,…] [--seeds 42,…] [--knn-seeds 42] [--flops 0.8,…] [--params 0.85,…] [--rows NAME,…] [--scores DIR] [--out FILE]</c>:
+/// <c>frontier [--shared DIR] [--models NAME,…] [--seeds 42,…] [--knn-seeds 42] [--flops 0.8,…] [--params 0.85,…] [--rows NAME,…] [--photos N] [--scores DIR] [--out FILE]</c>:
 /// what sub-networks of real models are worth that take from all axes, from one kind of axis, and as they were made before. Scores are built where the folder
 /// lacks them.
 /// </summary>
@@ -34,7 +34,7 @@ internal static class FrontierCommand
             foreach (ulong seed in seeds)
             {
                 using FrontierRows made = new(shared, folder, model, seed);
-                using FrontierMeasurement measurement = new(made, shared);
+                using FrontierMeasurement measurement = new(made, shared, int.Parse(Value("--photos", "1000"), CultureInfo.InvariantCulture));
                 figures.AddRange(measurement.Run(rows, [.. flops, .. parameters], knn.Contains(seed)));
                 Console.Error.WriteLine($"{model}, seed {seed}: measured");
             }

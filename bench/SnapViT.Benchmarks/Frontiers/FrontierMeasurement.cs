@@ -15,7 +15,7 @@ internal sealed record FrontierFigure(
     string Row, Budget Budget, double Flops, double Parameters, double Top1, double Divergence, double? Cifar10, double? EuroSat, double Speed, double? Distance);
 
 /// <summary>Measures all sub-networks side by side on every batch, in bfloat16.</summary>
-internal sealed class FrontierMeasurement(FrontierRows rows, string shared) : IDisposable
+internal sealed class FrontierMeasurement(FrontierRows rows, string shared, int mostPhotos) : IDisposable
 {
     private const int BatchSize = 32;
 
@@ -49,7 +49,7 @@ internal sealed class FrontierMeasurement(FrontierRows rows, string shared) : ID
 
     private (double[] Top1, double[] Divergence, double[] Seconds) OnPhotos()
     {
-        ImageSet photos = rows.HeldOut;
+        ImageSet photos = rows.HeldOut.Sample(mostPhotos, 1);
         ClassMapping classes = ClassMapping.Of(photos, rows.Model.Model.Architecture.Classes, rows.Model.ClassNames);
         double[] right = new double[_models.Count], divergence = new double[_models.Count], seconds = new double[_models.Count];
         ImageConsumer consumer = new(photos, ImagePreparation.Whole(rows.Preprocessing), BatchSize, take: batch =>

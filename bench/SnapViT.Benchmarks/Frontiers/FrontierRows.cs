@@ -7,6 +7,7 @@ using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Loading;
 using SnapViT.Workflows;
+using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks.Frontiers;
 
@@ -51,7 +52,7 @@ internal sealed class FrontierRows : IDisposable
         }
     }
 
-    private BuildOptions Options => BuildOptions.Recommended with { Samples = 256, CalibrationImages = 192, Seed = _seed };
+    private BuildOptions Options => BuildOptions.Recommended with { Samples = 256, CalibrationImages = 192, Seed = _seed, Precision = ScalarType.BFloat16 };
 
     /// <summary>A sub-network; null where a row cannot meet the budget, or says nothing about its kind.</summary>
     public Subnet? At(string row, Budget budget)
@@ -93,12 +94,15 @@ internal sealed class FrontierRows : IDisposable
 
     private ElasticScores Scores(string row) => row switch
     {
-        Paper => Kept("paper", () => Build(BuildOptions.Reference with { Samples = Options.Samples, Evaluations = 0, Seed = _seed })),
+        Paper => Kept("paper", () => Build(BuildOptions.Reference with { Samples = Options.Samples, Evaluations = 0, Seed = _seed, Precision = ScalarType.BFloat16 })),
         Tokens => Kept("tokens", () => Along(Axis.Tokens)),
         HeadDims => Kept("head-dims", () => Along(Axis.QueryKeyDims, Axis.ValueDims)),
-        Preset => Kept("all", () => Build(Options)) with { HeadBasis = null, Frontiers = new Dictionary<CostUnit, Frontier>() },
-        _ => Kept("all", () => Build(Options)),
+        Preset => Base with { HeadBasis = null },
+        _ => Kept("frontier", () => Along([.. AxisTable.Rows.Select(facts => facts.Axis)])),
     };
+
+    /// <summary>Scores, moments and bases; the frontiers are found from them as a build does.</summary>
+    private ElasticScores Base => Kept("base", () => Build(Options with { FrontierImages = 0 }));
 
     private ElasticScores Kept(string name, Func<ElasticScores> make)
     {
@@ -113,16 +117,27 @@ internal sealed class FrontierRows : IDisposable
 
     private ElasticScores Build(BuildOptions options) => new ElasticBuild(Model, Photos, Preprocessing, options).Run().Scores;
 
+    private sealed class Told : IProgress<WorkProgress>
+    {
+        public void Report(WorkProgress value)
+        {
+            if (value.Done % 20 == 0)
+            {
+                Console.Error.WriteLine($"{value.Stage} {value.Done}/{value.Total} {value.Note}");
+            }
+        }
+    }
+
     /// <summary>The frontier that takes from those axes only.</summary>
     private ElasticScores Along(params Axis[] axes)
     {
-        ElasticScores scores = Kept("all", () => Build(Options));
+        ElasticScores scores = Base;
         using IMomentSource moments = scores.Moments!.ForFit(Model.Model.Architecture);
         HashSet<string> fitted = [.. Photos.Sample(Options.CalibrationImages, _seed).Entries.Select(entry => entry.Name)];
         ImageSet compared = Photos.Sample(Options.Samples, _seed).Where(entry => !fitted.Contains(entry.Name));
         using PreparedImages photos = new(compared, ImagePreparation.Whole(Preprocessing), Options.BatchSize);
         new ImageReader(compared, photos.Consumer!).Run(default);
         FrontierRun run = new(Model.Model, scores, moments, Options) { Axes = axes };
-        return scores with { Frontiers = run.Find(photos, new Progress<WorkProgress>(), default) };
+        return scores with { Frontiers = run.Find(photos, new Told(), default) };
     }
 }

@@ -54,8 +54,7 @@ public static class CostModel
         ArgumentNullException.ThrowIfNull(widths);
         widths.RequireFit(architecture);
         int fewer = convention == FlopConvention.Reference ? architecture.Tokens - (architecture.Patches + 1) : 0;
-        return PatchEmbeddingSpec.Flops(architecture)
-            + Enumerable.Range(0, widths.Count).Sum(block => BlockFlops(architecture, widths, block, fewer));
+        return Flops(architecture, widths, fewer);
     }
 
     /// <summary>
@@ -83,6 +82,32 @@ public static class CostModel
         ArgumentNullException.ThrowIfNull(architecture);
         SubnetWidths full = architecture.FullWidths;
         return Parameters(architecture, full) - Parameters(architecture, OneLess(full, axis));
+    }
+
+    /// <summary>FLOPs of widths that are known to fit, for searches that ask a hundred thousand times.</summary>
+    internal static long FlopsOfFitting(ViTArchitecture architecture, SubnetWidths widths) => Flops(architecture, widths, fewer: 0);
+
+    /// <summary>Parameters that the blocks own which pruning can remove, of widths that are known to fit.</summary>
+    internal static long PrunableParameters(ViTArchitecture architecture, SubnetWidths widths)
+    {
+        long parameters = 0, ofNeuron = MlpSpec.NeuronParameters(architecture);
+        for (int block = 0; block < widths.Count; block++)
+        {
+            parameters += AttentionSpec.PrunableParameters(architecture, widths[block]) + (widths[block][Axis.Neurons] * ofNeuron);
+        }
+
+        return parameters;
+    }
+
+    private static long Flops(ViTArchitecture architecture, SubnetWidths widths, int fewer)
+    {
+        long flops = PatchEmbeddingSpec.Flops(architecture);
+        for (int block = 0; block < widths.Count; block++)
+        {
+            flops += BlockFlops(architecture, widths, block, fewer);
+        }
+
+        return flops;
     }
 
     private static SubnetWidths OneLess(SubnetWidths full, Axis axis) => full.With(0, axis, full[0][axis] - 1);

@@ -9,7 +9,10 @@ namespace SnapViT.Search;
 internal sealed class FrontierWays
 {
     /// <summary>An axis is gone through in about so many pieces.</summary>
-    private const int Pieces = 32;
+    private const int Pieces = 24;
+
+    /// <summary>So many pieces are all patch tokens.</summary>
+    private const int TokenPieces = 49;
 
     private readonly ViTArchitecture _architecture;
     private readonly Func<SubnetWidths, long> _cost;
@@ -26,11 +29,12 @@ internal sealed class FrontierWays
         ViTArchitecture architecture, CostUnit unit, KeepFloors floors, IReadOnlyDictionary<(int Block, Axis Axis), DamageCurve> curves)
     {
         (_architecture, _floors, _curves) = (architecture, floors, curves);
-        _cost = unit == CostUnit.Flops
-            ? widths => CostModel.Flops(architecture, widths)
-            : widths => CostModel.Parameters(architecture, widths);
-        _whole = _cost(architecture.FullWidths);
         SubnetWidths full = architecture.FullWidths;
+        long fixedParameters = CostModel.Parameters(architecture, full) - CostModel.PrunableParameters(architecture, full);
+        _cost = unit == CostUnit.Flops
+            ? widths => CostModel.FlopsOfFitting(architecture, widths)
+            : widths => fixedParameters + CostModel.PrunableParameters(architecture, widths);
+        _whole = _cost(full);
         Start = unit == CostUnit.Flops && architecture.PooledTokens > 0 && curves.Keys.Any(key => key.Axis == Axis.Tokens)
             ? full.With(full.Count - 1, Axis.Tokens, architecture.PooledTokens)
             : full;
@@ -57,21 +61,12 @@ internal sealed class FrontierWays
         while (cost / _whole > share)
         {
             (SubnetWidths? Widths, double Lost, long Cost, double Rate) best = (null, 0, 0, double.PositiveInfinity);
-            foreach (Axis axis in axes)
+            foreach ((Axis axis, int block, SubnetWidths next) in Steps(widths, axes))
             {
-                for (int block = 0; block < widths.Count; block++)
-                {
-                    if (!_curves.TryGetValue((block, axis), out DamageCurve? curve) || Smaller(widths, block, axis) is not SubnetWidths next)
-                    {
-                        continue;
-                    }
-
-                    int before = Removed(widths, block, axis), after = Removed(next, block, axis);
-                    double lost = weights[axis] * (curve.At(after) - curve.At(before));
-                    long saved = cost - _cost(next);
-                    double rate = saved > 0 ? lost / saved : double.PositiveInfinity;
-                    best = rate < best.Rate ? (next, lost, cost - saved, rate) : best;
-                }
+                double lost = weights[axis] * (Lost(axis, widths, block, next) + (axis == Axis.Tokens ? Lost(axis, widths, block + 1, next) : 0));
+                long saved = cost - _cost(next);
+                double rate = saved > 0 ? lost / saved : double.PositiveInfinity;
+                best = rate < best.Rate ? (next, lost, cost - saved, rate) : best;
             }
 
             if (best.Widths is null)
@@ -85,36 +80,84 @@ internal sealed class FrontierWays
         return (widths, expected);
     }
 
+    /// <summary>Every step that can be taken, with the block that loses by it.</summary>
+    private IEnumerable<(Axis Axis, int Block, SubnetWidths Next)> Steps(SubnetWidths widths, IReadOnlyCollection<Axis> axes)
+    {
+        foreach (Axis axis in axes)
+        {
+            for (int block = 0; block < widths.Count; block++)
+            {
+                if (!_curves.ContainsKey((block, axis)))
+                {
+                    continue;
+                }
+
+                if (axis != Axis.Tokens)
+                {
+                    if (Smaller(widths, block, axis) is SubnetWidths next)
+                    {
+                        yield return (axis, block, next);
+                    }
+
+                    continue;
+                }
+
+                // Tokens go here and are missing in every block behind; or they go here instead of in the block behind.
+                foreach (int last in new[] { widths.Count - 1, block }.Distinct())
+                {
+                    if (Merged(widths, block, last) is SubnetWidths next)
+                    {
+                        yield return (axis, block, next);
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>What a block loses by a step, as its curve says; below 0 where it merges fewer tokens.</summary>
+    private double Lost(Axis axis, SubnetWidths before, int block, SubnetWidths after) =>
+        block < before.Count && _curves.TryGetValue((block, axis), out DamageCurve? curve)
+            ? curve.At(Removed(after, block, axis)) - curve.At(Removed(before, block, axis))
+            : 0;
+
     private int Removed(SubnetWidths widths, int block, Axis axis) => axis == Axis.Tokens
         ? widths.TokensInto(_architecture, block) - widths[block][Axis.Tokens]
         : AxisTable.Of(axis).Count(_architecture) - widths[block][axis];
 
-    /// <summary>The next smaller widths on one axis in one block; null where the floor or the blocks behind forbid them.</summary>
+    /// <summary>The next smaller width of one block; null where the floor forbids it.</summary>
     private SubnetWidths? Smaller(SubnetWidths widths, int block, Axis axis)
     {
-        ViTArchitecture a = _architecture;
-        int count = AxisTable.Of(axis).Count(a), width = widths[block][axis], floor = Math.Max(1, _floors.Kept(axis, count));
-        int piece = axis == Axis.Tokens ? Math.Max(1, a.Patches / 49) : Math.Max(1, count / Pieces);
-        if (axis != Axis.Tokens)
-        {
-            int left = axis is Axis.Heads or Axis.Neurons ? Math.Max(_floors.Kept(axis, count), width - piece) : Math.Max(floor, width - piece);
-            return left < width ? widths.With(block, axis, left) : null;
-        }
+        int count = AxisTable.Of(axis).Count(_architecture), width = widths[block][axis];
+        int floor = Math.Max(AxisTable.Of(axis).IsScored ? 0 : 1, _floors.Kept(axis, count));
+        int left = Math.Max(floor, width - Math.Max(1, count / Pieces));
+        return left < width ? widths.With(block, axis, left) : null;
+    }
 
-        // Tokens that are merged here are missing in every block behind.
+    /// <summary>Fewer tokens behind the blocks first..last; null where the floor or the number that a block can merge forbids it.</summary>
+    private SubnetWidths? Merged(SubnetWidths widths, int first, int last)
+    {
+        ViTArchitecture a = _architecture;
+        int piece = Math.Max(1, a.Patches / TokenPieces), floor = Math.Max(a.PrefixTokens + 1, _floors.Kept(Axis.Tokens, a.Tokens));
         List<BlockWidths> blocks = [.. widths];
-        int into = widths.TokensInto(a, block);
-        for (int behind = block; behind < blocks.Count; behind++)
+        int into = widths.TokensInto(a, first);
+        for (int block = first; block < blocks.Count; block++)
         {
-            bool isPooled = behind == blocks.Count - 1 && a.PooledTokens > 0;
-            int kept = blocks[behind][Axis.Tokens];
-            int left = isPooled && kept < widths.TokensInto(a, behind) ? kept : kept - piece;
-            if (!isPooled && (left < Math.Max(floor, a.PrefixTokens + 1) || left < SubnetWidths.FewestTokens(a, into)))
+            int kept = blocks[block][Axis.Tokens];
+            bool isPooled = block == blocks.Count - 1 && a.PooledTokens > 0;
+            if (isPooled)
+            {
+                // The last block merges nothing: it gives the pooled tokens, or all that enter it.
+                blocks[block] = blocks[block].With(Axis.Tokens, kept < widths.TokensInto(a, block) ? kept : into);
+                break;
+            }
+
+            int left = block <= last ? kept - piece : kept;
+            if (left < floor || left > into || left < SubnetWidths.FewestTokens(a, into))
             {
                 return null;
             }
 
-            blocks[behind] = blocks[behind].With(Axis.Tokens, left);
+            blocks[block] = blocks[block].With(Axis.Tokens, left);
             into = left;
         }
 

@@ -65,6 +65,15 @@ internal sealed class AttentionSpec
         return heads * (ofHead + (2 * (q + v) * pairs) + (3 * pairs));
     }
 
+    /// <summary>Parameters that the heads own: their query, key and value rows with biases and their columns of the projection.</summary>
+    /// <param name="a">The model.</param>
+    /// <param name="widths">What the block keeps.</param>
+    public static long PrunableParameters(ViTArchitecture a, BlockWidths widths)
+    {
+        long rows = (2L * widths[Axis.QueryKeyDims]) + widths[Axis.ValueDims], ofRow = a.EmbedDim + (a.HasQkvBias ? 1 : 0);
+        return widths[Axis.Heads] * ((rows * ofRow) + ((long)widths[Axis.ValueDims] * a.EmbedDim));
+    }
+
     /// <summary>
     /// FLOPs of finding the pairs that are merged, 0 where none is: the products of the keys of even with odd patch tokens and a sort. A
     /// block without heads compares tokens as attention would see them.
