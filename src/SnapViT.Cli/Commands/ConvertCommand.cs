@@ -101,7 +101,7 @@ internal static class ConvertCommand
     {
         // A doubt about the preprocessing would be settled by a config that says nothing of it; without one, the doubt stays with the new
         // file.
-        ModelConfig? config = description.PreprocessingDoubt is not null ? null : ModelConfig.Of(description.Architecture, description.Widths) with
+        ModelConfig? config = description.PreprocessingDoubt is not null ? null : ModelConfig.Of(description.Architecture, description.Widths, description.RotaryPairs) with
         {
             Preprocessing = description.Preprocessing,
             Provenance = description.Provenance,

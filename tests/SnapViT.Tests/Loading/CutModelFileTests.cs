@@ -94,7 +94,7 @@ public sealed class CutModelFileTests : IDisposable
     private string Save(VisionTransformer model, string extension)
     {
         string path = Path.Combine(_folder, "cut" + extension);
-        ModelConfig config = ModelConfig.Of(model.Architecture, model.Widths);
+        ModelConfig config = ModelConfig.Of(model);
         ModelFile.Save(path, model, config);
         ModelFile.SaveConfig(path, config);
         return path;
