@@ -109,11 +109,13 @@ internal static class ConvertCommand
 
         // A doubt about the preprocessing would be settled by a config that says nothing of it; without one, the doubt stays with the new
         // file.
-        ModelConfig? config = description.PreprocessingDoubt is not null ? null : ModelConfig.Of(description.Architecture, description.Widths) with
-        {
-            Preprocessing = description.Preprocessing,
-            Provenance = description.Provenance,
-        };
+        ModelConfig? config = description.PreprocessingDoubt is not null
+            ? null
+            : ModelConfig.Of(description.Architecture, description.Widths) with
+            {
+                Preprocessing = description.Preprocessing,
+                Provenance = description.Provenance,
+            };
         IReadOnlyList<string> tensors = StateDictConversion.Write(
             archive, description.Architecture, description.Widths, format, path, config is null ? null : ModelFile.Metadata(config));
         if (config is not null)

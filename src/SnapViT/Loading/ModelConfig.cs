@@ -48,8 +48,8 @@ public sealed record ModelConfig
     public IReadOnlyList<int>? Tokens { get; init; }
 
     /// <summary>
-    /// The rotary pairs that every block keeps, in the order of its queries and keys, whose two dimensions stand side by side; null where all
-    /// dimensions lie as published.
+    /// The rotary pairs that every block keeps, in the order of its queries and keys, whose two dimensions stand side by side; null where
+    /// all dimensions lie as published.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<IReadOnlyList<int>>? RotaryPairs { get; init; }
@@ -136,11 +136,14 @@ public sealed record ModelConfig
 
             config.Architecture.Validated();
             config.Preprocessing?.Validated();
-            if (config.Kept.FirstOrDefault(kept => kept.Widths is { } widths && widths.Count != config.Heads.Count) is { Widths: { } other } odd)
+            foreach ((Axis axis, IReadOnlyList<int>? kept) in config.Kept)
             {
-                throw new FormatException(
-                    $"expected widths of the same blocks, found {config.Heads.Count} of heads and {other.Count} of "
-                        + AxisTable.Of(odd.Axis).Label);
+                if (kept is not null && kept.Count != config.Heads.Count)
+                {
+                    throw new FormatException(
+                        $"expected widths of the same blocks, found {config.Heads.Count} of heads and {kept.Count} of "
+                            + AxisTable.Of(axis).Label);
+                }
             }
 
             config.Widths().RequireFit(config.Architecture);

@@ -50,7 +50,7 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
         return output.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Tokens after the norm, rows [batch*N, D], to rows [batch*M, D]; and the keys, as the other forward pass gives them.</summary>
+    /// <summary>Tokens after the norm, rows [batch*N, D], to rows [batch*M, D]; and the keys, as the forward pass in torch.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="x">Tokens.</param>
     /// <param name="stream">What is known of them.</param>
