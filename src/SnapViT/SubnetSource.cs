@@ -28,10 +28,13 @@ internal sealed record SubnetSource(
     public static string DescribeSequential(string start) =>
         $"sequential from {(start == Uncorrected ? "the uncorrected sub-network" : start)}";
 
+    /// <summary>The rotary pairs of every block in the order of the elastic model's; null where they lie as published.</summary>
+    public IReadOnlyList<IReadOnlyList<int>>? RotaryPairs { get; init; }
+
     /// <summary>What a sub-network says about itself in every format it is written in.</summary>
     /// <param name="plan">What it keeps.</param>
     /// <param name="correction">How it was corrected, in words; part of a written file and so of its bytes.</param>
-    public ModelConfig Config(SubnetPlan plan, string correction) => ModelConfig.Of(plan.Architecture, plan.Widths) with
+    public ModelConfig Config(SubnetPlan plan, string correction) => ModelConfig.Of(plan.Architecture, plan.Widths, RotaryPairs) with
     {
         Preprocessing = Preprocessing,
         Provenance = new SortedDictionary<string, string>(Provenance.ToDictionary(), StringComparer.Ordinal)

@@ -24,7 +24,7 @@ internal static class Widths
                 tokens = !isLast ? tokens - (int)Math.Round(merged * ((tokens - a.PrefixTokens) / 2)) : merged < 0.5 ? tokens : a.PooledTokens;
                 widths.Add(new BlockWidths
                 {
-                    [Axis.Heads] = heads, [Axis.QueryKeyDims] = queries, [Axis.ValueDims] = values, [Axis.Tokens] = tokens, [Axis.Neurons] = neurons,
+                    [Axis.Heads] = heads, [Axis.QueryKeyDims] = a.Position == PositionEmbedding.Rotary ? 2 * ((queries + 1) / 2) : queries, [Axis.ValueDims] = values, [Axis.Tokens] = tokens, [Axis.Neurons] = neurons,
                 });
             }
 

@@ -99,13 +99,23 @@ internal static class ConvertCommand
     private static string ConvertModel(
         CanonicalArchive archive, ModelDescription description, StateDictFormat format, string path, out string? publishedConfig)
     {
+        if (description.RotaryPairs is not null)
+        {
+            throw new SnapViTException(
+                ErrorKind.Architecture,
+                "convert: expected queries and keys in the order that they are published in, found a cut model with sorted rotary pairs, "
+                    + "which no other program reads");
+        }
+
         // A doubt about the preprocessing would be settled by a config that says nothing of it; without one, the doubt stays with the new
         // file.
-        ModelConfig? config = description.PreprocessingDoubt is not null ? null : ModelConfig.Of(description.Architecture, description.Widths) with
-        {
-            Preprocessing = description.Preprocessing,
-            Provenance = description.Provenance,
-        };
+        ModelConfig? config = description.PreprocessingDoubt is not null
+            ? null
+            : ModelConfig.Of(description.Architecture, description.Widths) with
+            {
+                Preprocessing = description.Preprocessing,
+                Provenance = description.Provenance,
+            };
         IReadOnlyList<string> tensors = StateDictConversion.Write(
             archive, description.Architecture, description.Widths, format, path, config is null ? null : ModelFile.Metadata(config));
         if (config is not null)

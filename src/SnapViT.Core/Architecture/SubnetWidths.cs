@@ -151,6 +151,13 @@ public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<Subnet
                 throw new ArgumentException($"block {block}: expected heads of at least 1 dimension, found {_blocks[block]}");
             }
 
+            if (architecture.Position == PositionEmbedding.Rotary && _blocks[block][Axis.Heads] > 0
+                && _blocks[block][Axis.QueryKeyDims] % 2 != 0)
+            {
+                throw new ArgumentException(
+                    $"block {block}: expected an even number of q/k dims, for rotary positions turn pairs, found {_blocks[block]}");
+            }
+
             if (TokenFault(architecture, block) is string fault)
             {
                 throw new ArgumentException($"block {block}: {fault}");

@@ -49,7 +49,7 @@ internal static class CheckpointWeights
             throw;
         }
 
-        return new ViTWeights(architecture, widths, tensors);
+        return new ViTWeights(architecture, widths, tensors, description.RotaryPairs);
     }
 
     /// <summary>Refuses a checkpoint that lacks a tensor of the table, has one of another shape, or one that is not in it.</summary>

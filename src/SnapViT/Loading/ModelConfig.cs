@@ -1,8 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Errors;
 using SnapViT.Data;
+using SnapViT.Models;
 
 namespace SnapViT.Loading;
 
@@ -45,6 +47,13 @@ public sealed record ModelConfig
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<int>? Tokens { get; init; }
 
+    /// <summary>
+    /// The rotary pairs that every block keeps, in the order of its queries and keys, whose two dimensions stand side by side; null where
+    /// all dimensions lie as published.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<IReadOnlyList<int>>? RotaryPairs { get; init; }
+
     /// <summary>How images become the model's input; null when it is not known.</summary>
     public Preprocessing? Preprocessing { get; init; }
 
@@ -54,7 +63,13 @@ public sealed record ModelConfig
     /// <summary>The config of a model of those widths, of which nothing else is known.</summary>
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="widths">What every block keeps.</param>
-    public static ModelConfig Of(ViTArchitecture architecture, SubnetWidths widths)
+    public static ModelConfig Of(ViTArchitecture architecture, SubnetWidths widths) => Of(architecture, widths, rotaryPairs: null);
+
+    /// <summary>The config of a model, of which nothing else is known.</summary>
+    internal static ModelConfig Of(VisionTransformer model) => Of(model.Architecture, model.Widths, model.Weights.RotaryPairs);
+
+    /// <summary>The config of a model whose rotary pairs are sorted so; null where they lie as published.</summary>
+    internal static ModelConfig Of(ViTArchitecture architecture, SubnetWidths widths, IReadOnlyList<IReadOnlyList<int>>? rotaryPairs)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(widths);
@@ -66,7 +81,10 @@ public sealed record ModelConfig
             QueryKeyDims = Unless(Axis.QueryKeyDims),
             ValueDims = Unless(Axis.ValueDims),
             Tokens = Unless(Axis.Tokens),
+            RotaryPairs = rotaryPairs is null ? null : [.. rotaryPairs.Zip(widths, FirstPairs)],
         };
+
+        static int[] FirstPairs(IReadOnlyList<int> pairs, BlockWidths block) => [.. pairs.Take(block[Axis.QueryKeyDims] / 2)];
 
         int[] All(Axis axis) => [.. widths.Select(block => block[axis])];
         int[]? Unless(Axis axis) => widths.All(block => block[axis] == architecture.FullBlock[axis]) ? null : All(axis);
@@ -118,15 +136,20 @@ public sealed record ModelConfig
 
             config.Architecture.Validated();
             config.Preprocessing?.Validated();
-            if (config.Kept.FirstOrDefault(kept => kept.Widths is { } widths && widths.Count != config.Heads.Count) is { Widths: { } other } odd)
+            foreach ((Axis axis, IReadOnlyList<int>? kept) in config.Kept)
             {
-                throw new FormatException(
-                    $"expected widths of the same blocks, found {config.Heads.Count} of heads and {other.Count} of "
-                        + AxisTable.Of(odd.Axis).Label);
+                if (kept is not null && kept.Count != config.Heads.Count)
+                {
+                    throw new FormatException(
+                        $"expected widths of the same blocks, found {config.Heads.Count} of heads and {kept.Count} of "
+                            + AxisTable.Of(axis).Label);
+                }
             }
 
             config.Widths().RequireFit(config.Architecture);
-            return config;
+            return RotarySpec.PairFault(config.Architecture, config.Widths(), config.RotaryPairs) is string fault
+                ? throw new FormatException($"not a valid model config: {fault}")
+                : config;
         }
         catch (Exception exception) when (exception is JsonException or ArgumentException or InvalidOperationException or SnapViTException)
         {

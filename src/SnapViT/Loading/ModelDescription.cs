@@ -41,6 +41,9 @@ public sealed record ModelDescription(
     /// <summary>What the file says about its origin; empty for a published checkpoint.</summary>
     public IReadOnlyDictionary<string, string> Provenance { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>The rotary pairs of every block in the order of its queries and keys; null where they lie as published.</summary>
+    internal IReadOnlyList<IReadOnlyList<int>>? RotaryPairs { get; init; }
+
     /// <summary>The same model for images of another size.</summary>
     /// <param name="size">Side of the image in pixels.</param>
     /// <param name="path">The file, for messages.</param>

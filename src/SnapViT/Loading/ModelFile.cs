@@ -135,6 +135,7 @@ public static class ModelFile
         {
             Preprocessing = config.Preprocessing,
             Provenance = config.Provenance,
+            RotaryPairs = config.RotaryPairs,
             UnusedTensors = archive.UnusedTensors,
         };
     }

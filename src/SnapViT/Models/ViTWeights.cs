@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Models.Parts;
 using static TorchSharp.torch;
 
@@ -20,16 +21,25 @@ public sealed class ViTWeights : IDisposable
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="widths">Widths of every block.</param>
     /// <param name="tensors">Tensors in model layout by canonical name; disposed here when they do not fit.</param>
+    /// <param name="rotaryPairs">
+    /// The rotary pairs of every block in the order of its queries and keys; null where they lie as published.
+    /// </param>
     /// <exception cref="ArgumentException">A tensor is missing, unexpected or has another shape; the message names it.</exception>
-    internal ViTWeights(ViTArchitecture architecture, SubnetWidths widths, IEnumerable<KeyValuePair<string, Tensor>> tensors)
+    internal ViTWeights(ViTArchitecture architecture, SubnetWidths widths, IEnumerable<KeyValuePair<string, Tensor>> tensors,
+        IReadOnlyList<IReadOnlyList<int>>? rotaryPairs = null)
     {
         ArgumentNullException.ThrowIfNull(architecture);
-        (Architecture, Widths) = (architecture, widths);
+        (Architecture, Widths, RotaryPairs) = (architecture, widths, rotaryPairs);
         _tensors = new(tensors, StringComparer.Ordinal);
         try
         {
             Table = ParameterTable.For(architecture, widths);
             RequireExactly(Table);
+            if (RotarySpec.PairFault(architecture, widths, rotaryPairs) is string fault)
+            {
+                throw new ArgumentException(fault, nameof(rotaryPairs));
+            }
+
             Blocks = [.. Table.Blocks.Select(block => new BlockPart(this, block))];
         }
         catch
@@ -44,6 +54,12 @@ public sealed class ViTWeights : IDisposable
 
     /// <summary>Widths of every block.</summary>
     public SubnetWidths Widths { get; }
+
+    /// <summary>
+    /// The rotary pairs of every block in the order in which queries and keys have them, the two dimensions of a pair side by side; of a
+    /// block that keeps fewer dimensions the first count. Null where all dimensions lie as published.
+    /// </summary>
+    internal IReadOnlyList<IReadOnlyList<int>>? RotaryPairs { get; }
 
     /// <summary>All tensors, in the order they were given.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => _tensors;
@@ -81,7 +97,9 @@ public sealed class ViTWeights : IDisposable
     /// <summary>New weights, every tensor of which is made from one of these.</summary>
     /// <param name="widths">Widths of the new weights.</param>
     /// <param name="make">Parameter and tensor in model layout to a new tensor; a view is fine, the same handle is not.</param>
-    internal ViTWeights Map(SubnetWidths widths, Func<ParameterSpec, Tensor, Tensor> make)
+    /// <param name="rotaryPairs">Rotary pairs of the new weights; null for those of these.</param>
+    internal ViTWeights Map(
+        SubnetWidths widths, Func<ParameterSpec, Tensor, Tensor> make, IReadOnlyList<IReadOnlyList<int>>? rotaryPairs = null)
     {
         Dictionary<string, Tensor> made = [];
         try
@@ -97,7 +115,7 @@ public sealed class ViTWeights : IDisposable
             throw;
         }
 
-        return new ViTWeights(Architecture, widths, made);
+        return new ViTWeights(Architecture, widths, made, rotaryPairs ?? RotaryPairs);
     }
 
     /// <summary>

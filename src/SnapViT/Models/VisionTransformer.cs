@@ -34,7 +34,9 @@ public sealed class VisionTransformer : IDisposable
         _patchEmbedding = new PatchEmbeddingPart(weights, table.PatchEmbedding);
         _tokens = new TokensPart(weights, table.Tokens);
         _preNorm = table.PreNorm is null ? null : new NormLayer(weights, table.PreNorm);
-        _rotary = Architecture.Position == PositionEmbedding.Rotary ? new RotaryPart(Architecture, weights.Device) : null;
+        _rotary = Architecture.Position == PositionEmbedding.Rotary
+            ? new RotaryPart(Architecture, weights.Device, weights.RotaryPairs)
+            : null;
         _norm = Architecture.NormAfterPool ? null : new NormLayer(weights, table.Norm);
         _pooling = new PoolingPart(weights, table);
         _classifier = Architecture.Classes > 0 ? new ClassifierPart(weights, table.Output) : null;

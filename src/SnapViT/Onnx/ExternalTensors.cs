@@ -5,8 +5,8 @@ namespace SnapViT.Onnx;
 
 /// <summary>
 /// Tensors in one file beside the graphs, each written once: a tensor of a name that is there already is the first rows of that one, so
-/// graphs of any widths point at prefixes of the same bytes. Of heads with fewer dimensions the graph takes what it needs out of all rows of
-/// the first heads.
+/// graphs of any widths point at prefixes of the same bytes. Of heads with fewer dimensions the graph takes what it needs out of all rows
+/// of the first heads.
 /// </summary>
 /// <param name="stream">The file.</param>
 /// <param name="location">Its name, as graphs in the same folder say it.</param>

@@ -49,7 +49,7 @@ internal static class TinyModels
 
     /// <summary>
     /// Widths that are smaller on every axis: fewer heads and neurons, queries and values of different widths, and tokens merged in the
-    /// first blocks, in the last one too where all tokens are pooled. Queries of rotary models are whole.
+    /// first blocks, in the last one too where all tokens are pooled. Queries of rotary models keep whole pairs.
     /// </summary>
     public static SubnetWidths EveryAxis(ViTArchitecture architecture)
     {
@@ -59,7 +59,7 @@ internal static class TinyModels
         BlockWidths Block(int heads, int queryKeyDims, int valueDims, int left, int neurons) => new()
         {
             [Axis.Heads] = heads,
-            [Axis.QueryKeyDims] = architecture.Position == PositionEmbedding.Rotary ? architecture.HeadDim : queryKeyDims,
+            [Axis.QueryKeyDims] = architecture.Position == PositionEmbedding.Rotary ? queryKeyDims & ~1 : queryKeyDims,
             [Axis.ValueDims] = valueDims,
             [Axis.Tokens] = left,
             [Axis.Neurons] = neurons,
@@ -83,8 +83,14 @@ internal static class TinyModels
     {
         widths ??= architecture.FullWidths;
         return new VisionTransformer(new ViTWeights(architecture, widths, ParameterTable.For(architecture, widths).Select((parameter, index) =>
-            KeyValuePair.Create(parameter.Name, Weight(parameter, [.. parameter.ModelShape], seed + (ulong)index)))));
+            KeyValuePair.Create(parameter.Name, Weight(parameter, [.. parameter.ModelShape], seed + (ulong)index))), Pairs(architecture, widths)));
     }
+
+    /// <summary>Rotary pairs in an order of every block's own, where one keeps fewer than all.</summary>
+    public static IReadOnlyList<IReadOnlyList<int>>? Pairs(ViTArchitecture a, SubnetWidths widths) =>
+        a.Position != PositionEmbedding.Rotary || widths.All(block => block[Axis.QueryKeyDims] == a.HeadDim)
+            ? null
+            : [.. Enumerable.Range(0, a.Depth).Select(block => Enumerable.Range(0, a.HeadDim / 2).Select(pair => ((3 * pair) + block + 1) % (a.HeadDim / 2)).ToArray())];
 
     /// <summary>A model with random scores; its floors let blocks lose everything.</summary>
     public static ElasticViT Elastic(VisionTransformer model) => new(model, Scores(model.Architecture), new KeepFloors(0, 0));
@@ -96,7 +102,8 @@ internal static class TinyModels
     }
 
     /// <summary>What a file says about a model, without preprocessing or provenance.</summary>
-    public static ModelConfig Config(ViTArchitecture architecture, SubnetWidths widths) => ModelConfig.Of(architecture, widths);
+    public static ModelConfig Config(ViTArchitecture architecture, SubnetWidths widths) =>
+        ModelConfig.Of(architecture, widths, Pairs(architecture, widths));
 
     /// <summary>Normalised images, float32 [count, 3, S, S].</summary>
     public static Tensor Images(ViTArchitecture architecture, int count) =>

@@ -1,7 +1,9 @@
+using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Export;
+using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using static TorchSharp.torch;
@@ -94,6 +96,89 @@ public sealed class TorchStateDictTests : IDisposable
 
             Tensor parts = Linear(input, prefix + "qkv").unflatten(2, 3, -1, 8).permute(2, 0, 3, 1, 4);
             return Linear(F.scaled_dot_product_attention(parts[0], parts[1], parts[2]).transpose(1, 2).flatten(2), prefix + "proj");
+        }
+    }
+
+    /// <summary>The class CutBlocks of docs/pytorch.md, line by line.</summary>
+    [Theory, LeakCheck]
+    [InlineData("vit", true)]
+    [InlineData("vit", false)]
+    [InlineData("distilled", true)]
+    [InlineData("average of patches", true)]
+    [InlineData("deit3", false)]
+    [InlineData("dinov2", true)]
+    [InlineData("siglip", true)]
+    public void The_blocks_of_the_page_give_the_tokens_of_a_model_that_is_smaller_on_every_axis(string family, bool everyAxis)
+    {
+        SubnetWidths widths = everyAxis ? TinyModels.EveryAxis(family) : TinyModels.MergedWithoutHeads(family).With(1, Axis.Neurons, 0);
+        using VisionTransformer model = TinyModels.Create(family, widths);
+        TorchStateDict.Save(Path, model);
+        ModelFile.SaveConfig(Path, ModelConfig.Of(model.Architecture, widths));
+        using TorchArchiveReader archive = TorchArchiveReader.Open(Path);
+        using JsonDocument config = JsonDocument.Parse(File.ReadAllText(System.IO.Path.Combine(_folder.FullName, "model.config.json")));
+        using var scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        int depth = model.Architecture.Depth, width = config.RootElement.GetProperty("Architecture").GetProperty("HeadWidth").GetInt32();
+        int prefix = model.Architecture.PrefixTokens;
+        int[] allHeads = Kept("Heads", 0), allQ = Kept("QueryKeyDims", width), allV = Kept("ValueDims", width), allLeft = Kept("Tokens", 0);
+        Tensor images = TinyModels.Images(model.Architecture, 2), x = model.EmbedTokens(images);
+        Tensor size = ones(2, x.shape[1], 1), place = arange(x.shape[1]).expand(2, -1);
+        for (int i = 0; i < depth; i++)
+        {
+            string block = $"blocks.{i}.";
+            (Tensor branch, Tensor keys) = Attend(Norm(x, block + "norm1"), block + "attn.", allHeads[i], allQ[i], allV[i]);
+            x += Scaled(branch, block + "ls1.gamma");
+            if (prefix < allLeft[i] && allLeft[i] < x.shape[1])
+            {
+                (x, size, place) = Merge(keys, allLeft[i]);
+            }
+
+            x += Scaled(Mlp(Norm(x, block + "norm2"), block + "mlp."), block + "ls2.gamma");
+        }
+
+        Tensor tokens = x.gather(1, place.unsqueeze(-1).expand(-1, -1, x.shape[^1]));
+        Tensor normed = Norm(tokens, "norm");
+        normed.ShouldBeWithin(1e-4, model.Tokens(images));
+        model.Pool(normed).ShouldBeWithin(1e-4, model.Embed(images));
+
+        int[] Kept(string name, int otherwise) => config.RootElement.TryGetProperty(name, out JsonElement list)
+            ? [.. list.EnumerateArray().Select(value => value.GetInt32())]
+            : [.. Enumerable.Repeat(otherwise, depth)];
+        Tensor Read(string name) => archive.ReadFloat32(name);
+        Tensor Scaled(Tensor branch, string name) => archive.Tensors.ContainsKey(name) ? branch * Read(name) : branch;
+        Tensor Linear(Tensor input, string name) => F.linear(input, Read(name + ".weight"), Read(name + ".bias"));
+        Tensor Norm(Tensor input, string name) => F.layer_norm(input, [24], Read(name + ".weight"), Read(name + ".bias"), 1e-6);
+        Tensor Mlp(Tensor input, string name) => Read(name + "fc2.weight").numel() == 0
+            ? Read(name + "fc2.bias").expand_as(input)
+            : Linear(F.gelu(Linear(input, name + "fc1")), name + "fc2");
+        (Tensor Branch, Tensor Keys) Attend(Tensor input, string name, int heads, int q, int v)
+        {
+            if (heads == 0)
+            {
+                return (Read(name + "proj.bias").expand_as(input), input.unsqueeze(1));
+            }
+
+            Tensor[] parts = [.. Linear(input, name + "qkv").split([heads * q, heads * q, heads * v], -1)
+                .Select(part => part.unflatten(2, heads, part.shape[^1] / heads).transpose(1, 2))];
+            Tensor logits = (bmm(parts[0].flatten(0, 1), parts[1].flatten(0, 1).transpose(1, 2)) * Math.Pow(width, -0.5)).unflatten(0, 2, heads);
+            Tensor weights = (logits + size.log().transpose(1, 2).unsqueeze(1)).softmax(-1);
+            Tensor mixed = bmm(weights.flatten(0, 1), parts[2].flatten(0, 1)).unflatten(0, 2, heads);
+            return (Linear(mixed.transpose(1, 2).flatten(2), name + "proj"), parts[1]);
+        }
+
+        (Tensor Tokens, Tensor Sizes, Tensor Places) Merge(Tensor keys, int left)
+        {
+            Tensor metric = F.normalize(keys.mean([1]), dim: -1);
+            Tensor even = metric.slice(1, prefix, x.shape[1], 2), odd = metric.slice(1, prefix + 1, x.shape[1], 2);
+            (Tensor similarity, Tensor partner) = even.bmm(odd.transpose(1, 2)).max(-1);
+            Tensor chosen = similarity.sort(-1, descending: true, stable: true).Indices.narrow(1, 0, x.shape[1] - left);
+            Tensor source = prefix + (2 * chosen), target = prefix + 1 + (2 * partner.gather(1, chosen));
+            Tensor stays = ones([2, x.shape[1]], ScalarType.Int64).scatter(1, source, zeros_like(source));
+            Tensor moved = stays.cumsum(1) - 1;
+            moved = moved.scatter(1, source, moved.gather(1, target));
+            Tensor sizes = zeros(2, left, 1).scatter_add(1, moved.unsqueeze(-1), size);
+            Tensor sums = zeros(2, left, 24).scatter_add(1, moved.unsqueeze(-1).expand_as(x), x * size);
+            return (sums / sizes, sizes, moved.gather(1, place));
         }
     }
 

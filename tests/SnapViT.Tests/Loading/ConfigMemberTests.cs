@@ -3,6 +3,7 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Data;
 using SnapViT.Loading;
+using SnapViT.Tests.Export;
 using SnapViT.Tests.Data;
 
 namespace SnapViT.Tests.Loading;
@@ -49,6 +50,34 @@ public sealed class ConfigMemberTests : IDisposable
         foreach (string changed in Changed(json))
         {
             UsedOrRefused<FormatException>(changed, () => ModelConfig.FromJson(changed), "");
+        }
+    }
+
+    [Fact]
+    public void Widths_of_every_axis_and_rotary_pairs_are_used_or_refused()
+    {
+        ViTArchitecture architecture = TinyModels.Families["dinov3"].Validated();
+        SubnetWidths widths = TinyModels.EveryAxis(architecture);
+        string json = TinyModels.Config(architecture, widths).ToJson();
+        Assert.Equal(widths, ModelConfig.FromJson(json).Widths());
+        foreach (string changed in Changed(json))
+        {
+            UsedOrRefused<FormatException>(changed, () => ModelConfig.FromJson(changed), "");
+        }
+
+        string pairs = "\"RotaryPairs\":[[1,0,3],[2],[3,2]]";
+        foreach ((string other, string fault) in new[]
+        {
+            ("\"RotaryPairs\":[[1,0,3],[2],[3,2],[0]]", "expected those of 3 blocks, found 4"),
+            ("\"RotaryPairs\":[[1,0],[2],[3,2]]", "block 0: expected at least 3 different rotary pairs of 0 to 3, found [1, 0]"),
+            ("\"RotaryPairs\":[[1,0,1],[2],[3,2]]", "block 0: expected at least 3 different rotary pairs"),
+            ("\"RotaryPairs\":[[1,0,3],[4],[3,2]]", "block 1: expected at least 1 different rotary pairs of 0 to 3, found [4]"),
+            ("\"RotaryPairs\":[[1,0,3],null,[3,2]]", "block 1: expected at least 1"),
+            ("\"RotaryPairs\":null", "block 0: expected the rotary pairs of its 6 query and key dimensions, found none"),
+        })
+        {
+            string changed = json.Replace(pairs, other, StringComparison.Ordinal);
+            Assert.Contains(fault, Assert.Throws<FormatException>(() => ModelConfig.FromJson(changed)).Message, StringComparison.Ordinal);
         }
     }
 

@@ -1,5 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
+using SnapViT.Core.Formats;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
@@ -50,6 +52,30 @@ public sealed class CutModelFileTests : IDisposable
         Assert.Throws<CheckpointFormatException>(() => ModelFile.Load(path, heads: 3).Dispose());
     }
 
+    [Theory, LeakCheck]
+    [InlineData("timm", null)]
+    [InlineData("transformers-vit", "format transformers-vit: expected queries, keys and values of one width, found 6 and 5 dimensions of a head in block 0")]
+    public void Heads_of_unequal_widths_are_written_in_formats_that_keep_their_rows_in_one_layer_only(string format, string? fault)
+    {
+        using VisionTransformer model = TinyModels.Create("vit", TinyModels.EveryAxis("vit"));
+        string path = Save(model, ".safetensors"), converted = Path.Combine(_folder, "converted.pt");
+        using CanonicalArchive archive = ModelFile.OpenCanonical(path);
+        void Convert() => StateDictConversion.Write(archive, model.Architecture, model.Widths, StateDictFormats.Named(format), converted);
+        if (fault is null)
+        {
+            Convert();
+            ModelFile.SaveConfig(converted, ModelConfig.Of(model));
+            using LoadedModel loaded = ModelFile.Load(converted);
+            using DisposeScope scope = NewDisposeScope();
+            Tensor images = TinyModels.Images(model.Architecture, 1);
+            loaded.Model.Embed(images).ShouldBeWithin(0, model.Embed(images));
+            return;
+        }
+
+        Assert.Contains(fault, Assert.Throws<SnapViTException>(Convert).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(converted));
+    }
+
     [Fact]
     public void A_config_names_what_is_kept_of_the_other_axes_only_where_they_are_not_whole()
     {
@@ -94,7 +120,7 @@ public sealed class CutModelFileTests : IDisposable
     private string Save(VisionTransformer model, string extension)
     {
         string path = Path.Combine(_folder, "cut" + extension);
-        ModelConfig config = ModelConfig.Of(model.Architecture, model.Widths);
+        ModelConfig config = ModelConfig.Of(model);
         ModelFile.Save(path, model, config);
         ModelFile.SaveConfig(path, config);
         return path;

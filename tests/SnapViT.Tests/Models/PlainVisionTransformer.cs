@@ -141,13 +141,14 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
     {
         int heads = widths[Axis.Heads], q = widths[Axis.QueryKeyDims], v = widths[Axis.ValueDims], stored = Math.Max(q, v), prefixTokens = _a.PrefixTokens;
         double[][] mixed = [.. tokens.Select(_ => new double[heads * v])];
+        IReadOnlyList<int>? pairs = model.Weights.RotaryPairs?[int.Parse(prefix.Split('.')[1], System.Globalization.CultureInfo.InvariantCulture)];
         double[][] qkv = [.. tokens.Select(token => Linear(token, prefix + "attn.qkv", heads * 3 * stored))];
         keys = heads == 0 ? tokens : [.. qkv.Select(row => Mean([.. Enumerable.Range(0, heads).Select(head => row.AsSpan(((head * 3) + 1) * stored, q).ToArray())]))];
         for (int head = 0; head < heads; head++)
         {
             double[][] Part(int part, int width) => [.. qkv.Select(row => row.AsSpan(((head * 3) + part) * stored, width).ToArray())];
             double[][] Turned(int part) => _a.Position == PositionEmbedding.Rotary
-                ? [.. Part(part, q).Select((row, token) => token < prefixTokens ? row : Rotated(row, stream.Origins[token] - prefixTokens))]
+                ? [.. Part(part, q).Select((row, token) => token < prefixTokens ? row : Rotated(row, stream.Origins[token] - prefixTokens, pairs))]
                 : Part(part, q);
             double[][] attended = Attend(Turned(0), Turned(1), Part(2, v), _a.HeadDim, stream.Sizes);
             for (int token = 0; token < tokens.Length; token++)
@@ -167,17 +168,21 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
     })];
 
     /// <summary>DINOv3's rotary positions: pairs (i, i + d/2) turned by an angle, the first half of the pairs by the row, the rest by the column.</summary>
-    private double[] Rotated(double[] x, int patch)
+    /// <param name="x">A query or key.</param>
+    /// <param name="patch">Whose position it has.</param>
+    /// <param name="pairs">The pairs of sorted dimensions, which are side by side; null where they lie as published.</param>
+    private double[] Rotated(double[] x, int patch, IReadOnlyList<int>? pairs)
     {
-        int half = x.Length / 2, quarter = half / 2;
+        int half = _a.HeadDim / 2, quarter = half / 2;
         double[] turned = new double[x.Length];
-        for (int i = 0; i < half; i++)
+        for (int place = 0; place < x.Length / 2; place++)
         {
-            int index = i < quarter ? patch / _a.Grid : patch % _a.Grid;
+            (int pair, int first, int second) = pairs is null ? (place, place, place + half) : (pairs[place], 2 * place, (2 * place) + 1);
+            int index = pair < quarter ? patch / _a.Grid : patch % _a.Grid;
             double centre = ((index + 0.5) / _a.Grid * 2) - 1;
-            double angle = 2 * Math.PI * centre / Math.Pow(_a.RotaryBase, i % quarter / (double)quarter);
-            turned[i] = (x[i] * Math.Cos(angle)) - (x[i + half] * Math.Sin(angle));
-            turned[i + half] = (x[i + half] * Math.Cos(angle)) + (x[i] * Math.Sin(angle));
+            double angle = 2 * Math.PI * centre / Math.Pow(_a.RotaryBase, pair % quarter / (double)quarter);
+            turned[first] = (x[first] * Math.Cos(angle)) - (x[second] * Math.Sin(angle));
+            turned[second] = (x[second] * Math.Cos(angle)) + (x[first] * Math.Sin(angle));
         }
 
         return turned;

@@ -171,7 +171,7 @@ public sealed class TokenMergingTests
             widths.Add(new BlockWidths
             {
                 [Axis.Heads] = heads,
-                [Axis.QueryKeyDims] = a.Position == PositionEmbedding.Rotary ? a.HeadDim : queries,
+                [Axis.QueryKeyDims] = a.Position == PositionEmbedding.Rotary ? 2 * ((queries + 1) / 2) : queries,
                 [Axis.ValueDims] = values,
                 [Axis.Tokens] = tokens,
                 [Axis.Neurons] = neurons,

@@ -110,6 +110,38 @@ public sealed class VisionTransformerTests
         Tensor Classifier(string name, Tensor x) => x.mm(model.Weights[name + ".weight"].t()) + model.Weights[name + ".bias"];
     }
 
+    // A position turns every pair by an angle of its own, which turning both dimensions of a pair by another angle, and scaling them in queries and back
+    // in keys, leaves as it is.
+    [Theory]
+    [InlineData("dinov3")]
+    [InlineData("dinov3 huge")]
+    public void Sorted_turned_and_scaled_rotary_pairs_give_the_published_model(string family)
+    {
+        using VisionTransformer model = Create(family, pruned: false);
+        ViTArchitecture a = model.Architecture;
+        IReadOnlyList<IReadOnlyList<int>> pairs = TinyModels.Pairs(a, TinyModels.EveryAxis(a))!;
+        using VisionTransformer sorted = new(model.Weights.Map(
+            a.FullWidths, (parameter, tensor) => parameter.Layout.IsHeadMajor ? Sorted(tensor, pairs[parameter.Block!.Value]) : tensor.clone(), pairs));
+        using DisposeScope scope = NewDisposeScope();
+        Tensor images = TinyModels.Images(a, 2);
+        sorted.Tokens(images).ShouldBeWithinOfLargest(1e-5, model.Tokens(images));
+        sorted.Embed(images).ShouldBeWithinOfLargest(1e-5, model.Embed(images));
+
+        Tensor Sorted(Tensor qkv, IReadOnlyList<int> order)
+        {
+            using DisposeScope inner = NewDisposeScope();
+            return stack([Part(qkv.select(1, 0), order, scale: 1.5), Part(qkv.select(1, 1), order, scale: 1 / 1.5), qkv.select(1, 2)], 1).MoveToOuterDisposeScope();
+        }
+
+        Tensor Part(Tensor rows, IReadOnlyList<int> order, double scale)
+        {
+            Tensor first = rows.index_select(1, tensor(order.Select(pair => (long)pair).ToArray()));
+            Tensor second = rows.index_select(1, tensor(order.Select(pair => (long)pair + (a.HeadDim / 2)).ToArray()));
+            (double cos, double sin) = (Math.Cos(0.7), Math.Sin(0.7));
+            return stack([((first * cos) - (second * sin)) * scale, ((first * sin) + (second * cos)) * scale], 2).reshape(rows.shape);
+        }
+    }
+
     [Theory]
     [InlineData(new long[] { 2, 3, 16, 16 })]
     [InlineData(new long[] { 2, 1, 32, 32 })]

@@ -2,7 +2,9 @@ namespace SnapViT.Core.Architecture.Parts;
 
 /// <summary>
 /// Rotary positions as DINOv3 has them: patch tokens only, coordinates of patch centres per axis in [-1, 1], computed in float32. They have
-/// no parameters.
+/// no parameters. A position turns every pair of dimensions (i, i + d/2) of queries and keys by an angle of its own, so pairs can be sorted
+/// and left out, dimensions cannot: a model with sorted pairs keeps the two dimensions of a pair side by side, and knows for every block
+/// which pairs they are.
 /// </summary>
 internal static class RotarySpec
 {
@@ -26,6 +28,41 @@ internal static class RotarySpec
         }
 
         return angles;
+    }
+
+    /// <summary>What is wrong with the pairs that a model is said to keep; null for nothing.</summary>
+    /// <param name="a">The model.</param>
+    /// <param name="widths">What every block keeps.</param>
+    /// <param name="pairs">
+    /// The pairs of every block in the order of its queries and keys, each 0..d/2-1; null where they lie as published, (i, i + d/2).
+    /// </param>
+    public static string? PairFault(ViTArchitecture a, SubnetWidths widths, IReadOnlyList<IReadOnlyList<int>>? pairs)
+    {
+        if (pairs is not null && (a.Position != PositionEmbedding.Rotary || pairs.Count != a.Depth))
+        {
+            return a.Position != PositionEmbedding.Rotary
+                ? "rotary pairs: expected none, for this model has no rotary positions"
+                : $"rotary pairs: expected those of {a.Depth} blocks, found {pairs.Count}";
+        }
+
+        for (int block = 0; block < widths.Count && a.Position == PositionEmbedding.Rotary; block++)
+        {
+            int kept = widths[block][Axis.Heads] == 0 ? 0 : widths[block][Axis.QueryKeyDims] / 2, all = a.HeadDim / 2;
+            if (pairs is null && kept is not 0 && kept < all)
+            {
+                return $"block {block}: expected the rotary pairs of its {2 * kept} query and key dimensions, found none";
+            }
+
+            IReadOnlyList<int>? order = pairs?[block];
+            if (pairs is not null && (order is null || order.Count < kept || order.Any(pair => (uint)pair >= all)
+                || order.Distinct().Count() < order.Count))
+            {
+                return $"block {block}: expected at least {kept} different rotary pairs of 0 to {all - 1}, "
+                    + $"found [{string.Join(", ", order ?? [])}]";
+            }
+        }
+
+        return null;
     }
 
     private static float Period(ViTArchitecture a, int i) => MathF.Pow((float)a.RotaryBase, 2f * i / (a.HeadDim / 2f));

@@ -39,7 +39,7 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
         keys = k;
         if (rotary is not null)
         {
-            (q, k) = (rotary.Forward(q, stream), rotary.Forward(k, stream));
+            (q, k) = (rotary.Forward(q, stream, block.Block), rotary.Forward(k, stream, block.Block));
         }
 
         Tensor mixed = ScaledDotProduct.Attend(q, k, v, Math.Sqrt(_architecture.HeadDim), stream.KeyBias(q.dtype));
@@ -50,7 +50,7 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
         return output.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Tokens after the norm, rows [batch*N, D], to rows [batch*M, D]; and the keys, as the other forward pass gives them.</summary>
+    /// <summary>Tokens after the norm, rows [batch*N, D], to rows [batch*M, D]; and the keys, as the forward pass in torch.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="x">Tokens.</param>
     /// <param name="stream">What is known of them.</param>
@@ -75,8 +75,8 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
 
         string mixed = ScaledDotProduct.Attend(
             graph,
-            rotary?.Forward(graph, parts[0], stream, queries) ?? parts[0],
-            rotary?.Forward(graph, parts[1], stream, stream.Count) ?? parts[1],
+            rotary?.Forward(graph, parts[0], stream, queries, block.Block, q) ?? parts[0],
+            rotary?.Forward(graph, parts[1], stream, stream.Count, block.Block, q) ?? parts[1],
             parts[2],
             Math.Sqrt(_architecture.HeadDim),
             stream.KeyBias(graph));

@@ -155,8 +155,8 @@ internal sealed record GraphTokens(string Rows, int Count, int Width)
     public string? Sizes { get; private init; }
 
     /// <summary>
-    /// The place in the image that every token has for rotary positions, int64 [batch, N]; null where nothing was merged, so that all are in
-    /// order.
+    /// The place in the image that every token has for rotary positions, int64 [batch, N]; null where nothing was merged, so that all are
+    /// in order.
     /// </summary>
     public string? Places { get; private init; }
 
