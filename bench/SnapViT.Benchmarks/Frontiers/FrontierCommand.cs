@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using SnapViT.Core.Planning;
 using SnapViT.Tensors;
 
@@ -26,29 +25,27 @@ internal static class FrontierCommand
         Budget[] flops = [.. List("--flops", "0.8,0.7,0.6,0.5,0.4,0.3").Select(Budget.ParseFlops)];
         Budget[] parameters = [.. List("--params", "0.85,0.7,0.6,0.5").Select(Budget.ParseParameters)];
         string[] rows = [.. List("--rows", string.Join(',', FrontierRows.Names))];
-        StringBuilder text = new();
-        text.AppendLine("# Frontiers over all axes").AppendLine();
-        foreach (string model in models)
+        Dictionary<string, List<FrontierFigure>> figures = models.ToDictionary(model => model, _ => new List<FrontierFigure>());
+        string machine = Machine.Describe(load), text = "";
+        foreach (ulong seed in seeds)
         {
-            List<FrontierFigure> figures = [];
-            foreach (ulong seed in seeds)
+            foreach (string model in models)
             {
                 using FrontierRows made = new(shared, folder, model, seed);
                 using FrontierMeasurement measurement = new(made, shared, int.Parse(Value("--photos", "1000"), CultureInfo.InvariantCulture));
-                figures.AddRange(measurement.Run(rows, [.. flops, .. parameters], knn.Contains(seed)));
+                figures[model].AddRange(measurement.Run(rows, [.. flops, .. parameters], knn.Contains(seed)));
                 Console.Error.WriteLine($"{model}, seed {seed}: measured");
+
+                // Written after every model, so that a run that is stopped has said what it found.
+                text = FrontierTable.Of(figures, machine, command);
+                if (Value("--out", "") is { Length: > 0 } file)
+                {
+                    File.WriteAllText(file, text);
+                }
             }
-
-            FrontierTable.Write(text, model, figures);
         }
 
-        text.AppendLine(Machine.Describe(load)).AppendLine().AppendLine($"Command: `{command}`");
         Console.Write(text);
-        if (Value("--out", "") is { Length: > 0 } file)
-        {
-            File.WriteAllText(file, text.ToString());
-        }
-
         return 0;
 
         string Value(string name, string otherwise) =>

@@ -7,10 +7,24 @@ namespace SnapViT.Benchmarks.Frontiers;
 /// <summary>Figures as markdown: means over the seeds, and the range of top-1.</summary>
 internal static class FrontierTable
 {
-    public static void Write(StringBuilder text, string model, IReadOnlyList<FrontierFigure> figures)
+    public static string Of(IReadOnlyDictionary<string, List<FrontierFigure>> figures, string machine, string command)
+    {
+        StringBuilder text = new();
+        text.AppendLine("# Frontiers over all axes").AppendLine()
+            .AppendLine("Photos that nothing was computed from. Speed: images a second over those of the whole model, bfloat16, batch 32, models in turn on every batch.")
+            .AppendLine("KL: mean divergence of the class probabilities from the whole model's. Means over the seeds, with the range of top-1 lost.").AppendLine();
+        foreach ((string model, List<FrontierFigure> ofModel) in figures.Where(entry => entry.Value.Count > 0))
+        {
+            Write(text, model, ofModel);
+        }
+
+        return text.AppendLine(machine).AppendLine().AppendLine(CultureInfo.InvariantCulture, $"Command: `{command}`").ToString();
+    }
+
+    private static void Write(StringBuilder text, string model, IReadOnlyList<FrontierFigure> figures)
     {
         FrontierFigure[] whole = [.. figures.Where(figure => figure.Row == FrontierRows.Whole)];
-        text.AppendLine(CultureInfo.InvariantCulture, $"## {model}").AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture, $"## {model}, {whole.Length} seeds").AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"Whole model: top-1 {Percent(whole, figure => figure.Top1)}, k-NN cifar10 {Percent(whole, figure => figure.Cifar10)}, eurosat {Percent(whole, figure => figure.EuroSat)}.");
         foreach (CostKind kind in new[] { CostKind.Flops, CostKind.Parameters })
         {

@@ -21,7 +21,10 @@ internal sealed class VerbHelp(TextWriter output, int width)
             "--size", "--latency", "--ratios", "--samples", "--labels", "--preset",
         ]),
         ("How budgets are divided and layers re-fitted",
-            ["--allocation", "--tokens", "--head-dims", "--align", "--latency-batch", "--latency-table", "--correction", "--damping", "--moments"]),
+            [
+                "--allocation", "--tokens", "--head-dims", "--align", "--latency-batch", "--latency-table",
+                "--correction", "--damping", "--moments",
+            ]),
         ("What may have to be said of the model", ["--preprocess", "--image-size", "--num-heads", "--activation", "--weights"]),
         (Expert, []),
         ("Options of every verb", ["--json", "--seed", "--threads", "--precision", "--device", "--verbose", "--help"]),

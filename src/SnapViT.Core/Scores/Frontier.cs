@@ -7,14 +7,14 @@ namespace SnapViT.Core.Scores;
 /// <summary>A sub-network of a frontier with what was measured of it.</summary>
 /// <param name="Widths">What every block keeps.</param>
 /// <param name="Distance">
-/// How far its features are from the whole model's on photos that nothing was fitted on: the mean of <c>1 - cosine</c> between features less
-/// the mean feature of the whole model, 0..2.
+/// How far its features are from the whole model's on photos that nothing was fitted on: the mean of <c>1 - cosine</c> between features
+/// less the mean feature of the whole model, 0..2.
 /// </param>
 public sealed record FrontierSlice(SubnetWidths Widths, double Distance);
 
 /// <summary>
-/// A nested path from the whole model down that takes from all axes what costs least: every slice is part of the one before. A budget is met
-/// between two slices.
+/// A nested path from the whole model down that takes from all axes what costs least: every slice is part of the one before. A budget is
+/// met between two slices.
 /// </summary>
 public sealed class Frontier
 {
@@ -39,7 +39,7 @@ public sealed class Frontier
             if (!double.IsFinite(slice.Distance) || slice.Distance < 0 || !IsWithin(slice.Widths, before.Widths))
             {
                 throw new ArgumentException(
-                    FormattableString.Invariant($"frontier: expected slice {i} within the one before, with a finite distance of 0 or more, ")
+                    $"frontier: expected slice {i} within the one before, with a finite distance of 0 or more, "
                         + FormattableString.Invariant($"found {slice.Widths} at {slice.Distance}"),
                     nameof(slices));
             }
@@ -72,7 +72,8 @@ public sealed class Frontier
 
         if (found.Shape is not [> 0 and <= MaxSlices and long count])
         {
-            throw new CheckpointFormatException(archive.Path, $"expected up to {MaxSlices} distances, found {found}", Key(kind, "distance"));
+            throw new CheckpointFormatException(
+                archive.Path, $"expected up to {MaxSlices} distances, found {found}", Key(kind, "distance"));
         }
 
         double[] distances = archive.ReadDoubles(Key(kind, "distance"));

@@ -192,12 +192,18 @@ public sealed class VisionTransformer : IDisposable
         return (vector, scores);
     }
 
-    /// <summary>Pooled features from the tokens before a block, [B, N, D] to float32 [B, D].</summary>
-    internal Tensor EmbedFrom(Tensor tokens, int block)
+    /// <summary>Class scores, or features of a model without a classifier, from the tokens before a block, [B, N, D].</summary>
+    internal Tensor AnswersFrom(Tensor tokens, int block)
     {
         using DisposeScope scope = NewDisposeScope();
-        return _pooling.Forward(ToPooled(new TokenStream(tokens.alias()), block)).MoveToOuterDisposeScope();
+        TokenStream stream = ToPooled(new TokenStream(tokens.alias()), block);
+        Tensor answers = ClassifiesTokens ? _classifier!.OfTokens(stream.Tokens)
+            : _classifier is null ? _pooling.Forward(stream) : _classifier.OfFeatures(_pooling.Forward(stream));
+        return answers.MoveToOuterDisposeScope();
     }
+
+    /// <summary>Class scores of images, or features of a model without a classifier.</summary>
+    internal Tensor Answers(Tensor images) => _classifier is null ? Embed(images) : Logits(images);
 
     /// <summary>Tokens behind all blocks from the first on and the final norm, as far as features and classes need them.</summary>
     private TokenStream ToPooled(TokenStream stream, int first)

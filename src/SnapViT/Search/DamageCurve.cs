@@ -48,7 +48,8 @@ internal sealed class DamageCurve
             return Usual;
         }
 
-        double exponent = Math.Log(_points[last].Distance / _points[last - 1].Distance) / Math.Log(_points[last].Removed / _points[last - 1].Removed);
+        double exponent = Math.Log(_points[last].Distance / _points[last - 1].Distance)
+            / Math.Log(_points[last].Removed / _points[last - 1].Removed);
         return end == 0 ? Math.Clamp(exponent, 1, 4) : exponent;
     }
 }

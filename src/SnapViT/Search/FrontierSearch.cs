@@ -1,7 +1,6 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Elastic;
-using SnapViT.Features;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using TorchSharp;
@@ -11,8 +10,8 @@ using F = TorchSharp.torch.nn.functional;
 namespace SnapViT.Search;
 
 /// <summary>
-/// Finds the frontier over all axes without labels. Curves are measured first: how far the features move when one block alone loses units of
-/// one axis. Then the path goes down in steps of the cost. A step is made several ways, of one axis alone and of all mixed, each where the
+/// Finds the frontier over all axes without labels. Curves are measured first: how far the features move when one block alone loses units
+/// of one axis. Then the path goes down in steps of the cost. A step is made several ways, of one axis alone and of all mixed, each where the
 /// curves say that it costs least per cost saved; what it does to the features of the sub-network is measured, the best way is taken, and
 /// how far curves and measurement are apart weighs each axis from then on.
 /// </summary>
@@ -42,7 +41,7 @@ internal sealed class FrontierSearch : IDisposable
     private readonly Func<IEnumerable<Tensor>> _batches;
     private readonly ViTArchitecture _architecture;
     private readonly Axis[] _axes;
-    private readonly Tensor _mean;
+    private readonly Tensor? _mean;
     private readonly Tensor _target;
     private readonly CancellationToken _cancellation;
     private readonly Action<string> _measured;
@@ -62,9 +61,9 @@ internal sealed class FrontierSearch : IDisposable
         (_whole, _elastic, _batches, _axes) = (whole, elastic, batches, [.. axes]);
         (_architecture, _cancellation, _measured) = (whole.Architecture, cancellation, measured ?? (_ => { }));
         using DisposeScope scope = NewDisposeScope();
-        Tensor target = FeatureExtractor.Embed(whole, batches(), cancellation);
-        Tensor mean = target.mean([0], keepdim: true);
-        (_mean, _target) = (mean.DetachFromDisposeScope(), target.Minus(mean).DetachFromDisposeScope());
+        Tensor target = Answers(whole);
+        _mean = whole.Architecture.Classes > 0 ? null : target.mean([0], keepdim: true).DetachFromDisposeScope();
+        _target = (_mean is null ? F.log_softmax(target, -1) : target.Minus(_mean)).DetachFromDisposeScope();
     }
 
     /// <summary>Measurements that both frontiers take at most.</summary>
@@ -149,13 +148,13 @@ internal sealed class FrontierSearch : IDisposable
         return new Frontier(slices);
     }
 
-    /// <summary>How far the features of a sub-network are from the whole model's: the mean of 1 - cosine, less the mean feature.</summary>
+    /// <summary>How far a sub-network is from the whole model (<see cref="FrontierSlice.Distance"/>).</summary>
     public double Distance(SubnetWidths widths)
     {
         _cancellation.ThrowIfCancellationRequested();
         using VisionTransformer subnet = _elastic.At(widths);
-        using Tensor features = FeatureExtractor.Embed(subnet, _batches(), _cancellation);
-        double distance = Distance(features);
+        using DisposeScope scope = NewDisposeScope();
+        double distance = Distance(Answers(subnet));
         _measured(FormattableString.Invariant($"distance {distance:0.0000}"));
         return distance;
     }
@@ -163,15 +162,33 @@ internal sealed class FrontierSearch : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _mean.Dispose();
+        _mean?.Dispose();
         _target.Dispose();
     }
 
-    private double Distance(Tensor features)
+    private Tensor Answers(VisionTransformer model)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor target = _target.narrow(0, 0, features.shape[0]);
-        return Math.Max(0, 1 - F.cosine_similarity(features.Minus(_mean), target, 1, 1e-8).mean().item<float>());
+        List<Tensor> answers = [];
+        foreach (Tensor batch in _batches())
+        {
+            using (batch)
+            {
+                answers.Add(model.Answers(batch));
+            }
+        }
+
+        return cat(answers, 0).MoveToOuterDisposeScope();
+    }
+
+    private double Distance(Tensor answers)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor target = _target.narrow(0, 0, answers.shape[0]);
+        Tensor distance = _mean is null
+            ? (target.exp() * target.Minus(F.log_softmax(answers, -1))).sum(1)
+            : ones_like(target.select(1, 0)).Minus(F.cosine_similarity(answers.Minus(_mean), target, 1, 1e-8));
+        return Math.Max(0, distance.mean().item<float>());
     }
 
     /// <summary>One block after the other is made smaller alone; what the blocks before it give is computed once.</summary>
@@ -198,7 +215,10 @@ internal sealed class FrontierSearch : IDisposable
             {
                 foreach (Axis axis in _axes)
                 {
-                    (int, double)[] points = [.. Points(block, axis).Select(point => (point.Removed, Distance(point.Widths, block, tokens)))];
+                    (int, double)[] points =
+                    [
+                        .. Points(block, axis).Select(point => (point.Removed, Distance(point.Widths, block, tokens))),
+                    ];
                     if (points.Length > 0)
                     {
                         curves[(block, axis)] = new DamageCurve(points);
@@ -245,7 +265,7 @@ internal sealed class FrontierSearch : IDisposable
         _cancellation.ThrowIfCancellationRequested();
         using VisionTransformer subnet = _elastic.At(widths);
         using DisposeScope scope = NewDisposeScope();
-        double distance = Distance(cat([.. tokens.Select(batch => subnet.EmbedFrom(batch, block))], 0));
+        double distance = Distance(cat([.. tokens.Select(batch => subnet.AnswersFrom(batch, block))], 0));
         _measured(FormattableString.Invariant($"block {block}"));
         return distance;
     }

@@ -63,7 +63,9 @@ internal sealed class FrontierWays
             (SubnetWidths? Widths, double Lost, long Cost, double Rate) best = (null, 0, 0, double.PositiveInfinity);
             foreach ((Axis axis, int block, SubnetWidths next) in Steps(widths, axes))
             {
-                double lost = weights[axis] * (Lost(axis, widths, block, next) + (axis == Axis.Tokens ? Lost(axis, widths, block + 1, next) : 0));
+                // Merging in one block changes what share of their tokens the blocks behind merge.
+                int last = axis == Axis.Tokens ? widths.Count - 1 : block;
+                double lost = weights[axis] * Enumerable.Range(block, last - block + 1).Sum(at => Lost(axis, widths, at, next));
                 long saved = cost - _cost(next);
                 double rate = saved > 0 ? lost / saved : double.PositiveInfinity;
                 best = rate < best.Rate ? (next, lost, cost - saved, rate) : best;
@@ -116,13 +118,23 @@ internal sealed class FrontierWays
 
     /// <summary>What a block loses by a step, as its curve says; below 0 where it merges fewer tokens.</summary>
     private double Lost(Axis axis, SubnetWidths before, int block, SubnetWidths after) =>
-        block < before.Count && _curves.TryGetValue((block, axis), out DamageCurve? curve)
+        _curves.TryGetValue((block, axis), out DamageCurve? curve)
             ? curve.At(Removed(after, block, axis)) - curve.At(Removed(before, block, axis))
             : 0;
 
-    private int Removed(SubnetWidths widths, int block, Axis axis) => axis == Axis.Tokens
-        ? widths.TokensInto(_architecture, block) - widths[block][Axis.Tokens]
-        : AxisTable.Of(axis).Count(_architecture) - widths[block][axis];
+    /// <summary>
+    /// Units that a block lacks, as its curve counts them: where tokens were merged before, the same share of all patch tokens.
+    /// </summary>
+    private double Removed(SubnetWidths widths, int block, Axis axis)
+    {
+        if (axis != Axis.Tokens)
+        {
+            return AxisTable.Of(axis).Count(_architecture) - widths[block][axis];
+        }
+
+        int into = widths.TokensInto(_architecture, block);
+        return (into - widths[block][Axis.Tokens]) * (double)_architecture.Patches / Math.Max(1, into - _architecture.PrefixTokens);
+    }
 
     /// <summary>The next smaller width of one block; null where the floor forbids it.</summary>
     private SubnetWidths? Smaller(SubnetWidths widths, int block, Axis axis)

@@ -94,7 +94,8 @@ internal sealed class ElasticBuild
     private Criterion Criterion => _options.Criterion;
 
     private bool NeedsMoments =>
-        _options.KeepMoments || _options.SortHeadDims || Criterion.NeedsMoments || (_options.Correction is not null && _options.Evaluations > 0);
+        _options.KeepMoments || _options.SortHeadDims || Criterion.NeedsMoments
+        || (_options.Correction is not null && _options.Evaluations > 0);
 
     /// <summary>What was assumed about the classes of labelled images; null for nothing.</summary>
     public string? ClassNote { get; private set; }
