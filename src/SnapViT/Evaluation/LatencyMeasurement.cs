@@ -118,34 +118,112 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
         ArgumentNullException.ThrowIfNull(create);
         ArgumentNullException.ThrowIfNull(others);
         ViTArchitecture a = conditions.Architecture;
-        Dictionary<Axis, int[]> grids = AxisTable.Rows.ToDictionary(row => row.Axis, row => Grid(row.Count(a), MostPoints(row.Axis)));
-        BlockWidths[] widths = [.. grids.SelectMany(grid => grid.Value.Select(width => a.FullBlock.With(grid.Key, width)))];
+        Dictionary<Axis, int[]> grids = AxisTable.Rows.ToDictionary(row => row.Axis, row => Grid(row.Axis, row.Count(a)));
+        SubnetWidths[] widths = [.. grids.SelectMany(grid => grid.Value.Select(width => Widths(a, grid.Key, width))), MergingOne(a)];
         double[] times = Times(
-            [.. widths.Select(block => (Func<VisionTransformer>)(() => create(SubnetWidths.Uniform(a.Depth, block)))), .. others],
-            progress, cancellation);
-        Dictionary<Axis, LatencyCurve> curves = [];
-        double whole = double.PositiveInfinity;
+            [.. widths.Select(kept => (Func<VisionTransformer>)(() => create(kept))), .. others], progress, cancellation);
+        Dictionary<Axis, double[]> ofAxis = [];
         int first = 0;
         foreach ((Axis axis, int[] grid) in grids)
         {
-            double[] ofAxis = times[first..(first += grid.Length)];
-            curves[axis] = Curve(grid, ofAxis, a.Depth);
-
-            // Every series ends at the whole model.
-            whole = Math.Min(whole, ofAxis[^1]);
+            ofAxis[axis] = times[first..(first += grid.Length)];
         }
 
-        LatencyTable table = new(conditions, Math.Max(0, whole - (a.Depth * curves.Values.Sum(curve => curve.At(curve.Largest)))), curves);
+        // Every series ends at the whole model.
+        double whole = ofAxis.Values.Min(series => series[^1]);
+        LatencyCurve heads = Curve(grids[Axis.Heads], ofAxis[Axis.Heads], a.Depth);
+        LatencyCurve neurons = Curve(grids[Axis.Neurons], ofAxis[Axis.Neurons], a.Depth);
+        double attention = heads.At(heads.Largest), block = attention + neurons.At(neurons.Largest);
+        double constant = Math.Max(0, whole - (a.Depth * block)), merging = Math.Max(0, (times[first] - whole) / Math.Max(1, a.Depth - 1));
+        LatencyTable table = new(
+            conditions, constant,
+            new Dictionary<Axis, LatencyCurve>
+            {
+                [Axis.Heads] = heads,
+                [Axis.Neurons] = neurons,
+                [Axis.QueryKeyDims] = Within(Axis.QueryKeyDims),
+                [Axis.ValueDims] = Within(Axis.ValueDims),
+                [Axis.Tokens] = OfTokens(a, grids[Axis.Tokens], ofAxis[Axis.Tokens], constant, merging, block),
+            },
+            merging);
         return (table, times[widths.Length..]);
+
+        // What attention of one block takes with so many dimensions; with none, what is left of it with the fewest measured.
+        LatencyCurve Within(Axis axis)
+        {
+            double[] series = ofAxis[axis];
+            IEnumerable<(int, double)> points = grids[axis].Zip(
+                series, (width, time) => (width, Math.Max(0, attention - ((series[^1] - time) / a.Depth))));
+            return LatencyCurve.Fit(points.Prepend((0, points.First().Item2)));
+        }
     }
 
-    private static int MostPoints(Axis axis) => axis == Axis.Heads ? MostHeadPoints : MostOtherPoints;
+    /// <summary>What a whole block takes with so many tokens, from models that merge in their first blocks.</summary>
+    private static LatencyCurve OfTokens(
+        ViTArchitecture a, int[] grid, double[] times, double constant, double merging, double block)
+    {
+        SortedDictionary<int, double> points = new() { [0] = 0, [a.Tokens] = block };
+        foreach ((int width, double time) in grid.Zip(times).Where(point => point.First < a.Tokens))
+        {
+            SubnetWidths widths = Widths(a, Axis.Tokens, width);
+            int merges = Enumerable.Range(0, a.Depth).Count(index => widths[index][Axis.Tokens] < widths.TokensInto(a, index));
+            int mean = (int)Enumerable.Range(0, a.Depth).Average(index => widths[index][Axis.Tokens]);
+            points.TryAdd(mean, Math.Clamp((time - constant - (merges * merging)) / a.Depth, 0, block));
+        }
+
+        return LatencyCurve.Fit(points.Select(point => (point.Key, point.Value)));
+    }
+
+    /// <summary>A model with one width less in all blocks; tokens are merged as early as they can be.</summary>
+    private static SubnetWidths Widths(ViTArchitecture a, Axis axis, int width)
+    {
+        if (axis != Axis.Tokens)
+        {
+            return SubnetWidths.Uniform(a.Depth, a.FullBlock.With(axis, width));
+        }
+
+        List<BlockWidths> blocks = [];
+        int into = a.Tokens;
+        for (int block = 0; block < a.Depth; block++)
+        {
+            // The last block of a model that pools prefix tokens merges nothing.
+            into = block == a.Depth - 1 && a.PooledTokens > 0 ? into : Math.Max(width, SubnetWidths.FewestTokens(a, into));
+            blocks.Add(a.FullBlock.With(Axis.Tokens, into));
+        }
+
+        return new SubnetWidths(blocks);
+    }
+
+    /// <summary>A model that merges one token in every block but the last: what merging takes beside what it saves.</summary>
+    private static SubnetWidths MergingOne(ViTArchitecture a)
+    {
+        List<BlockWidths> blocks = [];
+        int into = a.Tokens;
+        for (int block = 0; block < a.Depth; block++)
+        {
+            into = block == a.Depth - 1 || SubnetWidths.FewestTokens(a, into) == into ? into : into - 1;
+            blocks.Add(a.FullBlock.With(Axis.Tokens, into));
+        }
+
+        return new SubnetWidths(blocks);
+    }
+
+    /// <summary>
+    /// Widths that are measured: of heads and neurons 0, 1, and from there to the full width in even steps; of dimensions and tokens
+    /// quarters.
+    /// </summary>
+    private static int[] Grid(Axis axis, int count) => axis switch
+    {
+        Axis.Heads => Even(count, MostHeadPoints),
+        Axis.Neurons => Even(count, MostOtherPoints),
+        Axis.Tokens => [.. new[] { 1, 2, 3, 4 }.Select(part => Math.Max(1, count * part / 4)).Distinct()],
+        _ => [.. new[] { 1, 2, 3, 4 }.Select(part => Math.Max(2, count * part / 8 * 2)).Append(count).Where(width => width <= count).Distinct()],
+    };
 
     private static LatencyCurve Curve(int[] widths, double[] nanoseconds, int depth) =>
         LatencyCurve.Fit(widths.Zip(nanoseconds, (width, time) => (width, (time - nanoseconds[0]) / depth)));
 
-    /// <summary>0, 1, and from there to the full width in even steps.</summary>
-    private static int[] Grid(int width, int points) =>
+    private static int[] Even(int width, int points) =>
         [.. Enumerable.Range(0, points + 1).Select(step => (int)((long)width * step / points)).Concat([0, 1]).Distinct().Order()];
 
     private Tensor Images()

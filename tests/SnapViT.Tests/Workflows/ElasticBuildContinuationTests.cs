@@ -53,6 +53,7 @@ public sealed class ElasticBuildContinuationTests : IDisposable
             CalibrationViews = 2,
             BatchSize = 3,
             Evaluations = 2,
+            FrontierImages = 0,
         };
         List<WorkProgress> all = [];
         _site.Build(options, all.Add);
@@ -71,7 +72,7 @@ public sealed class ElasticBuildContinuationTests : IDisposable
     [Fact]
     public void A_build_that_is_interrupted_at_every_batch_still_ends()
     {
-        BuildOptions options = BuildOptions.Recommended with { Samples = 8, CalibrationImages = 6, CalibrationViews = 2, BatchSize = 2 };
+        BuildOptions options = BuildOptions.Recommended with { Samples = 8, CalibrationImages = 6, CalibrationViews = 2, BatchSize = 2, FrontierImages = 2 };
         _site.Build(options);
         byte[] expected = File.ReadAllBytes(_site.Out);
         File.Delete(_site.Out);

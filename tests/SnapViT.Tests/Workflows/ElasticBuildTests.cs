@@ -261,8 +261,9 @@ public sealed class ElasticBuildTests : IDisposable
             options with { CalibrationViews = 3 }, options with { WholeImageShare = 0.1 }, options with { PrefixWeights = new PrefixWeights(3) }];
         Assert.Equal(changed.Length, changed.Select(Text).Except([Text(options)]).Distinct().Count());
 
-        // Samples and calibration images are there as the numbers of images that were used; whether moments are kept changes no number.
-        string[] known = ["Samples", "CalibrationImages", "KeepMoments"];
+        // Samples, calibration and frontier images are there as the numbers of images that were used; whether moments are kept changes no number, and
+        // whether head dimensions are sorted stands there where they are.
+        string[] known = ["Samples", "CalibrationImages", "FrontierImages", "KeepMoments", "SortHeadDims"];
         Assert.Equal(changed.Length, typeof(BuildOptions).GetProperties().Where(property => property.CanWrite).Select(property => property.Name).Except(known).Count() + 3);
 
         static string Text(BuildOptions options) => string.Join(';', options.Describe()) + CalibrationRun.Describe(1, options);
