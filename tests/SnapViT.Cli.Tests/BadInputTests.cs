@@ -160,7 +160,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public async Task Second_moments_of_fewer_tokens_than_neurons_need_damping()
     {
-        await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} --samples 1 --calibration-views 0 {Workspace.Fixed}");
+        await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} --force --samples 1 --calibration-views 0 {Workspace.Fixed}");
         string line = $"cut {_work.ModelPath} {_work.Scores} --ratios 0.5:0 --out {_work.Out}";
         await Refused($"{line} --damping mean:0", ".mlp.fc2: correction: the second moments are singular: use more calibration images or damping above 0");
         Assert.Equal(0, (await CommandRun.Of($"{line} --damping max:0.1")).Code);

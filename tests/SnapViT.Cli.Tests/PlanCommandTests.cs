@@ -74,7 +74,7 @@ public sealed class PlanCommandTests : IDisposable
         Assert.Equal(json.RootElement.GetProperty("latency_ms").GetDouble(), cut.GetProperty("predicted_ms").GetDouble());
         Assert.True(cut.GetProperty("measured_ms").GetDouble() > 0);
         Assert.Equal(whole, cut.GetProperty("whole_predicted_ms").GetDouble(), 1e-9);
-        CommandRun text = await CommandRun.Of($"cut {Files} --latency 0.8 --out {_work.Out}");
+        CommandRun text = await CommandRun.Of($"cut {Files} --latency 0.8 --out {_work.Out} --force");
         Assert.Matches(@"latency: predicted \d+\.\d\d ms, measured \d+\.\d\d ms \(best pass of 1 image\(s\), fp32, 1 thread\(s\), on this machine\)", text.Output);
     }
 

@@ -30,7 +30,7 @@ public sealed class SequentialCorrectionTests : IDisposable
     [Fact]
     public async Task It_starts_from_the_original_weights_whatever_was_cut_before()
     {
-        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} {Workspace.Fixed}";
+        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} --force {Workspace.Fixed}";
         await CommandRun.Json($"{line} {Sequential}");
         byte[] first = File.ReadAllBytes(_work.Out);
         await CommandRun.Json(line);
@@ -42,8 +42,8 @@ public sealed class SequentialCorrectionTests : IDisposable
     [Fact]
     public async Task It_starts_from_the_affine_correction_where_the_scores_have_moments()
     {
-        await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} {Workspace.Fixed}");
-        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} {Workspace.Fixed}";
+        await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} --force {Workspace.Fixed}");
+        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} --force {Workspace.Fixed}";
         await CommandRun.Json(line);
         byte[] affine = File.ReadAllBytes(_work.Out);
         await CommandRun.Json($"{line} {Sequential}");

@@ -121,6 +121,7 @@ internal static class BuildCommand
             {
                 Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
                 PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, NeuronFloor, HeadFloor,
+                GlobalOptions.Force,
             })
         {
             command.Options.Add(option);
@@ -199,7 +200,8 @@ internal static class BuildCommand
         return BuildReport.Of(path, result, folders.LeftOut) with
         {
             Doubts = Model.Doubts(parsed, model),
-            Next = $"snapvit cut {parsed.GetRequiredValue(Model.Argument)} {path} --flops 0.6 --out small.safetensors",
+            Next = NextCommand.Of(
+                "cut", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6", "--out", "small.safetensors"),
         };
     }
 

@@ -48,7 +48,7 @@ internal static class ConvertCommand
               snapvit convert dino_vits16.pth --scores dino.scores.safetensors --model-type dino_vits16 --out importance-scores.pt
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { To, Scores, ModelType, Out })
+        foreach (Option option in new Option[] { To, Scores, ModelType, Out, GlobalOptions.Force })
         {
             command.Options.Add(option);
         }
@@ -62,22 +62,17 @@ internal static class ConvertCommand
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(ModelFile.ConfigPath(path));
-        if (PublishedConfigOf(parsed, path) is string other && File.Exists(other) && !File.Exists(path))
-        {
-            throw new SnapViTException(
-                ErrorKind.Option, $"--out {path}: {other} is there already and would be replaced; expected a folder of its own");
-        }
-
         using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed, cancellation), Model.Hints(parsed).Weights);
         ModelDescription description = ModelFile.Describe(archive, Model.Hints(parsed) with { ImageSize = null });
         string? config = null;
-        string written = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
+        (string written, string next) = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
         {
             (string scores, null) => ConvertScores(parsed, scores, description.Architecture, path),
-            (null, string format) => ConvertModel(archive, description, StateDictFormats.Named(format), path, out config),
+            (null, string format) => (
+                ConvertModel(archive, description, StateDictFormats.Named(format), path, out config), NextCommand.Of("inspect", path)),
             _ => throw new SnapViTException(ErrorKind.Option, "convert: expected one of --to FORMAT and --scores FILE"),
         };
-        return new Report(new { Out = path, Written = written, Config = config }, console => console.WriteLine($"{path}: {written}"))
+        return new Report(new { Out = path, Written = written, Config = config }, console => console.WriteLine($"{path}: {written}"), next)
         {
             Doubts = description.Assumptions,
         };
@@ -140,19 +135,21 @@ internal static class ConvertCommand
         return $"{written}, and config.json, as transformers reads them";
     }
 
-    private static string ConvertScores(ParseResult parsed, string scores, ViTArchitecture architecture, string path)
+    private static (string Written, string Next) ConvertScores(ParseResult parsed, string scores, ViTArchitecture architecture, string path)
     {
         ElasticScores read = ElasticScores.Load(scores);
         if (CheckpointArchive.IsTorch(scores))
         {
             read.Save(path);
-            return "the scores of the reference in this program's format";
+            return (
+                "the scores of the reference in this program's format",
+                NextCommand.Of("plan", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6"));
         }
 
         string type = parsed.GetValue(ModelType)
             ?? throw new SnapViTException(
                 ErrorKind.Option, $"--model-type: expected one of {string.Join(", ", ReferenceScores.ModelTypes)}, found nothing");
         ReferenceScores.From(read, architecture, type).Save(path);
-        return "the scores in the format of the reference";
+        return ("the scores in the format of the reference", NextCommand.Of("inspect", path));
     }
 }

@@ -39,6 +39,7 @@ internal static class CutCommand
         Planning.AddTo(command);
         Correction.AddTo(command);
         Targets.AddTo(command);
+        command.Options.Add(GlobalOptions.Force);
         command.Does(Run);
         return command;
     }

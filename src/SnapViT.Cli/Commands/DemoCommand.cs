@@ -35,6 +35,7 @@ internal static class DemoCommand
         command.Options.Add(Out);
         command.Options.Add(Files);
         command.Options.Add(Evaluations);
+        command.Options.Add(GlobalOptions.Force);
         command.Does(Run);
         return command;
     }

@@ -15,6 +15,9 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit eval</c>: what sub-networks cost and are worth, a row per budget.</summary>
 internal static class EvalCommand
 {
+    /// <summary>What a sub-network keeps of the accuracy at least to be the one that is cut next.</summary>
+    private const double MostOfAccuracy = 0.95;
+
     private static readonly ModelOptions Model = new();
     private static readonly Option<string?> Scores = new("--scores")
     {
@@ -136,7 +139,23 @@ internal static class EvalCommand
         MeasuredRow? unpruned = elastic is null ? null : measured[0];
         Report report = EvaluationReport.Of(
             preprocessing, precision, unpruned, [.. measured.Skip(elastic is null ? 0 : 1)], evaluation!, folders.LeftOut);
-        return report with { Doubts = Model.Doubts(parsed, model) };
+        return report with { Doubts = Model.Doubts(parsed, model), Next = Next(parsed, measured, model) };
+    }
+
+    /// <summary>The cut to the smallest sub-network that keeps most of the accuracy; without scores what makes them.</summary>
+    private static string? Next(ParseResult parsed, MeasuredRow[] measured, LoadedModel model)
+    {
+        string path = parsed.GetRequiredValue(Model.Argument);
+        if (parsed.GetValue(Scores) is not string scores)
+        {
+            return model.IsPruned ? null : NextCommand.Of("build", path, "--images", "PHOTOS", "--out", "scores.safetensors");
+        }
+
+        double? least = MostOfAccuracy * Accuracy(measured[0]);
+        MeasuredRow chosen = measured.Skip(1).Where(row => Accuracy(row) >= least).MinBy(row => row.Figures.Flops) ?? measured[1];
+        return NextCommand.Of(["cut", path, scores, .. BudgetList.AsOption(chosen.Budget!), "--out", "small.safetensors"]);
+
+        static double? Accuracy(MeasuredRow row) => row.Figures.Top1 ?? row.Figures.Knn;
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(

@@ -63,7 +63,7 @@ internal static class ExportCommand
         PlanOptions how = Planning.Read(parsed, subject, budgets.Select(budget => budget.Budget), cancellation);
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (NameOf(budget.Text), elastic.Plan(budget.Budget, how)))];
         OnnxFamilyFiles files = elastic.SaveOnnxFamily(folder, Cut(elastic, plans), options);
-        return FamilyReport.Of(folder, files) with { Doubts = elastic.Doubts };
+        return FamilyReport.Of(folder, files) with { Doubts = elastic.Doubts, Next = NextCommand.Of("inspect", folder) };
     }
 
     /// <summary>One sub-network at a time, disposed before the next.</summary>

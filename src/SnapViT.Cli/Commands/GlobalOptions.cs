@@ -33,6 +33,9 @@ internal static class GlobalOptions
 
     public static readonly Option<bool> Verbose = new("--verbose") { Description = "Show where an error came from.", Recursive = true };
 
+    /// <summary>Of the verbs that write files; folders that are written are always new or empty.</summary>
+    public static readonly Option<bool> Force = new("--force") { Description = "Replace files that are there already." };
+
     public static void AddTo(RootCommand root)
     {
         foreach (Option option in new Option[] { Json, Seed, Threads, Precision, Device, Verbose })

@@ -56,12 +56,15 @@ internal static class PlanCommand
         PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, budgets.Select(entry => entry.Budget), cancellation);
         PlannedRow[] rows = [.. budgets.Select(entry => new PlannedRow(entry.Text, elastic.Plan(entry.Budget, how)))];
-        string files = $"{parsed.GetRequiredValue(Model.Argument)} {parsed.GetRequiredValue(Scores)}";
         Report report = rows.Length == 1 ? PlanReport.Of(rows[0], subject.FileBytes, how) : PlanReport.Of(rows, subject.FileBytes, how);
         return report with
         {
             Doubts = elastic.Doubts,
-            Next = $"snapvit cut {files} {BudgetList.AsOption(rows[0].Budget)} --out small.safetensors",
+            Next = NextCommand.Of(
+            [
+                "cut", parsed.GetRequiredValue(Model.Argument), parsed.GetRequiredValue(Scores),
+                .. BudgetList.AsOption(rows[0].Budget), "--out", "small.safetensors",
+            ]),
         };
     }
 }

@@ -59,7 +59,7 @@ internal static class CutReport
                         + Figures.Invariant($"mean cosine of features {agreement.FeatureCosine:F6}{answers}"));
                 }
             },
-            $"snapvit inspect {paths[0]}");
+            NextCommand.Of("inspect", paths[0]));
     }
 }
 

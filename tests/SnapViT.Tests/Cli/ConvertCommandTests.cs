@@ -77,7 +77,7 @@ public sealed class ConvertCommandTests : IDisposable
         Assert.False(File.Exists(At("vit/config.json")));
         File.WriteAllText(At("vit/config.json"), "{}");
         string error = await Run(1, ["convert", model, "--to", "transformers-vit", "--out", At("vit/model.safetensors")]);
-        Assert.Contains("config.json is there already and would be replaced; expected a folder of its own", error, StringComparison.Ordinal);
+        Assert.Contains("config.json: there is such a file already; --force replaces it", error, StringComparison.Ordinal);
         Assert.Equal("{}", File.ReadAllText(At("vit/config.json")));
     }
 
