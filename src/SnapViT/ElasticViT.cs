@@ -189,6 +189,10 @@ public sealed class ElasticViT : IDisposable
     public long FileBytes(SubnetPlan plan, bool sequential = false) =>
         ModelFile.Bytes(_source.Config(plan, sequential ? SubnetSource.DescribeSequential(_correction) : _correction));
 
+    /// <summary>Bytes of the file that <see cref="Subnet.Save"/> writes of a plan under a name, which decides its format.</summary>
+    internal long FileBytes(SubnetPlan plan, bool sequential, string path) =>
+        ModelFile.Bytes(_source.Config(plan, sequential ? SubnetSource.DescribeSequential(_correction) : _correction), path);
+
     /// <summary>
     /// The largest sub-network within a budget, as views: no weight is copied, but for corrected layers, which are the sub-network's own.
     /// </summary>

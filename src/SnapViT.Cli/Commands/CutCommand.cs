@@ -56,7 +56,8 @@ internal static class CutCommand
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Open(
             model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Chosen(parsed, model) });
-        PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
+        bool sequential = Correction.IsSequential(parsed);
+        PlanSubject subject = new(model, elastic, sequential, device, precision) { Bytes = Targets.Bytes(parsed, sequential) };
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
         PhotoFolders folders = new(parsed);
         using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), folders, cancellation);
@@ -65,7 +66,11 @@ internal static class CutCommand
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
             : null;
-        return CutReport.Of(files, text, subnet.Plan, agreement, latency, folders.LeftOut) with { Doubts = elastic.Doubts };
+        string? note = budget.Unit == CostUnit.FileBytes ? Targets.SizeNote(parsed) : null;
+        return CutReport.Of(files, text, subnet.Plan, agreement, latency, folders.LeftOut) with
+        {
+            Doubts = note is null ? elastic.Doubts : [.. elastic.Doubts, note],
+        };
     }
 
     private static Subnet Cut(

@@ -12,8 +12,11 @@ namespace SnapViT.Cli.Commands;
 /// <summary>What is planned for.</summary>
 internal sealed record PlanSubject(LoadedModel Model, ElasticViT Elastic, bool Sequential, Device Device, ScalarType Precision)
 {
-    /// <summary>Bytes of the file that <c>cut --out</c> would write of a plan.</summary>
-    public long FileBytes(SubnetPlan plan) => Elastic.FileBytes(plan, Sequential);
+    /// <summary>What a size is of: the bytes of which file a plan makes; null for those of a safetensors file.</summary>
+    public Func<ElasticViT, SubnetPlan, long>? Bytes { get; init; }
+
+    /// <summary>Bytes of the file that would be written of a plan.</summary>
+    public long FileBytes(SubnetPlan plan) => Bytes?.Invoke(Elastic, plan) ?? Elastic.FileBytes(plan, Sequential);
 }
 
 /// <summary>How budgets are divided and rounded, and what latencies are measured under.</summary>
