@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SnapViT.Calibration;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
@@ -209,6 +210,15 @@ internal static class BuildCommand
     private static Scoring CriterionOf(ParseResult parsed, Scoring preset)
     {
         Scoring chosen = parsed.GetValue(Criterion) is string name && name != preset.Name ? Scoring.Named(name) : preset;
+        Option? without = chosen is CurvatureCriterion
+            ? null
+            : Array.Find<Option>([NeuronDamping, HeadDamping, FeatureShare], option => GlobalOptions.IsGiven(parsed, option));
+        if (without is not null)
+        {
+            throw new SnapViTException(
+                ErrorKind.Option, $"{without.Name}: expected --criterion {Scoring.Curvature} with it, found {chosen}");
+        }
+
         return chosen is CurvatureCriterion curvature
             ? curvature with
             {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Data;
 using SnapViT.Loading;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
@@ -50,7 +51,9 @@ internal static class CutCommand
         (string text, Budget budget) = Budgets.Read(parsed);
         Planning.Require(parsed);
         Targets.Require(parsed, Correction.IsSequential(parsed));
-        Correction.RequirePhotos(parsed, Targets.Photos(parsed));
+        Correction.Require(parsed, Targets.Photos(parsed));
+        PhotoFolders folders = new(parsed);
+        ImageSet? photos = Targets.Photos(parsed) is string folder ? folders.Open(folder) : null;
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
@@ -59,9 +62,8 @@ internal static class CutCommand
         bool sequential = Correction.IsSequential(parsed);
         PlanSubject subject = new(model, elastic, sequential, device, precision) { Bytes = Targets.Bytes(parsed, sequential) };
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
-        PhotoFolders folders = new(parsed);
-        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), folders, cancellation);
-        ModelAgreement? agreement = Targets.Compare(parsed, subnet, folders, cancellation);
+        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), photos, cancellation);
+        ModelAgreement? agreement = Targets.Compare(parsed, subnet, photos, cancellation);
         IReadOnlyList<string> files = Targets.Write(parsed, subnet);
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
@@ -74,10 +76,9 @@ internal static class CutCommand
     }
 
     private static Subnet Cut(
-        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, PhotoFolders folders,
-        CancellationToken cancellation) => Correction.IsSequential(parsed)
-        ? ProgressDisplay.Run(parsed, progress =>
-            elastic.CutSequentially(
-                plan, folders.Open(Targets.Photos(parsed)!), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
-        : elastic.Cut(plan);
+        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, ImageSet? photos, CancellationToken cancellation) =>
+        Correction.IsSequential(parsed)
+            ? ProgressDisplay.Run(parsed, progress =>
+                elastic.CutSequentially(plan, photos!, parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+            : elastic.Cut(plan);
 }

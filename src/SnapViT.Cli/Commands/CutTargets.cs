@@ -4,6 +4,7 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
+using SnapViT.Data;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Onnx;
@@ -93,6 +94,11 @@ internal sealed class CutTargets
         {
             TorchStateDict.RequireTimm(architecture);
         }
+
+        if (parsed.GetValue(_onnx) is not null)
+        {
+            _onnxOptions.Require(parsed, architecture);
+        }
     }
 
     /// <summary>
@@ -138,12 +144,12 @@ internal sealed class CutTargets
     }
 
     /// <summary>Compares the model of the smaller weights with that of the original ones; null where no photos were given.</summary>
-    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, PhotoFolders folders, CancellationToken cancellation)
+    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, ImageSet? photos, CancellationToken cancellation)
     {
         OnnxPrecision precision = _onnxOptions.Read(parsed).Precision;
-        return Photos(parsed) is string folder && precision != OnnxPrecision.Float32
+        return photos is not null && precision != OnnxPrecision.Float32
             ? ProgressDisplay.Run(parsed, progress =>
-                subnet.CompareOnnx(precision, folders.Open(folder), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+                subnet.CompareOnnx(precision, photos, parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
             : null;
     }
 }

@@ -85,7 +85,11 @@ internal static class EvalCommand
         ImageSet? train = parsed.GetValue(Train) is string folder ? folders.Open(folder, labels, needsLabels: true) : null;
         test = SampleOf(test, parsed);
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
+        RequireWithScores(parsed, scores);
+        Correction.Require(parsed, parsed.GetValue(Images));
         RequireForPhotos(parsed, scores);
+        ImageSet? photos = parsed.GetValue(Images) is string fitted ? folders.Open(fitted) : null;
+        RequireComparable(parsed, test, train);
         (string Text, Budget Budget)[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
         Planning.Require(parsed);
         using LoadedModel model = Model.Load(parsed, cancellation);
@@ -104,14 +108,13 @@ internal static class EvalCommand
             : Planning.Read(
                 parsed,
                 new PlanSubject(model, elastic, Correction.IsSequential(parsed), device, precision),
-                budgets.Select(entry => entry.Budget),
+                [.. budgets.Select(entry => entry.Budget)],
                 cancellation);
         SubnetPlan[] plans = elastic is null
             ? []
             : [elastic.Plan(Budget.Whole), .. budgets.Select(entry => elastic.Plan(entry.Budget, how))];
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
-            ImageSet? photos = Correction.IsSequential(parsed) ? folders.Open(parsed.GetValue(Images)!) : null;
             JobProgress job = new(progress, TimeProvider.System);
             IProgress<WorkProgress>[] cuts = [.. plans.Select(plan => job.Part(CutCost(plan, photos)))];
             evaluation = new ModelEvaluation(
@@ -199,11 +202,32 @@ internal static class EvalCommand
         int count => throw new SnapViTException(ErrorKind.Option, $"--samples: expected at least 1, found {count}"),
     };
 
+    /// <summary>Options of sub-networks say nothing of the model itself.</summary>
+    private static void RequireWithScores(ParseResult parsed, ElasticScores? scores)
+    {
+        Option? given = scores is null
+            ? Planning.Options.Concat(Correction.Options).FirstOrDefault(option => GlobalOptions.IsGiven(parsed, option))
+            : null;
+        if (given is not null)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"{given.Name}: expected --scores FILE with it, found none");
+        }
+    }
+
+    /// <summary>What the evaluation itself would say after sub-networks were cut.</summary>
+    private static void RequireComparable(ParseResult parsed, ImageSet test, ImageSet? train)
+    {
+        if (parsed.GetValue(Batch) is < 1 and int batch)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"--batch: expected at least 1, found {batch}");
+        }
+
+        _ = train is null ? null : CommonClasses.Of(test, train);
+    }
+
     private static void RequireForPhotos(ParseResult parsed, ElasticScores? scores)
     {
-        string? photos = parsed.GetValue(Images);
-        Correction.RequirePhotos(parsed, photos);
-        if (photos is not null && (scores is null || !Correction.IsSequential(parsed)))
+        if (parsed.GetValue(Images) is not null && (scores is null || !Correction.IsSequential(parsed)))
         {
             throw new SnapViTException(
                 ErrorKind.Option, "--images: expected --scores FILE and --correction sequential with it, found others");

@@ -66,6 +66,9 @@ internal static class GlobalOptions
         return (device, ComputeSettings.ParsePrecision(parsed.GetRequiredValue(Precision), device));
     }
 
+    /// <summary>Whether an option stands on the command line.</summary>
+    public static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
+
     /// <summary>Threads of the matrix products.</summary>
     public static int ThreadsOf(ParseResult parsed) =>
         parsed.GetValue(Threads) is > 0 and int threads ? Math.Min(threads, Environment.ProcessorCount) : Environment.ProcessorCount;

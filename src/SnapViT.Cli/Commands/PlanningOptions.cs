@@ -47,9 +47,12 @@ internal sealed class PlanningOptions
 
     public PlanningOptions() => _allocation.AcceptOnlyFromAmong("pools", "joint");
 
+    /// <summary>The options themselves.</summary>
+    public IReadOnlyList<Option> Options => [_allocation, _align, _batch, _table];
+
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _allocation, _align, _batch, _table })
+        foreach (Option option in Options)
         {
             command.Options.Add(option);
         }
@@ -67,19 +70,41 @@ internal sealed class PlanningOptions
         {
             throw new SnapViTException(ErrorKind.Option, $"--latency-batch: expected at least 1, found {batch}");
         }
+
+        if (parsed.GetValue(_table) is string table && !File.Exists(table))
+        {
+            OutputPath.RequireWritable(table);
+        }
     }
 
     /// <summary>
     /// What plans for these budgets depend on. Latencies are measured where a budget needs them and no table of these conditions is kept.
     /// </summary>
     public PlanOptions Read(
-        ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
+        ParseResult parsed, PlanSubject subject, IReadOnlyList<Budget> budgets, CancellationToken cancellation)
     {
-        Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? PlanOptions.JointFor(subject.Elastic.Scores) : Allocation.Pools,
-        Align = parsed.GetValue(_align),
-        FileBytes = widths => subject.FileBytes(SubnetPlan.Of(subject.Model.Model.Architecture, widths)),
-        Latency = Table(parsed, subject, budgets.Any(budget => budget.Unit == CostUnit.Nanoseconds), cancellation),
-    }.Validated();
+        PlanOptions how = new PlanOptions
+        {
+            Allocation = parsed.GetRequiredValue(_allocation) == "joint" ? PlanOptions.JointFor(subject.Elastic.Scores) : Allocation.Pools,
+            Align = parsed.GetValue(_align),
+            FileBytes = widths => subject.FileBytes(SubnetPlan.Of(subject.Model.Model.Architecture, widths)),
+        }.Validated();
+        bool isTimed = false;
+        foreach (Budget budget in budgets)
+        {
+            if (budget.Unit == CostUnit.Nanoseconds)
+            {
+                isTimed = true;
+            }
+            else
+            {
+                // Whether it is possible is known at once; to measure latencies takes a minute.
+                subject.Elastic.Plan(budget, how);
+            }
+        }
+
+        return how with { Latency = Table(parsed, subject, isTimed, cancellation) };
+    }
 
     /// <summary>What latencies are measured with.</summary>
     public LatencyTables Tables(ParseResult parsed, PlanSubject subject) =>
