@@ -141,7 +141,8 @@ internal static class EvalCommand
             ];
         MeasuredRow? unpruned = elastic is null ? null : measured[0];
         Report report = EvaluationReport.Of(
-            preprocessing, precision, unpruned, [.. measured.Skip(elastic is null ? 0 : 1)], evaluation!, folders.LeftOut);
+            preprocessing, precision, parsed.GetValue(Batch), unpruned, [.. measured.Skip(elastic is null ? 0 : 1)],
+            evaluation!, folders.LeftOut);
         return report with { Doubts = Model.Doubts(parsed, model), Next = Next(parsed, measured, model) };
     }
 

@@ -18,6 +18,7 @@ internal static class EvaluationReport
     public static Report Of(
         Preprocessing preprocessing,
         ScalarType precision,
+        int batch,
         MeasuredRow? unpruned,
         IReadOnlyList<MeasuredRow> rows,
         ModelEvaluation evaluation,
@@ -25,7 +26,8 @@ internal static class EvaluationReport
         new
         {
             Preprocessing = preprocessing.Describe(),
-            Precision = precision == ScalarType.BFloat16 ? "bf16" : "fp32",
+            Precision = PrecisionName(precision),
+            Batch = batch,
             Unpruned = (unpruned ?? rows.FirstOrDefault(row => IsWhole(row.Figures))) is { } whole ? Row(whole) : null,
             Rows = rows.Select(Row),
             evaluation.Notes,
@@ -38,7 +40,8 @@ internal static class EvaluationReport
             console.Write(Table(unpruned is null ? rows : [unpruned, .. rows]));
             EvaluationRow first = (unpruned ?? rows[0]).Figures;
             string neighbours = first.KnnImages is int counted ? Figures.Invariant($", k-NN on {counted} of them") : "";
-            console.WriteLine(Figures.Invariant($"measured on {first.Images} test images{neighbours}"));
+            console.WriteLine(Figures.Invariant($"measured on {first.Images} test images{neighbours}; ")
+                + Figures.Invariant($"images/s: the forward pass in batches of {batch}, {PrecisionName(precision)}"));
             foreach (string note in evaluation.Notes)
             {
                 console.WriteLine(note);
@@ -54,6 +57,8 @@ internal static class EvaluationReport
                 console.WriteLine($"skipped {file.Name}: {file.Reason}");
             }
         });
+
+    private static string PrecisionName(ScalarType precision) => precision == ScalarType.BFloat16 ? "bf16" : "fp32";
 
     private static Table Table(IReadOnlyList<MeasuredRow> rows)
     {

@@ -98,9 +98,16 @@ internal sealed class ProgressText(TimeProvider time)
         }
 
         TimeSpan elapsed = time.GetElapsedTime(_first.Time);
-        string rate = value.Done > _first.Done && elapsed >= LeastTime
-            ? Figures.Invariant($", {(value.Done - _first.Done) / elapsed.TotalSeconds:0.##}/s")
-            : "";
+        double? perSecond = value.Done > _first.Done && elapsed >= LeastTime
+            ? (value.Done - _first.Done) / elapsed.TotalSeconds
+            : null;
+        if (value.Note == WorkProgress.Bytes)
+        {
+            string speed = perSecond is double bytes ? $", {Figures.Bytes(bytes)}/s" : "";
+            return $"{value.Stage} {Figures.Bytes(value.Done)} of {Figures.Bytes(value.Total)}{speed}";
+        }
+
+        string rate = perSecond is double units ? Figures.Invariant($", {units:0.##}/s") : "";
         string note = value.Note.Length > 0 ? $", {value.Note}" : "";
         return Figures.Invariant($"{value.Stage} {value.Done}/{value.Total}{rate}{note}");
     }

@@ -15,7 +15,8 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render, string? 
     /// <summary>Version of all JSON objects (docs/json.md); it rises when a name or a meaning changes, not when a name is added.</summary>
     public const int Schema = 1;
 
-    private const int PlainWidth = 140;
+    /// <summary>Where lines are not for a terminal, sentences and tables are not broken.</summary>
+    private const int PlainWidth = 10_000;
     private const string DoubtsKey = "doubts", NextKey = "next";
 
     /// <summary>

@@ -44,6 +44,28 @@ public sealed class ProgressLinesTests
         Assert.Equal(["90 %: photos 900/1000", "92 %: photos 920/1000, 1/s"], lines);
     }
 
+    [Fact]
+    public void Bytes_have_units()
+    {
+        string[] lines = Lines(progress =>
+        {
+            progress.Report(new WorkProgress("fetching model.safetensors", 950, 22_880_000, "bytes"));
+            _clock.Pass(11);
+            progress.Report(new WorkProgress("fetching model.safetensors", 11_000_950, 22_880_000, "bytes"));
+        });
+        Assert.Equal(
+            ["0 %: fetching model.safetensors 950 B of 22.88 MB", "48 %: fetching model.safetensors 11.00 MB of 22.88 MB, 1.00 MB/s"],
+            lines);
+    }
+
+    [Theory]
+    [InlineData(0, "0 B")]
+    [InlineData(999, "999 B")]
+    [InlineData(2414, "2.4 kB")]
+    [InlineData(1_950_000, "1.95 MB")]
+    [InlineData(4_200_000_000, "4.20 GB")]
+    public void Bytes_are_in_units_of_a_thousand(long bytes, string text) => Assert.Equal(text, Figures.Bytes(bytes));
+
     [Theory]
     [InlineData(0.2, "1 s")]
     [InlineData(59, "59 s")]
