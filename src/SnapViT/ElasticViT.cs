@@ -68,7 +68,10 @@ public sealed class ElasticViT : IDisposable
         _source = new SubnetSource(
             Path.GetFileName(model.Path), model.Sha256, scores.Provenance,
             (options.Preprocessing ?? model.PreprocessingOrReference).Validated());
-        Doubts = model.Doubts(options.Preprocessing);
+        string? ofCorrection = correction is null
+            ? null
+            : CorrectionOptions.Doubt(scores.Moments!, model.Model.Architecture.Tokens);
+        Doubts = [.. model.Doubts(options.Preprocessing), .. ofCorrection is null ? [] : new[] { ofCorrection }];
         _weights = new ElasticWeights(
             model.Model, scores.Scaled, scores.Floors, correction is null ? null : Correct, options.Precision, options.Device ?? CPU);
 
@@ -156,7 +159,9 @@ public sealed class ElasticViT : IDisposable
     /// <summary>How images become the model's input.</summary>
     public Preprocessing Preprocessing => _source.Preprocessing;
 
-    /// <summary>What had to be assumed about the model, a sentence each; empty where its files say everything.</summary>
+    /// <summary>
+    /// What had to be assumed about the model, and what is doubtful in its scores, a sentence each; empty where there is nothing.
+    /// </summary>
     public IReadOnlyList<string> Doubts { get; } = [];
 
     /// <summary>Writes the scores, atomically; <c>Open</c> and every command read them again.</summary>

@@ -200,11 +200,16 @@ internal static class BuildCommand
         });
         return BuildReport.Of(path, result, folders.LeftOut) with
         {
-            Doubts = Model.Doubts(parsed, model),
+            Doubts = [.. Model.Doubts(parsed, model), .. DoubtOf(result, model) is string doubt ? [doubt] : Array.Empty<string>()],
             Next = NextCommand.Of(
                 "cut", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6", "--out", "small.safetensors"),
         };
     }
+
+    /// <summary>What cut will say of the second moments.</summary>
+    private static string? DoubtOf(BuildResult result, LoadedModel model) => result.Scores.Moments is { } moments
+        ? CorrectionOptions.Doubt(moments, model.Model.Architecture.Tokens)
+        : null;
 
     /// <summary>The criterion of the name that was given, else the preset's, with the options that belong to it.</summary>
     private static Scoring CriterionOf(ParseResult parsed, Scoring preset)

@@ -101,7 +101,7 @@ internal static class EvalCommand
                 Correction = Correction.Read(parsed),
                 Precision = precision,
                 Device = device,
-                Preprocessing = preprocessing,
+                Preprocessing = Model.Chosen(parsed, model),
             });
         PlanOptions? how = elastic is null
             ? null
@@ -143,7 +143,7 @@ internal static class EvalCommand
         Report report = EvaluationReport.Of(
             preprocessing, precision, parsed.GetValue(Batch), unpruned, [.. measured.Skip(elastic is null ? 0 : 1)],
             evaluation!, folders.LeftOut);
-        return report with { Doubts = Model.Doubts(parsed, model), Next = Next(parsed, measured, model) };
+        return report with { Doubts = elastic?.Doubts ?? Model.Doubts(parsed, model), Next = Next(parsed, measured, model) };
     }
 
     /// <summary>The cut to the smallest sub-network that keeps most of the accuracy; without scores what makes them.</summary>
