@@ -1,6 +1,7 @@
 using SnapViT.Cli.Output;
 using SnapViT.Tests;
 using SnapViT.Workflows;
+using Spectre.Console;
 
 namespace SnapViT.Cli.Tests.Output;
 
@@ -42,6 +43,35 @@ public sealed class ProgressLinesTests
             progress.Report(new WorkProgress("photos", 920, 1000));
         });
         Assert.Equal(["90 %: photos 900/1000", "92 %: photos 920/1000, 1/s"], lines);
+    }
+
+    [Fact]
+    public void A_terminal_has_one_bar_for_the_whole_job()
+    {
+        using StringWriter written = new();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            ColorSystem = ColorSystemSupport.NoColors,
+            Interactive = InteractionSupport.Yes,
+            Out = new AnsiConsoleOutput(written),
+        });
+        console.Profile.Width = 140;
+        int result = ProgressDisplay.OnTerminal(console, _clock, progress =>
+        {
+            progress.Report(new WorkProgress("photos", 0, 4) { Share = 0 });
+            progress.Report(new WorkProgress("photos", 4, 4, "loss [1]") { Share = 0.4, TimeLeft = TimeSpan.FromSeconds(150) });
+            Thread.Sleep(300);
+            progress.Report(new WorkProgress("search", 1, 5) { Share = 0.52, TimeLeft = TimeSpan.FromSeconds(45) });
+            return 7;
+        });
+        string shown = written.ToString();
+        Assert.Equal(7, result);
+        Assert.Contains("photos 4/4, loss [1]", shown, StringComparison.Ordinal);
+        Assert.Contains("2 min 30 s left", shown, StringComparison.Ordinal);
+        string last = shown[shown.LastIndexOf("search 1/5", StringComparison.Ordinal)..];
+        Assert.Contains("52%", last, StringComparison.Ordinal);
+        Assert.DoesNotContain("photos", last, StringComparison.Ordinal);
     }
 
     [Fact]
