@@ -67,7 +67,10 @@ public sealed class ElasticViT : IDisposable
         (Scores, _options, _correction) = (scores, options, SubnetSource.Describe(correction));
         _source = new SubnetSource(
             Path.GetFileName(model.Path), model.Sha256, scores.Provenance,
-            (options.Preprocessing ?? model.PreprocessingOrReference).Validated());
+            (options.Preprocessing ?? model.PreprocessingOrReference).Validated())
+        {
+            ClassNames = model.ClassNames,
+        };
         string? ofCorrection = correction is null
             ? null
             : CorrectionOptions.Doubt(scores.Moments!, model.Model.Architecture.Tokens);

@@ -18,6 +18,9 @@ namespace SnapViT;
 internal sealed record SubnetSource(
     string Model, string Sha256, IReadOnlyDictionary<string, string> Provenance, Preprocessing Preprocessing)
 {
+    /// <summary>Names of the model's classes; empty where they are not known.</summary>
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
+
     /// <summary>The words for no correction.</summary>
     public const string Uncorrected = "none";
 
@@ -38,6 +41,7 @@ internal sealed record SubnetSource(
         Heads = [.. plan.Widths.Select(block => block[Axis.Heads])],
         Neurons = [.. plan.Widths.Select(block => block[Axis.Neurons])],
         Preprocessing = Preprocessing,
+        ClassNames = ClassNames.Count > 0 ? ClassNames : null,
         Provenance = new SortedDictionary<string, string>(Provenance.ToDictionary(), StringComparer.Ordinal)
         {
             [ElasticScores.ModelHash] = Sha256,

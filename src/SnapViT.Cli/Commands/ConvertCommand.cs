@@ -127,6 +127,7 @@ internal static class ConvertCommand
             Heads = [.. description.Widths.Select(block => block[Axis.Heads])],
             Neurons = [.. description.Widths.Select(block => block[Axis.Neurons])],
             Preprocessing = description.Preprocessing,
+            ClassNames = description.ClassNames.Count > 0 ? description.ClassNames : null,
             Provenance = description.Provenance,
         };
         IReadOnlyList<string> tensors = StateDictConversion.Write(

@@ -135,6 +135,7 @@ public static class ModelFile
         {
             Preprocessing = config.Preprocessing,
             Provenance = config.Provenance,
+            ClassNames = isSame ? config.ClassNames ?? [] : [],
             UnusedTensors = archive.UnusedTensors,
         };
     }
