@@ -67,8 +67,14 @@ public sealed class ElasticViT : IDisposable
         (Scores, _options, _correction) = (scores, options, SubnetSource.Describe(correction));
         _source = new SubnetSource(
             Path.GetFileName(model.Path), model.Sha256, scores.Provenance,
-            (options.Preprocessing ?? model.PreprocessingOrReference).Validated());
-        Doubts = model.Doubts(options.Preprocessing);
+            (options.Preprocessing ?? model.PreprocessingOrReference).Validated())
+        {
+            ClassNames = model.ClassNames,
+        };
+        string? ofCorrection = correction is null
+            ? null
+            : CorrectionOptions.Doubt(scores.Moments!, model.Model.Architecture.Tokens);
+        Doubts = [.. model.Doubts(options.Preprocessing), .. ofCorrection is null ? [] : new[] { ofCorrection }];
         using HeadBasis? basis = scores.HeadBasis is null ? null : new HeadBasis(scores.HeadBasis, model.Model.Architecture);
         using VisionTransformer? sorted = basis is null ? null : new VisionTransformer(basis.Apply(model.Model.Weights));
         VisionTransformer source = sorted ?? model.Model;
@@ -161,7 +167,9 @@ public sealed class ElasticViT : IDisposable
     /// <summary>How images become the model's input.</summary>
     public Preprocessing Preprocessing => _source.Preprocessing;
 
-    /// <summary>What had to be assumed about the model, a sentence each; empty where its files say everything.</summary>
+    /// <summary>
+    /// What had to be assumed about the model, and what is doubtful in its scores, a sentence each; empty where there is nothing.
+    /// </summary>
     public IReadOnlyList<string> Doubts { get; } = [];
 
     /// <summary>Writes the scores, atomically; <c>Open</c> and every command read them again.</summary>
@@ -193,6 +201,10 @@ public sealed class ElasticViT : IDisposable
     /// </param>
     public long FileBytes(SubnetPlan plan, bool sequential = false) =>
         ModelFile.Bytes(_source.Config(plan, sequential ? SubnetSource.DescribeSequential(_correction) : _correction));
+
+    /// <summary>Bytes of the file that <see cref="Subnet.Save"/> writes of a plan under a name, which decides its format.</summary>
+    internal long FileBytes(SubnetPlan plan, bool sequential, string path) =>
+        ModelFile.Bytes(_source.Config(plan, sequential ? SubnetSource.DescribeSequential(_correction) : _correction), path);
 
     /// <summary>
     /// The largest sub-network within a budget, as views: no weight is copied, but for corrected layers, which are the sub-network's own.

@@ -17,6 +17,9 @@ namespace SnapViT;
 internal sealed record SubnetSource(
     string Model, string Sha256, IReadOnlyDictionary<string, string> Provenance, Preprocessing Preprocessing)
 {
+    /// <summary>Names of the model's classes; empty where they are not known.</summary>
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
+
     /// <summary>The words for no correction.</summary>
     public const string Uncorrected = "none";
 
@@ -37,6 +40,7 @@ internal sealed record SubnetSource(
     public ModelConfig Config(SubnetPlan plan, string correction) => ModelConfig.Of(plan.Architecture, plan.Widths, RotaryPairs) with
     {
         Preprocessing = Preprocessing,
+        ClassNames = ClassNames.Count > 0 ? ClassNames : null,
         Provenance = new SortedDictionary<string, string>(Provenance.ToDictionary(), StringComparer.Ordinal)
         {
             [ElasticScores.ModelHash] = Sha256,

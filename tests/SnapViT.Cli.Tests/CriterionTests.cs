@@ -62,5 +62,5 @@ public sealed class CriterionTests : IDisposable
     }
 
     private string Line(string criterion, int evaluations) =>
-        $"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} --criterion {criterion} --evaluations {evaluations} --batch 4 {Workspace.Fixed}";
+        $"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} --force --criterion {criterion} --evaluations {evaluations} --batch 4 {Workspace.Fixed}";
 }

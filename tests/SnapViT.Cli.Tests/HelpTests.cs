@@ -1,3 +1,4 @@
+using SnapViT.Cli.Commands;
 namespace SnapViT.Cli.Tests;
 
 public sealed class HelpTests
@@ -82,7 +83,7 @@ public sealed class HelpTests
         CommandRun run = await CommandRun.Of($"plan {work.ModelPath} {work.Scores} --flops 0.6 --threads 100000");
         Assert.Equal(0, run.Code);
         Assert.Equal($"--threads 100000: this machine has {Environment.ProcessorCount} cores, and as many threads are used", run.Error.TrimEnd());
-        Assert.Equal(Environment.ProcessorCount, TorchSharp.torch.get_num_threads());
+        Assert.Equal(Environment.ProcessorCount, GlobalOptions.ThreadsOf(SnapVitCommand.Create().Parse("plan model scores --threads 100000")));
     }
 
     [Fact]

@@ -29,6 +29,33 @@ public sealed class JsonTests : IDisposable
     }
 
     [Theory]
+    [InlineData("build {0}/model.safetensors --images {0}/photos --out {0}/new --samples 2", "cut {0}/model.safetensors {0}/new --flops 0.6 --out small.safetensors")]
+    [InlineData("plan {0}/model.safetensors {0}/scores.safetensors --ratios 0.45:0.3", "cut {0}/model.safetensors {0}/scores.safetensors --ratios 0.45:0.3 --out small.safetensors")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/new", "inspect {0}/new")]
+    [InlineData("eval {0}/model.safetensors --test {0}/photos", "build {0}/model.safetensors --images PHOTOS --out scores.safetensors")]
+    [InlineData("eval {0}/model.safetensors --scores {0}/scores.safetensors --budgets 0.9 --test {0}/photos", "cut {0}/model.safetensors {0}/scores.safetensors --flops 0.9 --out small.safetensors")]
+    [InlineData("export {0}/model.safetensors {0}/scores.safetensors --onnx-family {0}/new --budgets 0.6", "inspect {0}/new")]
+    [InlineData("convert {0}/model.safetensors --to timm --out {0}/new", "inspect {0}/new")]
+    [InlineData("inspect {0}/model.safetensors", "build {0}/model.safetensors --images PHOTOS --out scores.safetensors")]
+    [InlineData("inspect {0}/scores.safetensors", "plan MODEL {0}/scores.safetensors --flops 0.6")]
+    public async Task Every_verb_says_what_to_try_next(string line, string next)
+    {
+        string asked = line.Replace("{0}", _work.Root, StringComparison.Ordinal), expected = $"snapvit {next.Replace("{0}", _work.Root, StringComparison.Ordinal)}";
+        string force = line.Contains("--out", StringComparison.Ordinal) ? "--force" : "";
+        CommandRun text = await CommandRun.Of(asked);
+        Assert.True(text.Code == 0, text.Error);
+        Assert.EndsWith($" s; next: {expected}\n", text.Output, StringComparison.Ordinal);
+        if (!line.StartsWith("export", StringComparison.Ordinal))
+        {
+            Assert.Equal(expected, (await CommandRun.Json($"{asked} {force}")).GetProperty("next").GetString());
+        }
+    }
+
+    [Fact]
+    public void What_is_next_can_be_typed_where_a_path_has_spaces() =>
+        Assert.Equal("snapvit cut \"my model.pt\" a/b-c.safetensors --ratios 0.45:0.3", NextCommand.Of("cut", "my model.pt", "a/b-c.safetensors", "--ratios", "0.45:0.3"));
+
+    [Theory]
     [InlineData("--flops 0.6", "flops=0.6")]
     [InlineData("--params 5K", "params=5K")]
     [InlineData("--ratios 0.45:0.3", "ratios=0.45:0.3")]

@@ -106,7 +106,7 @@ public sealed class LibraryTests : IDisposable
             using JsonDocument result = JsonDocument.Parse(run.Output);
             string[] doubts = [.. result.RootElement.GetProperty("doubts").EnumerateArray().Select(doubt => doubt.GetString()!)];
             Assert.Equal(["image size", "preprocessing"], doubts.Select(doubt => doubt.Split(':')[0]));
-            Assert.All(doubts, doubt => Assert.Contains(doubt, run.Error.Split(Environment.NewLine)));
+            Assert.All(doubts, doubt => Assert.Contains($"in doubt: {doubt}", run.Error.Split(Environment.NewLine)));
         }
 
         JsonElement told = await CommandRun.Json($"plan {bare} {_work.Scores} --num-heads {SmallModels.Vit.Heads} --flops 0.6 --preprocess reference --image-size {SmallModels.Vit.ImageSize}");

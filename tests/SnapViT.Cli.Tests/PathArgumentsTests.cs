@@ -98,10 +98,34 @@ public sealed class PathArgumentsTests : IDisposable
     {
         Directory.CreateDirectory(_work.In("folder"));
         File.Copy(_work.ModelPath, _work.In("folder/model.safetensors"));
-        for (int time = 0; time < 2; time++)
+        foreach (string force in new[] { "", "--force" })
         {
-            CommandRun run = await CommandRun.Of($"cut {_work.In("folder")} {_work.Scores} --flops 0.6 --out {_work.In(name)}");
+            CommandRun run = await CommandRun.Of($"cut {_work.In("folder")} {_work.Scores} --flops 0.6 --out {_work.In(name)} {force}");
             Assert.True(run.Code == 0, run.Error);
+        }
+    }
+
+    [Theory]
+    [InlineData("build {0}/model.safetensors --images {0}/photos --out {0}/there", "--out {0}/there")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/there", "--out {0}/there")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/there.safetensors", "--out {0}/there.config.json")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --onnx {0}/there", "--onnx {0}/there")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/new.pt --pt {0}/there", "--pt {0}/there")]
+    [InlineData("convert {0}/model.safetensors --to timm --out {0}/there", "--out {0}/there")]
+    [InlineData("convert {0}/model.safetensors --to timm --out {0}/there.safetensors", "--out {0}/there.config.json")]
+    [InlineData("demo --out {0}/there", "--out {0}/there")]
+    public async Task A_file_that_is_there_is_replaced_only_where_that_is_asked_for(string line, string named)
+    {
+        string[] there = [_work.Put("there", "of somebody"), _work.Put("there.config.json", """{ "of": "somebody" }""")];
+        string[] before = [.. there.Select(File.ReadAllText)];
+        string asked = line.Replace("{0}", _work.Root, StringComparison.Ordinal);
+        await Refused(asked, $"{named.Replace("{0}", _work.Root, StringComparison.Ordinal)}: there is such a file already; --force replaces it");
+        Assert.Equal(before, there.Select(File.ReadAllText));
+        if (!line.StartsWith("demo", StringComparison.Ordinal))
+        {
+            CommandRun run = await CommandRun.Of($"{asked} --force");
+            Assert.True(run.Code == 0, run.Error);
+            Assert.NotEqual(before, there.Select(File.ReadAllText));
         }
     }
 

@@ -43,12 +43,23 @@ public sealed class PlanCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("30KB", 30_000)]
-    [InlineData("28KiB", 28 * 1024)]
-    public async Task A_file_is_no_larger_than_its_budget_and_less_than_a_head_smaller(string size, long bytes)
+    [InlineData("30KB", 30_000, "--out", "small.safetensors")]
+    [InlineData("28KiB", 28 * 1024, "--out", "small.safetensors")]
+    [InlineData("30KB", 30_000, "--out", "small.pt")]
+    [InlineData("30KB", 30_000, "--pt", "small.pt")]
+    public async Task A_file_is_no_larger_than_its_budget_and_less_than_a_head_smaller(string size, long bytes, string option, string name)
     {
-        await CommandRun.Json($"cut {Files} --size {size} --out {_work.Out}");
-        Assert.InRange(new FileInfo(_work.Out).Length, bytes - 1500, bytes);
+        JsonElement cut = await CommandRun.Json($"cut {Files} --size {size} {option} {_work.In(name)}");
+        Assert.InRange(new FileInfo(_work.In(name)).Length, bytes - 1500, bytes);
+        Assert.Equal(0, cut.GetProperty("doubts").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task A_size_is_not_that_of_a_graph_and_this_is_said()
+    {
+        JsonElement cut = await CommandRun.Json($"cut {Files} --size 30KB --onnx {_work.In("small.onnx")}");
+        string said = Assert.Single(cut.GetProperty("doubts").EnumerateArray()).GetString()!;
+        Assert.StartsWith("--size: counted are the bytes that the model takes as a safetensors file", said, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -74,7 +85,7 @@ public sealed class PlanCommandTests : IDisposable
         Assert.Equal(json.RootElement.GetProperty("latency_ms").GetDouble(), cut.GetProperty("predicted_ms").GetDouble());
         Assert.True(cut.GetProperty("measured_ms").GetDouble() > 0);
         Assert.Equal(whole, cut.GetProperty("whole_predicted_ms").GetDouble(), 1e-9);
-        CommandRun text = await CommandRun.Of($"cut {Files} --latency 0.8 --out {_work.Out}");
+        CommandRun text = await CommandRun.Of($"cut {Files} --latency 0.8 --out {_work.Out} --force");
         Assert.Matches(@"latency: predicted \d+\.\d\d ms, measured \d+\.\d\d ms \(best pass of 1 image\(s\), fp32, 1 thread\(s\), on this machine\)", text.Output);
     }
 

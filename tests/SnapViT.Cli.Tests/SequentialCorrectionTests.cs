@@ -30,7 +30,7 @@ public sealed class SequentialCorrectionTests : IDisposable
     [Fact]
     public async Task It_starts_from_the_original_weights_whatever_was_cut_before()
     {
-        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} {Workspace.Fixed}";
+        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} --force {Workspace.Fixed}";
         await CommandRun.Json($"{line} {Sequential}");
         byte[] first = File.ReadAllBytes(_work.Out);
         await CommandRun.Json(line);
@@ -42,12 +42,27 @@ public sealed class SequentialCorrectionTests : IDisposable
     [Fact]
     public async Task It_starts_from_the_affine_correction_where_the_scores_have_moments()
     {
-        await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} {Workspace.Fixed}");
-        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} {Workspace.Fixed}";
+        await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Scores} --force {Workspace.Fixed}");
+        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} --force {Workspace.Fixed}";
         await CommandRun.Json(line);
         byte[] affine = File.ReadAllBytes(_work.Out);
         await CommandRun.Json($"{line} {Sequential}");
         Assert.NotEqual(affine, File.ReadAllBytes(_work.Out));
+    }
+
+    [Fact]
+    public async Task A_correction_by_few_photos_is_in_doubt_from_the_build_on()
+    {
+        JsonElement build = await CommandRun.Json(
+            $"build {_work.ModelPath} --images {_work.Photos} --samples 2 --calibration-views 0 --whole-images 0 --out {_work.Scores} --force {Workspace.Fixed}");
+        string doubt = Assert.Single(build.GetProperty("doubts").EnumerateArray()).GetString()!;
+        Assert.StartsWith("correction: fitted on 34 tokens (2 calibration images", doubt, StringComparison.Ordinal);
+        string files = $"{_work.ModelPath} {_work.Scores} {Workspace.Fixed}";
+        foreach (string line in new[] { $"plan {files} --flops 0.6", $"cut {files} --flops 0.6 --out {_work.Out} --force", $"eval {_work.ModelPath} --scores {_work.Scores} --budgets 0.6 --test {_work.Photos} {Workspace.Fixed}" })
+        {
+            Assert.Equal(doubt, Assert.Single((await CommandRun.Json(line)).GetProperty("doubts").EnumerateArray()).GetString());
+            Assert.Empty((await CommandRun.Json($"{line} --correction none")).GetProperty("doubts").EnumerateArray());
+        }
     }
 
     [Theory]

@@ -35,7 +35,7 @@ internal sealed class Workspace : IDisposable
     public static string Fixed => "--threads 1 --precision fp32";
 
     /// <summary>A short build of the model on the photos.</summary>
-    public string BuildLine(string path) => $"build {ModelPath} --images {Photos} --out {path} --evaluations 4 --batch 4 {Fixed}";
+    public string BuildLine(string path) => $"build {ModelPath} --images {Photos} --out {path} --evaluations 4 --batch 4 --force {Fixed}";
 
     public string In(string name) => Path.Combine(_folder.Root, name);
 

@@ -24,7 +24,8 @@ internal sealed record FuzzInput(
 
     private static readonly string[] OtherValues =
     [
-        "0", "-1", "1", "7", "1e999", "-0.5", "99999999999999999999", "null", "\"x\"", "[]", "[4, 4]", "[8, 2]", "{}", "true", "2147483648",
+        "0", "-1", "1", "7", "1e999", "-0.5", "99999999999999999999", "null", "\"x\"", "[]", "[4, 4]", "[8, 2]", "{}", "true",
+        "2147483648", "2147483647", "1000000",
         "\"model.safetensors\"", "\"../model.safetensors\"", "\"\"",
     ];
 
@@ -53,7 +54,7 @@ internal sealed record FuzzInput(
         """model.safetensors.index.json|""" + WeightMap(),
     ];
 
-    private static readonly byte[] Safetensors, Torch;
+    private static readonly byte[] Safetensors;
 
     static FuzzInput()
     {
@@ -67,6 +68,9 @@ internal sealed record FuzzInput(
         Safetensors = Bytes(path => SafetensorsWriter.Write(path, tensors));
         Torch = Bytes(path => TorchArchiveWriter.WriteStateDict(path, tensors));
     }
+
+    /// <summary>The model as a PyTorch file.</summary>
+    public static byte[] Torch { get; }
 
     /// <summary>The values of the model by name.</summary>
     public static Dictionary<string, float[]?> Values { get; } = [];
@@ -102,6 +106,7 @@ internal sealed record FuzzInput(
         < 87 => Pickle("pickle of instructions", PickleProgram.Instructions(random), isDeflated: false),
         < 91 => Pickle("pickle of repeated instructions", PickleProgram.Repeated(random), isDeflated: true),
         < 92 => StrangeNames.Create(random),
+        < 94 => OwnFiles.Create(random),
         < 97 => DamagedPhoto.Create(random),
         _ => StrangeFolder.Create(random),
     };
@@ -123,7 +128,7 @@ internal sealed record FuzzInput(
     }
 
     /// <summary>One of the values after a colon replaced by another.</summary>
-    private static string WithOtherValue(string json, SeededRandom random)
+    public static string WithOtherValue(string json, SeededRandom random)
     {
         int[] colons = [.. json.Index().Where(character => character.Item == ':').Select(character => character.Index)];
         int begin = colons[random.NextInt(colons.Length)] + 1, end = begin;
@@ -181,4 +186,10 @@ internal enum FuzzTarget
 
     /// <summary>The walk of a folder of photos.</summary>
     Folder,
+
+    /// <summary>The reader of scores, with all second moments.</summary>
+    Scores,
+
+    /// <summary>The reader of latency tables, with a prediction.</summary>
+    LatencyTable,
 }

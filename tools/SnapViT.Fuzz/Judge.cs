@@ -4,6 +4,8 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Formats;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Loading;
 
@@ -106,7 +108,7 @@ internal sealed class Judge(string folder)
             isRefused = true;
             finding = refusal.Message.Contains('\n', StringComparison.Ordinal) ? "a message of several lines" : null;
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception)
         {
             finding = exception.ToString().ReplaceLineEndings(" ");
         }
@@ -137,6 +139,15 @@ internal sealed class Judge(string folder)
                     && scan.Found.All(photo => File.Exists(photo.File) && new FileInfo(photo.File).LinkTarget is null)
                         ? null
                         : "a photo was found twice, or is none";
+            case FuzzTarget.Scores:
+                ElasticScores scores = ElasticScores.Load(path);
+                _ = scores.Scaled;
+                ReadMoments(scores.Moments);
+                return null;
+            case FuzzTarget.LatencyTable:
+                LatencyTable table = LatencyTableFile.Load(path);
+                table.Predict(table.Conditions.Architecture.FullWidths);
+                return null;
             default:
                 using (CanonicalArchive archive = ModelFile.OpenCanonical(path))
                 {
@@ -144,6 +155,17 @@ internal sealed class Judge(string folder)
                         ModelFile.Describe(archive, new ModelHints { Heads = FuzzInput.Architecture.Heads });
                     return Compare(archive, description, input.Expected);
                 }
+        }
+    }
+
+    private static void ReadMoments(StoredMoments? moments)
+    {
+        for (int block = 0; block < (moments?.Depth ?? 0); block++)
+        {
+            foreach (StoredLayerMoments layer in new[] { moments!.Proj(block), moments.Fc2(block) })
+            {
+                layer.Covariance(new float[StoredLayerMoments.Triangle(layer.Mean.Length)]);
+            }
         }
     }
 

@@ -9,12 +9,12 @@ internal static class BudgetList
     public const string Says = "Comma-separated budgets: a share of the FLOPs kept (0.6), FLOPs (4.3G), two removed ratios (0.45:0.3), "
         + "or any kind by name (params=22M, size=40MB, latency=12ms).";
 
-    /// <summary>A budget of a list as the option for one: <c>--flops 0.6</c>, <c>--ratios 0.45:0.3</c>.</summary>
-    public static string AsOption(string text)
+    /// <summary>A budget of a list as the option for one and its value: <c>--flops 0.6</c>, <c>--ratios 0.45:0.3</c>.</summary>
+    public static string[] AsOption(string text)
     {
         string[] named = text.Split('=', 2, StringSplitOptions.TrimEntries);
         string kind = named.Length == 2 ? named[0].ToLowerInvariant() : text.Contains(':', StringComparison.Ordinal) ? "ratios" : "flops";
-        return $"--{kind} {named[^1]}";
+        return [$"--{kind}", named[^1]];
     }
 
     /// <summary>The budgets, each with its text.</summary>

@@ -16,8 +16,8 @@ internal sealed class BudgetOptions
     };
     private readonly Option<string?> _size = new("--size")
     {
-        Description = "Bytes of the float32 model file of --out at most, header and all: a share such as 0.5, or 40MB (10^6) or 38MiB "
-            + "(2^20).",
+        Description = "Bytes of the float32 model file at most, header and all: that of --out in its format, else safetensors. A share "
+            + "such as 0.5, or 40MB (10^6) or 38MiB (2^20).",
     };
     private readonly Option<string?> _latency = new("--latency")
     {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SnapViT.Calibration;
 using SnapViT.Cli.Output;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
@@ -121,6 +122,7 @@ internal static class BuildCommand
             {
                 Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
                 PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, NeuronFloor, HeadFloor,
+                GlobalOptions.Force,
             })
         {
             command.Options.Add(option);
@@ -198,15 +200,30 @@ internal static class BuildCommand
         });
         return BuildReport.Of(path, result, folders.LeftOut) with
         {
-            Doubts = Model.Doubts(parsed, model),
-            Next = $"snapvit cut {parsed.GetRequiredValue(Model.Argument)} {path} --flops 0.6 --out small.safetensors",
+            Doubts = [.. Model.Doubts(parsed, model), .. DoubtOf(result, model) is string doubt ? [doubt] : Array.Empty<string>()],
+            Next = NextCommand.Of(
+                "cut", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6", "--out", "small.safetensors"),
         };
     }
+
+    /// <summary>What cut will say of the second moments.</summary>
+    private static string? DoubtOf(BuildResult result, LoadedModel model) => result.Scores.Moments is { } moments
+        ? CorrectionOptions.Doubt(moments, model.Model.Architecture.Tokens)
+        : null;
 
     /// <summary>The criterion of the name that was given, else the preset's, with the options that belong to it.</summary>
     private static Scoring CriterionOf(ParseResult parsed, Scoring preset)
     {
         Scoring chosen = parsed.GetValue(Criterion) is string name && name != preset.Name ? Scoring.Named(name) : preset;
+        Option? without = chosen is CurvatureCriterion
+            ? null
+            : Array.Find<Option>([NeuronDamping, HeadDamping, FeatureShare], option => GlobalOptions.IsGiven(parsed, option));
+        if (without is not null)
+        {
+            throw new SnapViTException(
+                ErrorKind.Option, $"{without.Name}: expected --criterion {Scoring.Curvature} with it, found {chosen}");
+        }
+
         return chosen is CurvatureCriterion curvature
             ? curvature with
             {

@@ -19,7 +19,7 @@ internal static class ConvertCommand
     private static readonly ModelOptions Model = new();
     private static readonly Option<string?> To = new("--to")
     {
-        Description = $"Names to write a model with: {string.Join(", ", StateDictFormats.Writable.Select(format => format.Name))}.",
+        Description = "Names to write a model with.",
     };
     private static readonly Option<string?> Scores = new("--scores")
     {
@@ -28,7 +28,7 @@ internal static class ConvertCommand
     };
     private static readonly Option<string?> ModelType = new("--model-type")
     {
-        Description = $"For scores made here: the reference's name of the model, one of {string.Join(", ", ReferenceScores.ModelTypes)}.",
+        Description = "For scores made here: the reference's name of the model.",
     };
     private static readonly Option<string> Out = new("--out")
     {
@@ -48,7 +48,9 @@ internal static class ConvertCommand
               snapvit convert dino_vits16.pth --scores dino.scores.safetensors --model-type dino_vits16 --out importance-scores.pt
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { To, Scores, ModelType, Out })
+        To.AcceptOnlyFromAmong([.. StateDictFormats.Writable.Select(format => format.Name)]);
+        ModelType.AcceptOnlyFromAmong([.. ReferenceScores.ModelTypes]);
+        foreach (Option option in new Option[] { To, Scores, ModelType, Out, GlobalOptions.Force })
         {
             command.Options.Add(option);
         }
@@ -62,25 +64,43 @@ internal static class ConvertCommand
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(ModelFile.ConfigPath(path));
-        if (PublishedConfigOf(parsed, path) is string other && File.Exists(other) && !File.Exists(path))
-        {
-            throw new SnapViTException(
-                ErrorKind.Option, $"--out {path}: {other} is there already and would be replaced; expected a folder of its own");
-        }
-
+        Require(parsed);
         using CanonicalArchive archive = ModelFile.OpenCanonical(Model.Path(parsed, cancellation), Model.Hints(parsed).Weights);
         ModelDescription description = ModelFile.Describe(archive, Model.Hints(parsed) with { ImageSize = null });
         string? config = null;
-        string written = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
+        (string written, string next) = (parsed.GetValue(Scores), parsed.GetValue(To)) switch
         {
             (string scores, null) => ConvertScores(parsed, scores, description.Architecture, path),
-            (null, string format) => ConvertModel(archive, description, StateDictFormats.Named(format), path, out config),
-            _ => throw new SnapViTException(ErrorKind.Option, "convert: expected one of --to FORMAT and --scores FILE"),
+            (null, string format) => (
+                ConvertModel(archive, description, StateDictFormats.Named(format), path, out config), NextCommand.Of("inspect", path)),
+            _ => throw new InvalidOperationException("neither a format nor scores"),
         };
-        return new Report(new { Out = path, Written = written, Config = config }, console => console.WriteLine($"{path}: {written}"))
+        return new Report(new { Out = path, Written = written, Config = config }, console => console.WriteLine($"{path}: {written}"), next)
         {
             Doubts = description.Assumptions,
         };
+    }
+
+    /// <summary>Fails in one line, before a model is opened or fetched, where options are missing or contradict each other.</summary>
+    private static void Require(ParseResult parsed)
+    {
+        string? scores = parsed.GetValue(Scores), type = parsed.GetValue(ModelType);
+        if ((scores is null) == (parsed.GetValue(To) is null))
+        {
+            throw new SnapViTException(ErrorKind.Option, "convert: expected one of --to FORMAT and --scores FILE");
+        }
+
+        bool isMade = scores is not null && !CheckpointArchive.IsTorch(scores);
+        if (isMade && type is null)
+        {
+            throw new SnapViTException(
+                ErrorKind.Option, $"--model-type: expected one of {string.Join(", ", ReferenceScores.ModelTypes)}, found nothing");
+        }
+
+        if (!isMade && type is not null)
+        {
+            throw new SnapViTException(ErrorKind.Option, "--model-type: expected --scores FILE made here with it, found none");
+        }
     }
 
     /// <summary>All files that <c>--out</c> makes the verb write.</summary>
@@ -114,6 +134,7 @@ internal static class ConvertCommand
             : ModelConfig.Of(description.Architecture, description.Widths) with
             {
                 Preprocessing = description.Preprocessing,
+                ClassNames = description.ClassNames.Count > 0 ? description.ClassNames : null,
                 Provenance = description.Provenance,
             };
         IReadOnlyList<string> tensors = StateDictConversion.Write(
@@ -147,19 +168,18 @@ internal static class ConvertCommand
         return $"{written}, and config.json, as transformers reads them";
     }
 
-    private static string ConvertScores(ParseResult parsed, string scores, ViTArchitecture architecture, string path)
+    private static (string Written, string Next) ConvertScores(ParseResult parsed, string scores, ViTArchitecture architecture, string path)
     {
         ElasticScores read = ElasticScores.Load(scores);
         if (CheckpointArchive.IsTorch(scores))
         {
             read.Save(path);
-            return "the scores of the reference in this program's format";
+            return (
+                "the scores of the reference in this program's format",
+                NextCommand.Of("plan", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6"));
         }
 
-        string type = parsed.GetValue(ModelType)
-            ?? throw new SnapViTException(
-                ErrorKind.Option, $"--model-type: expected one of {string.Join(", ", ReferenceScores.ModelTypes)}, found nothing");
-        ReferenceScores.From(read, architecture, type).Save(path);
-        return "the scores in the format of the reference";
+        ReferenceScores.From(read, architecture, parsed.GetValue(ModelType)!).Save(path);
+        return ("the scores in the format of the reference", NextCommand.Of("inspect", path));
     }
 }

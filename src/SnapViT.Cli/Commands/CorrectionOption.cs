@@ -49,11 +49,22 @@ internal sealed class CorrectionOption
         _ => CorrectionOptions.Automatic with { Damping = DampingOf(parsed) },
     };
 
-    /// <summary>Fails in one line where photos are needed and none are named.</summary>
+    /// <summary>Fails in one line, before any work, where options are wrong or contradict each other.</summary>
+    public void Require(ParseResult parsed)
+    {
+        DampingOf(parsed);
+        if (GlobalOptions.IsGiven(parsed, Ridge) && parsed.GetRequiredValue(Correction) == None)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"{Ridge.Name}: expected a correction with it, found {Correction.Name} {None}");
+        }
+    }
+
+    /// <summary>The same, and fails where photos are needed and none are named.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="photos">The folder of <c>--images</c>; null where it was not given.</param>
-    public void RequirePhotos(ParseResult parsed, string? photos)
+    public void Require(ParseResult parsed, string? photos)
     {
+        Require(parsed);
         if (IsSequential(parsed) && photos is null)
         {
             throw new SnapViTException(
@@ -64,6 +75,9 @@ internal sealed class CorrectionOption
 
     /// <summary>Whether sub-networks are fitted to photos.</summary>
     public bool IsSequential(ParseResult parsed) => parsed.GetRequiredValue(Correction) == Sequential;
+
+    /// <summary>The options themselves, for verbs where they need others.</summary>
+    public IReadOnlyList<Option> Options => [Correction, Ridge];
 
     private Damping DampingOf(ParseResult parsed) => Damping.Parse(parsed.GetRequiredValue(Ridge), Ridge.Name);
 }

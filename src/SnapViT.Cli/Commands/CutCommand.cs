@@ -3,6 +3,7 @@ using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Data;
 using SnapViT.Loading;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
@@ -40,6 +41,7 @@ internal static class CutCommand
         Planning.AddTo(command);
         Correction.AddTo(command);
         Targets.AddTo(command);
+        command.Options.Add(GlobalOptions.Force);
         command.Does(Run);
         return command;
     }
@@ -50,29 +52,34 @@ internal static class CutCommand
         (string text, Budget budget) = Budgets.Read(parsed);
         Planning.Require(parsed);
         Targets.Require(parsed, Correction.IsSequential(parsed));
-        Correction.RequirePhotos(parsed, Targets.Photos(parsed));
+        Correction.Require(parsed, Targets.Photos(parsed));
+        PhotoFolders folders = new(parsed);
+        ImageSet? photos = Targets.Photos(parsed) is string folder ? folders.Open(folder) : null;
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         Targets.RequireFormats(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Open(
             model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Chosen(parsed, model) });
-        PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
+        bool sequential = Correction.IsSequential(parsed);
+        PlanSubject subject = new(model, elastic, sequential, device, precision) { Bytes = Targets.Bytes(parsed, sequential) };
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
-        PhotoFolders folders = new(parsed);
-        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), folders, cancellation);
-        ModelAgreement? agreement = Targets.Compare(parsed, subnet, folders, cancellation);
+        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), photos, cancellation);
+        ModelAgreement? agreement = Targets.Compare(parsed, subnet, photos, cancellation);
         IReadOnlyList<string> files = Targets.Write(parsed, subnet);
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
             : null;
-        return CutReport.Of(files, text, subnet.Plan, agreement, latency, folders.LeftOut) with { Doubts = elastic.Doubts };
+        string? note = budget.Unit == CostUnit.FileBytes ? Targets.SizeNote(parsed) : null;
+        return CutReport.Of(files, text, subnet.Plan, agreement, latency, folders.LeftOut) with
+        {
+            Doubts = note is null ? elastic.Doubts : [.. elastic.Doubts, note],
+        };
     }
 
     private static Subnet Cut(
-        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, PhotoFolders folders,
-        CancellationToken cancellation) => Correction.IsSequential(parsed)
-        ? ProgressDisplay.Run(parsed, progress =>
-            elastic.CutSequentially(
-                plan, folders.Open(Targets.Photos(parsed)!), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
-        : elastic.Cut(plan);
+        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, ImageSet? photos, CancellationToken cancellation) =>
+        Correction.IsSequential(parsed)
+            ? ProgressDisplay.Run(parsed, progress =>
+                elastic.CutSequentially(plan, photos!, parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+            : elastic.Cut(plan);
 }

@@ -3,6 +3,8 @@ using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
+using SnapViT.Core.Planning;
+using SnapViT.Data;
 using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Onnx;
@@ -92,7 +94,26 @@ internal sealed class CutTargets
         {
             TorchStateDict.RequireTimm(architecture);
         }
+
+        if (parsed.GetValue(_onnx) is not null)
+        {
+            _onnxOptions.Require(parsed, architecture);
+        }
     }
+
+    /// <summary>
+    /// What <c>--size</c> is of: the file of <c>--out</c> in its own format, else that of <c>--pt</c>; null for a safetensors file.
+    /// </summary>
+    public Func<ElasticViT, SubnetPlan, long>? Bytes(ParseResult parsed, bool sequential) =>
+        parsed.GetValue(_out) is string path ? (elastic, plan) => elastic.FileBytes(plan, sequential, path)
+        : parsed.GetValue(_torch) is not null ? (_, plan) => TorchStateDict.Bytes(plan.Architecture, plan.Widths)
+        : null;
+
+    /// <summary>What is to be said of a budget in bytes where no file of that size is written; null for nothing.</summary>
+    public string? SizeNote(ParseResult parsed) =>
+        new[] { _out, _torch, _hub }.All(option => parsed.GetValue(option) is null)
+            ? "--size: counted are the bytes that the model takes as a safetensors file; an ONNX file takes others"
+            : null;
 
     /// <summary>Writes all that was asked for; the files in the order of the options.</summary>
     public IReadOnlyList<string> Write(ParseResult parsed, Subnet subnet)
@@ -123,12 +144,12 @@ internal sealed class CutTargets
     }
 
     /// <summary>Compares the model of the smaller weights with that of the original ones; null where no photos were given.</summary>
-    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, PhotoFolders folders, CancellationToken cancellation)
+    public ModelAgreement? Compare(ParseResult parsed, Subnet subnet, ImageSet? photos, CancellationToken cancellation)
     {
         OnnxPrecision precision = _onnxOptions.Read(parsed).Precision;
-        return Photos(parsed) is string folder && precision != OnnxPrecision.Float32
+        return photos is not null && precision != OnnxPrecision.Float32
             ? ProgressDisplay.Run(parsed, progress =>
-                subnet.CompareOnnx(precision, folders.Open(folder), parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
+                subnet.CompareOnnx(precision, photos, parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
             : null;
     }
 }

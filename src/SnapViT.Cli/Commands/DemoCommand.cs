@@ -2,6 +2,7 @@ using System.CommandLine;
 using SnapViT.Cli.Demo;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Commands;
@@ -35,6 +36,7 @@ internal static class DemoCommand
         command.Options.Add(Out);
         command.Options.Add(Files);
         command.Options.Add(Evaluations);
+        command.Options.Add(GlobalOptions.Force);
         command.Does(Run);
         return command;
     }
@@ -42,6 +44,11 @@ internal static class DemoCommand
     private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
         (TorchSharp.torch.Device device, TorchSharp.torch.ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
+        if (parsed.GetValue(Evaluations) is < 0 and int evaluations)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"--evaluations: expected 0 or more, found {evaluations}");
+        }
+
         string? page = parsed.GetValue(Out);
         if (page is not null)
         {

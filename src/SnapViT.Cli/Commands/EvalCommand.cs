@@ -15,6 +15,9 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit eval</c>: what sub-networks cost and are worth, a row per budget.</summary>
 internal static class EvalCommand
 {
+    /// <summary>What a sub-network keeps of the accuracy at least to be the one that is cut next.</summary>
+    private const double MostOfAccuracy = 0.95;
+
     private static readonly ModelOptions Model = new();
     private static readonly Option<string?> Scores = new("--scores")
     {
@@ -82,7 +85,11 @@ internal static class EvalCommand
         ImageSet? train = parsed.GetValue(Train) is string folder ? folders.Open(folder, labels, needsLabels: true) : null;
         test = SampleOf(test, parsed);
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
+        RequireWithScores(parsed, scores);
+        Correction.Require(parsed, parsed.GetValue(Images));
         RequireForPhotos(parsed, scores);
+        ImageSet? photos = parsed.GetValue(Images) is string fitted ? folders.Open(fitted) : null;
+        RequireComparable(parsed, test, train);
         (string Text, Budget Budget)[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
         Planning.Require(parsed);
         using LoadedModel model = Model.Load(parsed, cancellation);
@@ -94,21 +101,20 @@ internal static class EvalCommand
                 Correction = Correction.Read(parsed),
                 Precision = precision,
                 Device = device,
-                Preprocessing = preprocessing,
+                Preprocessing = Model.Chosen(parsed, model),
             });
         PlanOptions? how = elastic is null
             ? null
             : Planning.Read(
                 parsed,
                 new PlanSubject(model, elastic, Correction.IsSequential(parsed), device, precision),
-                budgets.Select(entry => entry.Budget),
+                [.. budgets.Select(entry => entry.Budget)],
                 cancellation);
         SubnetPlan[] plans = elastic is null
             ? []
             : [elastic.Plan(Budget.Whole), .. budgets.Select(entry => elastic.Plan(entry.Budget, how))];
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
-            ImageSet? photos = Correction.IsSequential(parsed) ? folders.Open(parsed.GetValue(Images)!) : null;
             JobProgress job = new(progress, TimeProvider.System);
             IProgress<WorkProgress>[] cuts = [.. plans.Select(plan => job.Part(CutCost(plan, photos)))];
             evaluation = new ModelEvaluation(
@@ -135,8 +141,25 @@ internal static class EvalCommand
             ];
         MeasuredRow? unpruned = elastic is null ? null : measured[0];
         Report report = EvaluationReport.Of(
-            preprocessing, precision, unpruned, [.. measured.Skip(elastic is null ? 0 : 1)], evaluation!, folders.LeftOut);
-        return report with { Doubts = Model.Doubts(parsed, model) };
+            preprocessing, precision, parsed.GetValue(Batch), unpruned, [.. measured.Skip(elastic is null ? 0 : 1)],
+            evaluation!, folders.LeftOut);
+        return report with { Doubts = elastic?.Doubts ?? Model.Doubts(parsed, model), Next = Next(parsed, measured, model) };
+    }
+
+    /// <summary>The cut to the smallest sub-network that keeps most of the accuracy; without scores what makes them.</summary>
+    private static string? Next(ParseResult parsed, MeasuredRow[] measured, LoadedModel model)
+    {
+        string path = parsed.GetRequiredValue(Model.Argument);
+        if (parsed.GetValue(Scores) is not string scores)
+        {
+            return model.IsPruned ? null : NextCommand.Of("build", path, "--images", "PHOTOS", "--out", "scores.safetensors");
+        }
+
+        double? least = MostOfAccuracy * Accuracy(measured[0]);
+        MeasuredRow chosen = measured.Skip(1).Where(row => Accuracy(row) >= least).MinBy(row => row.Figures.Flops) ?? measured[1];
+        return NextCommand.Of(["cut", path, scores, .. BudgetList.AsOption(chosen.Budget!), "--out", "small.safetensors"]);
+
+        static double? Accuracy(MeasuredRow row) => row.Figures.Top1 ?? row.Figures.Knn;
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(
@@ -180,11 +203,32 @@ internal static class EvalCommand
         int count => throw new SnapViTException(ErrorKind.Option, $"--samples: expected at least 1, found {count}"),
     };
 
+    /// <summary>Options of sub-networks say nothing of the model itself.</summary>
+    private static void RequireWithScores(ParseResult parsed, ElasticScores? scores)
+    {
+        Option? given = scores is null
+            ? Planning.Options.Concat(Correction.Options).FirstOrDefault(option => GlobalOptions.IsGiven(parsed, option))
+            : null;
+        if (given is not null)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"{given.Name}: expected --scores FILE with it, found none");
+        }
+    }
+
+    /// <summary>What the evaluation itself would say after sub-networks were cut.</summary>
+    private static void RequireComparable(ParseResult parsed, ImageSet test, ImageSet? train)
+    {
+        if (parsed.GetValue(Batch) is < 1 and int batch)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"--batch: expected at least 1, found {batch}");
+        }
+
+        _ = train is null ? null : CommonClasses.Of(test, train);
+    }
+
     private static void RequireForPhotos(ParseResult parsed, ElasticScores? scores)
     {
-        string? photos = parsed.GetValue(Images);
-        Correction.RequirePhotos(parsed, photos);
-        if (photos is not null && (scores is null || !Correction.IsSequential(parsed)))
+        if (parsed.GetValue(Images) is not null && (scores is null || !Correction.IsSequential(parsed)))
         {
             throw new SnapViTException(
                 ErrorKind.Option, "--images: expected --scores FILE and --correction sequential with it, found others");

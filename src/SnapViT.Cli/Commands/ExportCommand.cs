@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Export;
@@ -53,17 +54,28 @@ internal static class ExportCommand
         string folder = parsed.GetRequiredValue(Folder);
         AtomicFolder.RequireFree(folder);
         (string Text, Budget Budget)[] budgets = BudgetList.Read(parsed.GetRequiredValue(Budgets));
+        RequireNames(budgets);
         Planning.Require(parsed);
+        Correction.Require(parsed);
         OnnxOptions options = OnnxOptions.Read(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
+        OnnxOptions.Require(parsed, model.Model.Architecture);
         using ElasticViT elastic = ElasticViT.Open(
             model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Chosen(parsed, model) });
         PlanSubject subject = new(model, elastic, Sequential: false, device, precision);
-        PlanOptions how = Planning.Read(parsed, subject, budgets.Select(budget => budget.Budget), cancellation);
+        PlanOptions how = Planning.Read(parsed, subject, [.. budgets.Select(budget => budget.Budget)], cancellation);
         (string Name, SubnetPlan Plan)[] plans = [.. budgets.Select(budget => (NameOf(budget.Text), elastic.Plan(budget.Budget, how)))];
         OnnxFamilyFiles files = elastic.SaveOnnxFamily(folder, Cut(elastic, plans), options);
-        return FamilyReport.Of(folder, files) with { Doubts = elastic.Doubts };
+        return FamilyReport.Of(folder, files) with { Doubts = elastic.Doubts, Next = NextCommand.Of("inspect", folder) };
+    }
+
+    private static void RequireNames(IReadOnlyList<(string Text, Budget Budget)> budgets)
+    {
+        if (budgets.GroupBy(budget => NameOf(budget.Text)).FirstOrDefault(named => named.Count() > 1) is { } twice)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"--budgets: expected a graph of its own for each, found {twice.Key}.onnx twice");
+        }
     }
 
     /// <summary>One sub-network at a time, disposed before the next.</summary>

@@ -33,6 +33,9 @@ internal static class GlobalOptions
 
     public static readonly Option<bool> Verbose = new("--verbose") { Description = "Show where an error came from.", Recursive = true };
 
+    /// <summary>Of the verbs that write files; folders that are written are always new or empty.</summary>
+    public static readonly Option<bool> Force = new("--force") { Description = "Replace files that are there already." };
+
     public static void AddTo(RootCommand root)
     {
         foreach (Option option in new Option[] { Json, Seed, Threads, Precision, Device, Verbose })
@@ -62,6 +65,9 @@ internal static class GlobalOptions
         Device device = ComputeSettings.ParseDevice(parsed.GetRequiredValue(Device));
         return (device, ComputeSettings.ParsePrecision(parsed.GetRequiredValue(Precision), device));
     }
+
+    /// <summary>Whether an option stands on the command line.</summary>
+    public static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 
     /// <summary>Threads of the matrix products.</summary>
     public static int ThreadsOf(ParseResult parsed) =>

@@ -59,8 +59,18 @@ internal static class InspectCommand
             return UnfinishedReport.Of(path, BuildState.Describe(state));
         }
 
-        return ElasticScores.IsScores(archive)
-            ? ScoresReport.Of(path, ElasticScores.Load(path))
-            : ModelReport.Of(path, ModelFile.Describe(archive, Hints.Read(parsed)), convention);
+        string named = parsed.GetRequiredValue(FileArgument);
+        if (ElasticScores.IsScores(archive))
+        {
+            return ScoresReport.Of(path, ElasticScores.Load(path)) with { Next = NextCommand.Of("plan", "MODEL", named, "--flops", "0.6") };
+        }
+
+        ModelDescription description = ModelFile.Describe(archive, Hints.Read(parsed));
+        return ModelReport.Of(path, description, convention) with
+        {
+            Next = description.Widths.Equals(description.Architecture.FullWidths)
+                ? NextCommand.Of("build", named, "--images", "PHOTOS", "--out", "scores.safetensors")
+                : NextCommand.Of("eval", named, "--test", "TEST"),
+        };
     }
 }

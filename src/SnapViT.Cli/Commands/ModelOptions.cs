@@ -19,9 +19,11 @@ internal sealed class ModelOptions
     private readonly HintOptions _hints = new();
     private readonly Option<string?> _preprocess = new("--preprocess")
     {
-        Description = $"How images become the input: {string.Join(", ", Preprocessing.Names)}. Default: what the model's files say, "
-            + "else what its family is published with, else reference (resize 256, crop 224, ImageNet mean and std).",
+        Description = "How images become the input. Default: what the model's files say, else what its family is published with, else "
+            + "reference (resize 256, crop 224, ImageNet mean and std).",
     };
+
+    public ModelOptions() => _preprocess.AcceptOnlyFromAmong([.. Preprocessing.Names]);
 
     public void AddTo(Command command)
     {

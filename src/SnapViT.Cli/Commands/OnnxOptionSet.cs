@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Export;
 using SnapViT.Onnx;
@@ -32,6 +33,10 @@ internal sealed class OnnxOptionSet
     /// <summary>Whether any of them was given.</summary>
     public bool Given(ParseResult parsed) =>
         parsed.GetValue(_half) || parsed.GetValue(_int8) || parsed.GetValue(_outputs) != OnnxOutputs.All;
+
+    /// <summary>Fails in one line where a model cannot give what is asked for.</summary>
+    public void Require(ParseResult parsed, ViTArchitecture architecture) =>
+        OnnxExport.OutputsOf(architecture, parsed.GetValue(_outputs));
 
     public OnnxOptions Read(ParseResult parsed)
     {

@@ -31,6 +31,8 @@ internal static class PathArguments
         WriteFolder,
     }
 
+    private const string LatencyTable = "--latency-table";
+
     /// <summary>How the names of weights start that a folder is opened by.</summary>
     private static readonly string[] Weights = ["model.", "pytorch_model", "open_clip_"];
 
@@ -49,7 +51,7 @@ internal static class PathArguments
         ["--onnx"] = Use.Write,
         ["--pt"] = Use.Write,
         ["--record"] = Use.Write,
-        ["--latency-table"] = Use.Write,
+        [LatencyTable] = Use.Write,
         ["--hub"] = Use.WriteFolder,
         ["--onnx-family"] = Use.WriteFolder,
         ["--files"] = Use.WriteFolder,
@@ -60,7 +62,9 @@ internal static class PathArguments
     /// Refuses a command line that names an input that is not there, would write over what it reads, or write one file twice.
     /// </summary>
     /// <exception cref="FileNotFoundException">An input is not there.</exception>
-    /// <exception cref="SnapViTException">An output is an input, lies where an input is read from, or is another output.</exception>
+    /// <exception cref="SnapViTException">
+    /// An output is an input, lies where an input is read from, is another output, or is there already and may not be replaced.
+    /// </exception>
     public static void Require(ParseResult parsed)
     {
         (string Name, string Path, Use Use)[] given = [.. Given(parsed.CommandResult)];
@@ -82,6 +86,7 @@ internal static class PathArguments
         }
 
         RequireOneEach(written);
+        RequireNothingLost(parsed, written);
     }
 
     private static void RequireThere(string path, Use use)
@@ -193,6 +198,19 @@ internal static class PathArguments
         }
     }
 
+    /// <summary>
+    /// Files that are there are replaced only where that is asked for. The state of an interrupted build is continued, a latency table read
+    /// and used.
+    /// </summary>
+    private static void RequireNothingLost(ParseResult parsed, Written[] written)
+    {
+        if (!parsed.GetValue(GlobalOptions.Force)
+            && Array.Find(written, output => output.IsResult && File.Exists(output.Path)) is Written lost)
+        {
+            throw new SnapViTException(ErrorKind.Option, $"{lost}: there is such a file already; --force replaces it");
+        }
+    }
+
     private static void RequireOneEach(Written[] written)
     {
         for (int i = 0; i < written.Length; i++)
@@ -206,6 +224,9 @@ internal static class PathArguments
 
     private sealed record Written(string Option, string Path, FileIdentity File)
     {
+        /// <summary>Whether the file is the result, not something that is kept for later runs.</summary>
+        public bool IsResult => Option != LatencyTable && !Path.EndsWith(BuildCommand.Unfinished, StringComparison.Ordinal);
+
         public override string ToString() => $"{Option} {Path}";
     }
 }

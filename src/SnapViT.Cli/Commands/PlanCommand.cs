@@ -49,19 +49,23 @@ internal static class PlanCommand
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         IReadOnlyList<(string Text, Budget Budget)> budgets = Budgets.Read(parsed, parsed.GetValue(List));
         Planning.Require(parsed);
+        Correction.Require(parsed);
         ElasticScores scores = ElasticScores.Load(parsed.GetRequiredValue(Scores));
         using LoadedModel model = Model.Load(parsed, cancellation);
         using ElasticViT elastic = ElasticViT.Open(
             model, scores, new ElasticOptions { Correction = Correction.Read(parsed), Preprocessing = Model.Chosen(parsed, model) });
         PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
-        PlanOptions how = Planning.Read(parsed, subject, budgets.Select(entry => entry.Budget), cancellation);
+        PlanOptions how = Planning.Read(parsed, subject, [.. budgets.Select(entry => entry.Budget)], cancellation);
         PlannedRow[] rows = [.. budgets.Select(entry => new PlannedRow(entry.Text, elastic.Plan(entry.Budget, how)))];
-        string files = $"{parsed.GetRequiredValue(Model.Argument)} {parsed.GetRequiredValue(Scores)}";
         Report report = rows.Length == 1 ? PlanReport.Of(rows[0], subject.FileBytes, how) : PlanReport.Of(rows, subject.FileBytes, how);
         return report with
         {
             Doubts = elastic.Doubts,
-            Next = $"snapvit cut {files} {BudgetList.AsOption(rows[0].Budget)} --out small.safetensors",
+            Next = NextCommand.Of(
+            [
+                "cut", parsed.GetRequiredValue(Model.Argument), parsed.GetRequiredValue(Scores),
+                .. BudgetList.AsOption(rows[0].Budget), "--out", "small.safetensors",
+            ]),
         };
     }
 }

@@ -13,8 +13,11 @@ namespace SnapViT.Cli.Commands;
 /// <summary>What is planned for.</summary>
 internal sealed record PlanSubject(LoadedModel Model, ElasticViT Elastic, bool Sequential, Device Device, ScalarType Precision)
 {
-    /// <summary>Bytes of the file that <c>cut --out</c> would write of a plan.</summary>
-    public long FileBytes(SubnetPlan plan) => Elastic.FileBytes(plan, Sequential);
+    /// <summary>What a size is of: the bytes of which file a plan makes; null for those of a safetensors file.</summary>
+    public Func<ElasticViT, SubnetPlan, long>? Bytes { get; init; }
+
+    /// <summary>Bytes of the file that would be written of a plan.</summary>
+    public long FileBytes(SubnetPlan plan) => Bytes?.Invoke(Elastic, plan) ?? Elastic.FileBytes(plan, Sequential);
 }
 
 /// <summary>How budgets are divided and rounded, and what latencies are measured under.</summary>
@@ -51,9 +54,12 @@ internal sealed class PlanningOptions
 
     public PlanningOptions() => _allocation.AcceptOnlyFromAmong("auto", "frontier", "pools", "joint");
 
+    /// <summary>The options themselves.</summary>
+    public IReadOnlyList<Option> Options => [_allocation, _tokens, _headDims, _align, _batch, _table];
+
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _allocation, _tokens, _headDims, _align, _batch, _table })
+        foreach (Option option in Options)
         {
             command.Options.Add(option);
         }
@@ -71,30 +77,52 @@ internal sealed class PlanningOptions
         {
             throw new SnapViTException(ErrorKind.Option, $"--latency-batch: expected at least 1, found {batch}");
         }
+
+        if (parsed.GetValue(_table) is string table && !File.Exists(table))
+        {
+            OutputPath.RequireWritable(table);
+        }
     }
 
     /// <summary>
     /// What plans for these budgets depend on. Latencies are measured where a budget needs them and no table of these conditions is kept.
     /// </summary>
     public PlanOptions Read(
-        ParseResult parsed, PlanSubject subject, IEnumerable<Budget> budgets, CancellationToken cancellation) => new PlanOptions
+        ParseResult parsed, PlanSubject subject, IReadOnlyList<Budget> budgets, CancellationToken cancellation)
     {
-        Allocation = parsed.GetRequiredValue(_allocation) switch
+        PlanOptions how = new PlanOptions
         {
-            "frontier" => Allocation.Frontier,
-            "pools" => Allocation.Pools,
-            "joint" => PlanOptions.JointFor(subject.Elastic.Scores),
-            _ => Allocation.Automatic,
-        },
-        WholeAxes =
-        [
-            .. parsed.GetValue(_tokens) == Off ? [Axis.Tokens] : Array.Empty<Axis>(),
-            .. parsed.GetValue(_headDims) == Off ? [Axis.QueryKeyDims, Axis.ValueDims] : Array.Empty<Axis>(),
-        ],
-        Align = parsed.GetValue(_align),
-        FileBytes = widths => subject.FileBytes(SubnetPlan.Of(subject.Model.Model.Architecture, widths)),
-        Latency = Table(parsed, subject, budgets.Any(budget => budget.Unit == CostUnit.Nanoseconds), cancellation),
-    }.Validated();
+            Allocation = parsed.GetRequiredValue(_allocation) switch
+            {
+                "frontier" => Allocation.Frontier,
+                "pools" => Allocation.Pools,
+                "joint" => PlanOptions.JointFor(subject.Elastic.Scores),
+                _ => Allocation.Automatic,
+            },
+            WholeAxes =
+            [
+                .. parsed.GetValue(_tokens) == Off ? [Axis.Tokens] : Array.Empty<Axis>(),
+                .. parsed.GetValue(_headDims) == Off ? [Axis.QueryKeyDims, Axis.ValueDims] : Array.Empty<Axis>(),
+            ],
+            Align = parsed.GetValue(_align),
+            FileBytes = widths => subject.FileBytes(SubnetPlan.Of(subject.Model.Model.Architecture, widths)),
+        }.Validated();
+        bool isTimed = false;
+        foreach (Budget budget in budgets)
+        {
+            if (budget.Unit == CostUnit.Nanoseconds)
+            {
+                isTimed = true;
+            }
+            else
+            {
+                // Whether it is possible is known at once; to measure latencies takes a minute.
+                subject.Elastic.Plan(budget, how);
+            }
+        }
+
+        return how with { Latency = Table(parsed, subject, isTimed, cancellation) };
+    }
 
     private static Option<string> Switch(string name, string description)
     {

@@ -24,7 +24,7 @@ internal static class TrainDemoCommand
     public static Command Create()
     {
         Verb command = new("train-demo", "Trains the demo's model on generated images.", "") { Hidden = true };
-        foreach (Option option in new Option[] { Out, Record, From, Steps, Batch })
+        foreach (Option option in new Option[] { Out, Record, From, Steps, Batch, GlobalOptions.Force })
         {
             command.Options.Add(option);
         }

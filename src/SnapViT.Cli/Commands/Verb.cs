@@ -28,7 +28,7 @@ internal sealed class Verb : Command
                 {
                     foreach (string doubt in report.Doubts ?? [])
                     {
-                        parsed.InvocationConfiguration.Error.WriteLine(doubt);
+                        parsed.InvocationConfiguration.Error.WriteLine($"in doubt: {doubt}");
                     }
 
                     report.WriteTo(parsed.InvocationConfiguration.Output, parsed.GetValue(GlobalOptions.Json), watch.Elapsed);

@@ -17,7 +17,7 @@ internal sealed class VerbHelp(TextWriter output, int width)
         ("Common options",
         [
             "--images", "--scores", "--test", "--train", "--out", "--files", "--onnx", "--onnx-family", "--pt", "--hub", "--to",
-            "--budgets", "--flops", "--params",
+            "--force", "--budgets", "--flops", "--params",
             "--size", "--latency", "--ratios", "--samples", "--labels", "--preset",
         ]),
         ("How budgets are divided and layers re-fitted",

@@ -36,9 +36,10 @@ internal static class DemoReport
                 console.WriteLine($"wrote {written}");
             }
         },
-        files is null ? "snapvit demo --files demo, which leaves the model and the images to try the other verbs on"
-            : $"snapvit build {Path.Join(files, "model.safetensors")} --images {Path.Join(files, "photos")} "
-                + $"--out {Path.Join(files, "scores.safetensors")}");
+        files is null ? NextCommand.Of("demo", "--files", "demo")
+            : NextCommand.Of(
+                "build", Path.Join(files, "model.safetensors"), "--images", Path.Join(files, "photos"),
+                "--out", Path.Join(files, "scores.safetensors")));
 
     private static Table Rows(DemoResult result)
     {

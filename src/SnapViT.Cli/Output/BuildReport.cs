@@ -1,3 +1,4 @@
+using SnapViT.Core.Scores;
 using SnapViT.Workflows;
 using Spectre.Console;
 
@@ -23,14 +24,15 @@ internal static class BuildReport
         console =>
         {
             console.WriteLine(result.Search is null
-                ? $"{path}: scored, not searched"
+                ? $"{path}: scored by {result.Scores.Provenance[ElasticScores.Criterion]} on {result.Scores.Provenance["images"]} photos, "
+                    + "not searched"
                 : Figures.Invariant($"{path}: fitness {result.Search.History[0]:F4} at the start, ")
                     + Figures.Invariant($"{result.Search.BestFitness:F4} after {result.Search.History.Count - 1} evaluations"));
             if (result.Scores.Moments is { } moments)
             {
                 console.WriteLine(
                     Figures.Invariant($"second moments for the correction ({result.Scores.Provenance["calibration"]}): ")
-                    + Figures.Invariant($"{moments.Bytes / 1e6:0.0} MB of the file; --moments false leaves them out"));
+                    + $"{Figures.Bytes(moments.Bytes)} of the file; --moments false leaves them out");
             }
 
             if (result.Discarded is not null)

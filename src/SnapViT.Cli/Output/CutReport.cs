@@ -43,7 +43,7 @@ internal static class CutReport
                     + $"and {Figures.Percent(plan.Removed[Axis.Heads])} of the heads");
                 foreach (WrittenFile file in files)
                 {
-                    console.WriteLine($"wrote {file.Path}: {Figures.Count(file.Bytes)}B");
+                    console.WriteLine($"wrote {file.Path}: {Figures.Bytes(file.Bytes)}");
                 }
 
                 foreach (string line in latency?.Lines() ?? [])
@@ -59,7 +59,7 @@ internal static class CutReport
                         + Figures.Invariant($"mean cosine of features {agreement.FeatureCosine:F6}{answers}"));
                 }
             },
-            $"snapvit inspect {paths[0]}");
+            NextCommand.Of("inspect", paths[0]));
     }
 }
 

@@ -18,6 +18,7 @@ internal static class EvaluationReport
     public static Report Of(
         Preprocessing preprocessing,
         ScalarType precision,
+        int batch,
         MeasuredRow? unpruned,
         IReadOnlyList<MeasuredRow> rows,
         ModelEvaluation evaluation,
@@ -25,8 +26,9 @@ internal static class EvaluationReport
         new
         {
             Preprocessing = preprocessing.Describe(),
-            Precision = precision == ScalarType.BFloat16 ? "bf16" : "fp32",
-            Unpruned = unpruned is null ? null : Row(unpruned),
+            Precision = PrecisionName(precision),
+            Batch = batch,
+            Unpruned = (unpruned ?? rows.FirstOrDefault(row => IsWhole(row.Figures))) is { } whole ? Row(whole) : null,
             Rows = rows.Select(Row),
             evaluation.Notes,
             evaluation.Skipped,
@@ -38,7 +40,8 @@ internal static class EvaluationReport
             console.Write(Table(unpruned is null ? rows : [unpruned, .. rows]));
             EvaluationRow first = (unpruned ?? rows[0]).Figures;
             string neighbours = first.KnnImages is int counted ? Figures.Invariant($", k-NN on {counted} of them") : "";
-            console.WriteLine(Figures.Invariant($"measured on {first.Images} test images{neighbours}"));
+            console.WriteLine(Figures.Invariant($"measured on {first.Images} test images{neighbours}; ")
+                + Figures.Invariant($"images/s: the forward pass in batches of {batch}, {PrecisionName(precision)}"));
             foreach (string note in evaluation.Notes)
             {
                 console.WriteLine(note);
@@ -55,20 +58,29 @@ internal static class EvaluationReport
             }
         });
 
+    private static string PrecisionName(ScalarType precision) => precision == ScalarType.BFloat16 ? "bf16" : "fp32";
+
     private static Table Table(IReadOnlyList<MeasuredRow> rows)
     {
-        Table table = Report.Table("budget", "MLP removed", "heads removed", "parameters", "FLOPs", "top-1", "k-NN", "images/s");
+        bool hasTop5 = rows.Any(row => row.Figures.Top5 is not null);
+        string[] accuracies = hasTop5 ? ["top-1", "top-5", "k-NN"] : ["top-1", "k-NN"];
+        Table table = Report.Table(["budget", "MLP removed", "heads removed", "parameters", "FLOPs", .. accuracies, "images/s"]);
         foreach ((string? budget, _, EvaluationRow row) in rows)
         {
+            string[] measured = [.. (hasTop5 ? [row.Top1, row.Top5, row.Knn] : new[] { row.Top1, row.Knn }).Select(Figures.Percent)];
             table.AddRow(
-                budget ?? "whole model",
+            [
+                budget ?? (IsWhole(row) ? "whole model" : "this model"),
                 Figures.Percent(row.Removed[Axis.Neurons]), Figures.Percent(row.Removed[Axis.Heads]),
                 Figures.Count(row.Parameters), Figures.Count(row.Flops),
-                Figures.Percent(row.Top1), Figures.Percent(row.Knn), Figures.Invariant($"{row.ImagesPerSecond:0.0}"));
+                .. measured, Figures.Invariant($"{row.ImagesPerSecond:0.0}"),
+            ]);
         }
 
         return table;
     }
+
+    private static bool IsWhole(EvaluationRow row) => AxisTable.InPaperOrder.All(axis => row.Removed[axis.Axis] == 0);
 
     private static object Row(MeasuredRow row) => Row(row.Figures, row.Budget, row.LatencyMs);
 
@@ -82,6 +94,7 @@ internal static class EvaluationReport
         row.Parameters,
         row.Flops,
         row.Top1,
+        row.Top5,
         row.Knn,
         row.ImagesPerSecond,
         row.Images,

@@ -21,15 +21,15 @@ internal static class FamilyReport
                     member.Graph,
                     Figures.Count(member.Parameters),
                     Figures.Count(member.Flops),
-                    $"{Figures.Count(member.GraphBytes + member.OwnBytes)}B",
+                    Figures.Bytes(member.GraphBytes + member.OwnBytes),
                     .. widths,
                 ]);
             }
 
             console.Write(table);
             console.WriteLine(
-                $"{folder}: {Figures.Count(files.TotalBytes)}B in all, "
-                + $"{Figures.Count(files.SharedBytes)}B of them the weights that all graphs share");
+                $"{folder}: {Figures.Bytes(files.TotalBytes)} in all, "
+                + $"{Figures.Bytes(files.SharedBytes)} of them the weights that all graphs share");
         });
 
     private static string Range(IEnumerable<int> widths)

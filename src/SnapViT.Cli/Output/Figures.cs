@@ -14,6 +14,15 @@ internal static class Figures
         _ => Invariant($"{value}"),
     };
 
+    /// <summary>Bytes in units of 1000: 950 B, 3.0 kB, 13.66 MB.</summary>
+    public static string Bytes(double value) => value switch
+    {
+        >= 1e9 => Invariant($"{value / 1e9:0.00} GB"),
+        >= 1e6 => Invariant($"{value / 1e6:0.00} MB"),
+        >= 1e3 => Invariant($"{value / 1e3:0.0} kB"),
+        _ => Invariant($"{value:0} B"),
+    };
+
     /// <summary>79.6 % or a dash.</summary>
     public static string Percent(double? share) => share is double value ? Invariant($"{100 * value:0.0} %") : "-";
 

@@ -33,7 +33,8 @@ internal static class ModelReport
                     $"{path}: Vision Transformer, {a.Depth} blocks of width {a.EmbedDim}, {a.Heads} heads of {a.HeadDim}, "
                     + $"{a.MlpDim} neurons, image {a.ImageSize}, patch {a.PatchSize}, {a.Classes} classes");
                 console.WriteLine(
-                    $"{Figures.Count(parameters)} parameters, {Figures.Count(flops)} FLOPs per image; preprocessing: "
+                    $"{Figures.Count(parameters)} parameters{Share(parameters, CostModel.Parameters(a, a.FullWidths))}, "
+                    + $"{Figures.Count(flops)} FLOPs per image{Share(flops, CostModel.Flops(a, a.FullWidths, convention))}; preprocessing: "
                     + (description.Preprocessing?.Describe()
                         ?? (description.PreprocessingDoubt is null ? "not in the file" : "in doubt")));
                 if (description.PreprocessingDoubt is string doubt)
@@ -61,4 +62,7 @@ internal static class ModelReport
             Doubts = description.Assumptions,
         };
     }
+
+    /// <summary>What is left of a model that was cut; nothing for a whole one.</summary>
+    private static string Share(long part, long whole) => part == whole ? "" : $" ({Figures.Percent(part / (double)whole)})";
 }

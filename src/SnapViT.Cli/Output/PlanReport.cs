@@ -27,7 +27,7 @@ internal static class PlanReport
                 table.AddRow(
                     budget, Figures.Percent(plan.Removed[Axis.Neurons]), Figures.Percent(plan.Removed[Axis.Heads]),
                     Figures.Count(plan.Parameters),
-                    Figures.Count(plan.Flops), $"{Figures.Count(fileBytes(plan))}B", latency);
+                    Figures.Count(plan.Flops), Figures.Bytes(fileBytes(plan)), latency);
             }
 
             console.Write(table);
@@ -60,7 +60,7 @@ internal static class PlanReport
                 Figures.Count(full.Parameters),
                 Share(plan.Parameters, full.Parameters));
             costs.AddRow("FLOPs", Figures.Count(plan.Flops), Figures.Count(full.Flops), Share(plan.Flops, full.Flops));
-            costs.AddRow("file", $"{Figures.Count(bytes)}B", $"{Figures.Count(fullBytes)}B", Share(bytes, fullBytes));
+            costs.AddRow("file", Figures.Bytes(bytes), Figures.Bytes(fullBytes), Share(bytes, fullBytes));
             if (table is not null)
             {
                 costs.AddRow(

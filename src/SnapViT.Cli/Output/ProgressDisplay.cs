@@ -17,13 +17,19 @@ internal static class ProgressDisplay
         if (ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected)
         {
             IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
-            TimeLeftColumn timeLeft = new(TimeProvider.System);
-            return console.Progress()
-                .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), timeLeft)
-                .Start(context => work(new ProgressBar(context, timeLeft, TimeProvider.System)));
+            return OnTerminal(console, TimeProvider.System, work);
         }
 
         return work(new ProgressLines(error, TimeProvider.System));
+    }
+
+    /// <summary>Runs work and shows its progress as a bar.</summary>
+    public static T OnTerminal<T>(IAnsiConsole console, TimeProvider time, Func<IProgress<WorkProgress>, T> work)
+    {
+        TimeLeftColumn timeLeft = new(time);
+        return console.Progress()
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), timeLeft)
+            .Start(context => work(new ProgressBar(context, timeLeft, time)));
     }
 
     private sealed class ProgressBar(ProgressContext context, TimeLeftColumn timeLeft, TimeProvider time) : IProgress<WorkProgress>
@@ -33,8 +39,9 @@ internal static class ProgressDisplay
 
         public void Report(WorkProgress value)
         {
-            _task ??= context.AddTask("", maxValue: 1);
-            _task.Description = _text.Stage(value).EscapeMarkup();
+            string stage = _text.Stage(value).EscapeMarkup();
+            _task ??= context.AddTask(stage, maxValue: 1);
+            _task.Description = stage;
             _task.Value = value.Share;
             timeLeft.Set(value.TimeLeft);
         }
@@ -98,9 +105,16 @@ internal sealed class ProgressText(TimeProvider time)
         }
 
         TimeSpan elapsed = time.GetElapsedTime(_first.Time);
-        string rate = value.Done > _first.Done && elapsed >= LeastTime
-            ? Figures.Invariant($", {(value.Done - _first.Done) / elapsed.TotalSeconds:0.##}/s")
-            : "";
+        double? perSecond = value.Done > _first.Done && elapsed >= LeastTime
+            ? (value.Done - _first.Done) / elapsed.TotalSeconds
+            : null;
+        if (value.Note == WorkProgress.Bytes)
+        {
+            string speed = perSecond is double bytes ? $", {Figures.Bytes(bytes)}/s" : "";
+            return $"{value.Stage} {Figures.Bytes(value.Done)} of {Figures.Bytes(value.Total)}{speed}";
+        }
+
+        string rate = perSecond is double units ? Figures.Invariant($", {units:0.##}/s") : "";
         string note = value.Note.Length > 0 ? $", {value.Note}" : "";
         return Figures.Invariant($"{value.Stage} {value.Done}/{value.Total}{rate}{note}");
     }

@@ -9,14 +9,15 @@ namespace SnapViT.Cli.Output;
 /// <summary>A result in its two forms: one JSON object for machines, text and tables for people.</summary>
 /// <param name="Json">What is serialised, with names in snake_case.</param>
 /// <param name="Render">Draws it.</param>
-/// <param name="Next">The command to try next, for people; null for none.</param>
+/// <param name="Next">The command to try next; null for none. Part of the JSON object.</param>
 internal sealed record Report(object Json, Action<IAnsiConsole> Render, string? Next = null)
 {
     /// <summary>Version of all JSON objects (docs/json.md); it rises when a name or a meaning changes, not when a name is added.</summary>
     public const int Schema = 1;
 
-    private const int PlainWidth = 140;
-    private const string DoubtsKey = "doubts";
+    /// <summary>Where lines are not for a terminal, sentences and tables are not broken.</summary>
+    private const int PlainWidth = 10_000;
+    private const string DoubtsKey = "doubts", NextKey = "next";
 
     /// <summary>
     /// What had to be assumed about the model, a sentence each; null where the verb assumes nothing. Part of the JSON object.
@@ -40,7 +41,7 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render, string? 
     {
         if (json)
         {
-            WriteJson(output, Json, Doubts);
+            WriteJson(output, Json, Doubts, Next);
             return;
         }
 
@@ -64,13 +65,19 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render, string? 
     /// <param name="output">Where it goes.</param>
     /// <param name="json">What is serialised.</param>
     /// <param name="doubts">What had to be assumed; null to leave it out.</param>
-    public static void WriteJson(TextWriter output, object json, IReadOnlyList<string>? doubts = null)
+    /// <param name="next">The command to try next; null to leave it out.</param>
+    public static void WriteJson(TextWriter output, object json, IReadOnlyList<string>? doubts = null, string? next = null)
     {
         JsonObject named = JsonSerializer.SerializeToNode(json, JsonOptions)!.AsObject();
         named.Insert(0, "schema", Schema);
         if (doubts is not null)
         {
             named[DoubtsKey] = JsonSerializer.SerializeToNode(doubts, JsonOptions);
+        }
+
+        if (next is not null)
+        {
+            named[NextKey] = next;
         }
 
         output.WriteLine(named.ToJsonString(JsonOptions));

@@ -17,6 +17,7 @@ internal static class ScoresReport
                 Kind = "scores",
                 Floors = new { NeuronFraction = scores.Floors[Axis.Neurons], HeadFraction = scores.Floors[Axis.Heads] },
                 Blocks = blocks,
+                MomentBytes = scores.Moments?.Bytes,
                 scores.Provenance,
             },
             console =>
@@ -24,8 +25,14 @@ internal static class ScoresReport
                 console.WriteLine(
                     $"{path}: scores of {scores.Local.Depth} blocks of "
                     + string.Join(" and ", AxisTable.InPaperOrder.Select(row => $"{scores.Local.Counts[0][row.Axis]} {row.Label}")));
+                if (scores.Moments is { } moments)
+                {
+                    console.WriteLine($"second moments for the correction: {Figures.Bytes(moments.Bytes)} of the file");
+                }
+
                 Table table = Report.Table(
-                    "block", "MLP factor", "mean neuron score", "largest", "mean head factor", "mean head score", "largest");
+                    "block", "MLP factor", "mean neuron score", "largest neuron score", "mean head factor", "mean head score",
+                    "largest head score");
                 foreach (Block block in blocks)
                 {
                     table.AddRow(

@@ -15,6 +15,9 @@ public sealed record ViTArchitecture
     /// <summary>The most patches per side of an image: a bound for files that claim absurd sizes, far above any published model.</summary>
     public const int MaxGrid = 1024;
 
+    /// <summary>The most blocks: a bound for the same files, so that widths of every block can be listed.</summary>
+    private const int MaxDepth = 1024;
+
     /// <summary>Number of transformer blocks, L.</summary>
     public required int Depth { get; init; }
 
@@ -142,6 +145,7 @@ public sealed record ViTArchitecture
             Require(value > 0, $"{name} must be positive, found {value}");
         }
 
+        Require(Depth <= MaxDepth, $"{nameof(Depth)} must be at most {MaxDepth}, found {Depth}");
         Require(Classes >= 0, $"{nameof(Classes)} must not be negative, found {Classes}");
         Require(RegisterTokens >= 0, $"{nameof(RegisterTokens)} must not be negative, found {RegisterTokens}");
         Require(ProjectionDim >= 0, $"{nameof(ProjectionDim)} must not be negative, found {ProjectionDim}");

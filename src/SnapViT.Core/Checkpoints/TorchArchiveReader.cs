@@ -16,16 +16,20 @@ internal sealed class TorchArchiveReader : ITensorArchive
     private const int MaxNameLength = 512;
     private const string PickleName = "data.pkl";
 
+    private const long MostPassed = 4L << 30;
+
     /// <summary>How files of PyTorch before 1.6 begin: a pickled magic number.</summary>
     private static ReadOnlySpan<byte> LegacyStart => [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
     private readonly OrderedDictionary<string, TensorEntry> _entries = [];
     private readonly Dictionary<string, TorchTensor> _tensors = [];
     private readonly ZipArchiveFile _zip;
+    private readonly long _mostPassed;
+    private long _passed;
 
-    private TorchArchiveReader(string path, ZipArchiveFile zip)
+    private TorchArchiveReader(string path, ZipArchiveFile zip, long mostPassed)
     {
-        (Path, _zip, Tensors) = (path, zip, new ReadOnlyDictionary<string, TensorEntry>(_entries));
+        (Path, _zip, _mostPassed, Tensors) = (path, zip, mostPassed, new ReadOnlyDictionary<string, TensorEntry>(_entries));
         string[] pickles =
             [.. zip.Entries.Keys.Where(name => name == PickleName || name.EndsWith($"/{PickleName}", StringComparison.Ordinal))];
         if (pickles is not [string pickle])
@@ -79,13 +83,15 @@ internal sealed class TorchArchiveReader : ITensorArchive
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="IOException">The path is a directory or the disk fails.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    internal static TorchArchiveReader Open(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="mostPassed">The most bytes that are read only since they stand between the elements of tensors.</param>
+    internal static TorchArchiveReader Open(string path, long mostPassed = MostPassed)
     {
         CheckpointFile file = CheckpointFile.Open(path);
         try
         {
             RefuseLegacy(file);
-            return new TorchArchiveReader(path, new ZipArchiveFile(file));
+            return new TorchArchiveReader(path, new ZipArchiveFile(file), mostPassed);
         }
         catch
         {
@@ -111,6 +117,12 @@ internal sealed class TorchArchiveReader : ITensorArchive
         {
             throw new CheckpointFormatException(
                 Path, $"its elements are spread over {span} bytes, at most {Array.MaxLength} can be gathered", name);
+        }
+
+        if (Interlocked.Add(ref _passed, span - destination.Length) > _mostPassed)
+        {
+            throw new CheckpointFormatException(
+                Path, "too many tensors are spread over large storages: save copies of them, as tensor.clone() makes them", name);
         }
 
         byte[] spread = new byte[span];

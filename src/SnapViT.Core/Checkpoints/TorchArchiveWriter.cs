@@ -11,6 +11,12 @@ namespace SnapViT.Core.Checkpoints;
 internal static class TorchArchiveWriter
 {
     private const string Folder = "archive";
+    private const string PickleName = $"{Folder}/data.pkl";
+    private const string ByteOrderName = $"{Folder}/byteorder";
+    private const string VersionName = $"{Folder}/version";
+
+    private static readonly byte[] LittleEndian = "little"u8.ToArray();
+    private static readonly byte[] Version = "3\n"u8.ToArray();
 
     private static readonly string[] Ends = [".pt", ".pth", ".bin"];
 
@@ -29,7 +35,23 @@ internal static class TorchArchiveWriter
     /// <exception cref="SnapViTException">The file would reach 4 GiB.</exception>
     /// <exception cref="IOException">The folder does not exist, the target is a directory, or the disk refuses the bytes.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the target may not be written.</exception>
-    public static void WriteStateDict(string path, IEnumerable<TensorToWrite> tensors)
+    public static void WriteStateDict(string path, IEnumerable<TensorToWrite> tensors) => Write(path, StateDict(tensors));
+
+    /// <summary>Bytes of the file that <see cref="WriteStateDict"/> makes; no value is asked for.</summary>
+    /// <param name="tensors">The tensors; names are unique.</param>
+    public static long Length(IEnumerable<TensorToWrite> tensors)
+    {
+        (byte[] pickle, IReadOnlyList<TensorToWrite> storages) = PickleWriter.Write(StateDict(tensors));
+        return ZipStoredWriter.Length(
+        [
+            (PickleName, pickle.Length),
+            (ByteOrderName, LittleEndian.Length),
+            .. storages.Select((tensor, index) => (StorageName(index), tensor.Entry.ByteLength)),
+            (VersionName, Version.Length),
+        ]);
+    }
+
+    private static OrderedDictionary<string, object?> StateDict(IEnumerable<TensorToWrite> tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         OrderedDictionary<string, object?> root = [];
@@ -42,7 +64,7 @@ internal static class TorchArchiveWriter
             }
         }
 
-        Write(path, root);
+        return root;
     }
 
     /// <summary>Writes a tree of values.</summary>
@@ -66,14 +88,14 @@ internal static class TorchArchiveWriter
         AtomicFile.Write(path, stream =>
         {
             ZipStoredWriter zip = new(stream);
-            zip.Add($"{Folder}/data.pkl", pickle);
-            zip.Add($"{Folder}/byteorder", "little"u8.ToArray());
+            zip.Add(PickleName, pickle);
+            zip.Add(ByteOrderName, LittleEndian);
             for (int i = 0; i < tensors.Count; i++)
             {
                 zip.Add(StorageName(i), tensors[i]);
             }
 
-            zip.Add($"{Folder}/version", "3\n"u8.ToArray());
+            zip.Add(VersionName, Version);
             zip.Finish();
         });
     }

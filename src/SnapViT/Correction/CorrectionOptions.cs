@@ -1,4 +1,6 @@
 using SnapViT.Core.Errors;
+using SnapViT.Core.Scores;
+using static System.FormattableString;
 using static TorchSharp.torch;
 
 namespace SnapViT.Correction;
@@ -16,6 +18,9 @@ public enum CorrectionMode
 /// <summary>Options of the correction.</summary>
 public sealed record CorrectionOptions
 {
+    /// <summary>Fewer tokens than this for every input made sub-networks of DeiT-Ti worse (bench/results/few-photos.md).</summary>
+    private const int TokensPerInput = 4;
+
     /// <summary>What is fitted; default affine.</summary>
     public CorrectionMode Mode { get; init; } = CorrectionMode.Affine;
 
@@ -39,6 +44,22 @@ public sealed record CorrectionOptions
     public CorrectionOptions Validated() => Precision is ScalarType.Float32 or ScalarType.Float64
         ? this with { Damping = Damping.Validated() }
         : throw new SnapViTException(ErrorKind.Option, $"correction: expected the precision float32 or float64, found {Precision}");
+
+    /// <summary>Why a correction by second moments of few tokens is in doubt, in one sentence; null where they are enough.</summary>
+    /// <param name="moments">Second moments that layers are fitted by.</param>
+    /// <param name="tokens">Tokens of an image, N.</param>
+    internal static string? Doubt(StoredMoments moments, int tokens)
+    {
+        int inputs = Math.Max(moments.ProjWidth, moments.Fc2Width);
+        long found = moments.Images * tokens, expected = (long)TokensPerInput * inputs;
+        long images = (expected + tokens - 1) / tokens;
+        return found >= expected
+            ? null
+            : Invariant($"correction: fitted on {found} tokens ({moments.Images} calibration images, every view counted) ")
+                + Invariant($"for layers of {inputs} inputs; with fewer than {TokensPerInput} tokens an input, ")
+                + "corrected sub-networks were measured worse than uncorrected ones: "
+                + Invariant($"take at least {images} images, or no correction");
+    }
 
     /// <summary>The options in one phrase, such as <c>affine, damping 0.01 of the mean</c>.</summary>
     public override string ToString() => $"{Mode.ToString().ToLowerInvariant()}, damping {Damping}";

@@ -14,8 +14,19 @@ internal static class ImageDecoder
     /// <summary>The longest side an image may have, in pixels: JPEG's own limit.</summary>
     public const int MaxSide = 65_535;
 
-    /// <summary>Bytes that a decoded pixel takes.</summary>
-    public const int BytesPerPixel = 4;
+    /// <summary>
+    /// The most memory that an image may take while it is decoded: the file, the pixels, and what its codec keeps until the last one.
+    /// </summary>
+    public const long MaxBytes = DecodedBytes.Most;
+
+    /// <summary>Bytes of a pixel where the codec gives whole images: red, green, blue and one more, which is dropped in place.</summary>
+    private const int BytesOfWhole = 4;
+
+    /// <summary>Bytes of a pixel where the codec gives rows.</summary>
+    private const int BytesOfRows = 3;
+
+    /// <summary>Rows that are decoded at a time.</summary>
+    private const int RowsAtOnce = 16;
 
     /// <summary>The most that deflate shrinks: 258 bytes to 2 bits (RFC 1951).</summary>
     private const int MostDeflated = 1032;
@@ -24,10 +35,10 @@ internal static class ImageDecoder
     /// <param name="stream">The encoded image, from the stream's position to its end.</param>
     /// <param name="name">The image's name in messages.</param>
     /// <param name="reserve">
-    /// Told how many bytes the pixels take before they are taken; may wait until they may be. Null for nobody.
+    /// Told how many bytes decoding takes before they are taken; may wait until they may be. Null for nobody.
     /// </param>
     /// <exception cref="ImageException">
-    /// It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.
+    /// It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/>, <see cref="MaxSide"/> or <see cref="MaxBytes"/>.
     /// </exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     internal static RgbImage Decode(Stream stream, string name, Action<long>? reserve = null)
@@ -45,16 +56,29 @@ internal static class ImageDecoder
     /// <param name="bytes">The encoded image.</param>
     /// <param name="name">The image's name in messages.</param>
     /// <param name="reserve">
-    /// Told how many bytes the pixels take before they are taken; may wait until they may be. Null for nobody.
+    /// Told how many bytes decoding takes before they are taken; may wait until they may be. Null for nobody.
     /// </param>
     /// <exception cref="ImageException">
-    /// It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/> or <see cref="MaxSide"/>.
+    /// It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/>, <see cref="MaxSide"/> or <see cref="MaxBytes"/>.
     /// </exception>
-    internal static RgbImage Decode(ReadOnlySpan<byte> bytes, string name, Action<long>? reserve = null)
+    internal static unsafe RgbImage Decode(ReadOnlySpan<byte> bytes, string name, Action<long>? reserve = null)
     {
-        using SKData data = SKData.CreateCopy(bytes);
-        using SKCodec codec = SKCodec.Create(data)
-            ?? throw new ImageException(name, $"expected a JPEG, PNG, WebP or BMP image, found no usable header in {bytes.Length} bytes");
+        // The codec reads the bytes where they are: a large file is not there twice.
+        fixed (byte* encoded = bytes)
+        {
+            using SKData? data = bytes.IsEmpty ? null : SKData.Create((nint)encoded, bytes.Length);
+            using SKCodec codec = (data is null ? null : SKCodec.Create(data))
+                ?? throw new ImageException(
+                    name, $"expected a JPEG, PNG, WebP or BMP image, found no usable header in {bytes.Length} bytes");
+            Check(codec, bytes, name, reserve);
+            SKImageInfo asRgba = new(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
+            return GivesRows(codec) ? Rows(codec, asRgba, name) : Whole(codec, asRgba, name);
+        }
+    }
+
+    /// <summary>Refuses what is too large or too short by its header, before memory is taken.</summary>
+    private static void Check(SKCodec codec, ReadOnlySpan<byte> bytes, string name, Action<long>? reserve)
+    {
         (int width, int height) = (codec.Info.Width, codec.Info.Height);
         if (Math.Max(width, height) > MaxSide || (long)width * height > MaxPixels)
         {
@@ -67,29 +91,76 @@ internal static class ImageDecoder
                 name, $"the image is cut short: {width} x {height} pixels take at least {least} bytes, found {bytes.Length}");
         }
 
-        SKImageInfo asRgba = new(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
-        reserve?.Invoke(asRgba.BytesSize64);
-        byte[] rgba = new byte[asRgba.BytesSize];
-        SKCodecResult result;
-        unsafe
+        long pixels = (long)width * height * (GivesRows(codec) ? BytesOfRows : BytesOfWhole);
+        long memory = bytes.Length + pixels + CodecMemory.Of(codec.EncodedFormat, bytes, width, height);
+        if (memory > MaxBytes)
         {
-            fixed (byte* pixels = rgba)
+            throw new ImageException(
+                name,
+                $"expected an image that takes at most {MaxBytes >> 20} MiB while it is decoded, found one of {width} x {height} pixels "
+                + $"that takes {memory >> 20} MiB in its form; save it as PNG or as baseline JPEG");
+        }
+
+        reserve?.Invoke(memory);
+    }
+
+    /// <summary>Whether the codec gives one row after the other.</summary>
+    private static bool GivesRows(SKCodec codec) => codec.EncodedFormat == SKEncodedImageFormat.Jpeg;
+
+    private static unsafe RgbImage Rows(SKCodec codec, SKImageInfo asRgba, string name)
+    {
+        SKCodecResult result = codec.StartScanlineDecode(asRgba);
+        if (result != SKCodecResult.Success)
+        {
+            throw Damaged(name, result);
+        }
+
+        byte[] rgb = new byte[(long)asRgba.Width * asRgba.Height * BytesOfRows];
+        byte[] rows = new byte[RowsAtOnce * asRgba.RowBytes];
+        int to = 0;
+        fixed (byte* target = rows)
+        {
+            for (int row = 0; row < asRgba.Height; row += RowsAtOnce)
             {
-                result = codec.GetPixels(asRgba, (nint)pixels);
+                int count = Math.Min(RowsAtOnce, asRgba.Height - row);
+                if (codec.GetScanlines((nint)target, count, asRgba.RowBytes) != count)
+                {
+                    throw Damaged(name, SKCodecResult.IncompleteInput);
+                }
+
+                int end = count * asRgba.RowBytes;
+                for (int from = 0; from < end; from += BytesOfWhole, to += BytesOfRows)
+                {
+                    rgb[to] = rows[from];
+                    rgb[to + 1] = rows[from + 1];
+                    rgb[to + 2] = rows[from + 2];
+                }
             }
         }
 
-        return result == SKCodecResult.Success
-            ? RgbImage.DroppingAlpha(width, height, rgba)
-            : throw new ImageException(name, $"the image is damaged or cut short ({result})");
+        return new RgbImage(asRgba.Width, asRgba.Height, rgb);
     }
+
+    private static unsafe RgbImage Whole(SKCodec codec, SKImageInfo asRgba, string name)
+    {
+        byte[] rgba = new byte[asRgba.BytesSize];
+        fixed (byte* pixels = rgba)
+        {
+            SKCodecResult result = codec.GetPixels(asRgba, (nint)pixels);
+            return result == SKCodecResult.Success
+                ? RgbImage.DroppingAlpha(asRgba.Width, asRgba.Height, rgba)
+                : throw Damaged(name, result);
+        }
+    }
+
+    private static ImageException Damaged(string name, SKCodecResult result) =>
+        new(name, $"the image is damaged or cut short ({result})");
 
     /// <summary>The fewest bytes that an image of that size can take, however plain it is; null where a few are enough for any.</summary>
     private static long? LeastBytes(SKEncodedImageFormat format, ReadOnlySpan<byte> bytes, int width, int height) => format switch
     {
-        // Bit depth and colour type stand in the first chunk.
         SKEncodedImageFormat.Png when bytes.Length > 25 =>
-            height * (1 + (((long)width * bytes[24] * (bytes[25] switch { 2 => 3, 4 => 2, 6 => 4, _ => 1 })) + 7) / 8) / MostDeflated,
+            height * (1 + (((long)width * CodecMemory.PngBitsPerPixel(bytes)) + 7) / 8) / MostDeflated,
 
         // One bit for a block of 8 x 8 at least, and one block for 4 x 4 of them where colours are thinned out.
         SKEncodedImageFormat.Jpeg => (long)width * height / (32 * 32) / 8,

@@ -31,6 +31,8 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
     /// <summary>A table takes about so long, unless its fewest rounds take longer.</summary>
     private const double TableSeconds = 60;
 
+    private static readonly int[] Quarters = [1, 2, 3, 4];
+
     private readonly int _batch = conditions.Batch >= 1
         ? conditions.Batch
         : throw new SnapViTException(ErrorKind.Option, $"latency batch: expected at least 1, found {conditions.Batch}");
@@ -216,8 +218,8 @@ internal sealed class LatencyMeasurement(LatencyConditions conditions, Device de
     {
         Axis.Heads => Even(count, MostHeadPoints),
         Axis.Neurons => Even(count, MostOtherPoints),
-        Axis.Tokens => [.. new[] { 1, 2, 3, 4 }.Select(part => Math.Max(1, count * part / 4)).Distinct()],
-        _ => [.. new[] { 1, 2, 3, 4 }.Select(part => Math.Max(2, count * part / 8 * 2)).Append(count).Where(width => width <= count).Distinct()],
+        Axis.Tokens => [.. Quarters.Select(part => Math.Max(1, count * part / 4)).Distinct()],
+        _ => [.. Quarters.Select(part => Math.Max(2, count * part / 8 * 2)).Append(count).Where(width => width <= count).Distinct()],
     };
 
     private static LatencyCurve Curve(int[] widths, double[] nanoseconds, int depth) =>

@@ -89,7 +89,11 @@ internal static class OnnxExport
         return graph;
     }
 
-    private static OnnxOutputs OutputsOf(ViTArchitecture architecture, OnnxOutputs asked) => asked switch
+    /// <summary>The outputs that a graph of such a model has.</summary>
+    /// <param name="architecture">The model's.</param>
+    /// <param name="asked">What was asked for.</param>
+    /// <exception cref="SnapViTException">Logits are asked of a model without a classifier.</exception>
+    internal static OnnxOutputs OutputsOf(ViTArchitecture architecture, OnnxOutputs asked) => asked switch
     {
         OnnxOutputs.All => architecture.Classes > 0 ? OnnxOutputs.Features | OnnxOutputs.Logits : OnnxOutputs.Features,
         _ when asked.HasFlag(OnnxOutputs.Logits) && architecture.Classes == 0 =>

@@ -24,9 +24,18 @@ internal static class TorchStateDict
         ArgumentNullException.ThrowIfNull(model);
         RequireTimm(model.Architecture);
         using DisposeScope scope = NewDisposeScope();
-        StateDictFormat format = StateDictFormats.Named(model.Architecture.Mlp == MlpKind.SwiGlu ? "timm-packed" : "timm");
-        TorchArchiveWriter.WriteStateDict(path, StateDictWriter.ToFormat(format, model.Architecture, CheckpointTensors.Of(model)));
+        TorchArchiveWriter.WriteStateDict(path, InTimm(model.Architecture, CheckpointTensors.Of(model)));
     }
+
+    /// <summary>Bytes of the file that <see cref="Save"/> makes of a float32 model.</summary>
+    /// <param name="architecture">The unpruned architecture.</param>
+    /// <param name="widths">Widths of every block.</param>
+    public static long Bytes(ViTArchitecture architecture, SubnetWidths widths) =>
+        TorchArchiveWriter.Length(InTimm(architecture, CheckpointTensors.Empty(architecture, widths)));
+
+    private static IReadOnlyList<TensorToWrite> InTimm(ViTArchitecture architecture, IEnumerable<TensorToWrite> tensors) =>
+        StateDictWriter.ToFormat(
+            StateDictFormats.Named(architecture.Mlp == MlpKind.SwiGlu ? "timm-packed" : "timm"), architecture, tensors);
 
     /// <summary>Checks that timm's <c>VisionTransformer</c> has such models.</summary>
     /// <exception cref="SnapViTException">It has not.</exception>

@@ -173,5 +173,5 @@ internal sealed class HubDownload(HubConnection connection, RetryPolicy retries,
     }
 
     private void Report(HubRequest request, long size, long done) =>
-        _progress?.Report(new WorkProgress($"fetching {request.File}", done, Math.Max(size, done), "bytes"));
+        _progress?.Report(new WorkProgress($"fetching {request.File}", done, Math.Max(size, done), WorkProgress.Bytes));
 }

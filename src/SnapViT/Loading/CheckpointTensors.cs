@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Models;
 using SnapViT.Tensors;
@@ -17,4 +18,9 @@ internal static class CheckpointTensors
             return ArchiveTensors.ToWrite(parameter.Name, tensor.dtype, parameter.Shape, () => parameter.ToCheckpoint(tensor));
         }),
     ];
+
+    /// <summary>The tensors of a float32 model, for whoever asks for their shapes alone: nothing is written of them.</summary>
+    public static IEnumerable<TensorToWrite> Empty(ViTArchitecture architecture, SubnetWidths widths) =>
+        ParameterTable.For(architecture, widths)
+            .Select(parameter => new TensorToWrite(parameter.Name, TensorType.Float32, parameter.Shape, _ => { }));
 }

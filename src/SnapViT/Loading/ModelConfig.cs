@@ -57,6 +57,10 @@ public sealed record ModelConfig
     /// <summary>How images become the model's input; null when it is not known.</summary>
     public Preprocessing? Preprocessing { get; init; }
 
+    /// <summary>Names of the classes in the order of the classifier's outputs; null where they are not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? ClassNames { get; init; }
+
     /// <summary>Where the model comes from: source file, its hash, the budget it was cut for.</summary>
     public IReadOnlyDictionary<string, string> Provenance { get; init; } = new Dictionary<string, string>();
 
@@ -144,6 +148,12 @@ public sealed record ModelConfig
                         $"expected widths of the same blocks, found {config.Heads.Count} of heads and {kept.Count} of "
                             + AxisTable.Of(axis).Label);
                 }
+            }
+
+            if (config.ClassNames is { } names && (names.Count != config.Architecture.Classes || names.Any(name => name is null)))
+            {
+                throw new FormatException(
+                    $"ClassNames: expected {config.Architecture.Classes} names, found {names.Count}, or one that is null");
             }
 
             config.Widths().RequireFit(config.Architecture);

@@ -136,6 +136,7 @@ public static class ModelFile
             Preprocessing = config.Preprocessing,
             Provenance = config.Provenance,
             RotaryPairs = config.RotaryPairs,
+            ClassNames = isSame ? config.ClassNames ?? [] : [],
             UnusedTensors = archive.UnusedTensors,
         };
     }
@@ -219,6 +220,13 @@ public static class ModelFile
         ArgumentNullException.ThrowIfNull(config);
         return ModelFileBytes.Of(config.Architecture, config.Widths(), TensorType.Float32, Metadata(config));
     }
+
+    /// <summary>Bytes of the file that <see cref="Save"/> makes of a float32 model under a name, which decides its format.</summary>
+    /// <param name="config">What the file says about itself.</param>
+    /// <param name="path">The file that is to be written.</param>
+    internal static long Bytes(ModelConfig config, string path) => TorchArchiveWriter.IsTorchName(path)
+        ? TorchArchiveWriter.Length(CheckpointTensors.Empty(config.Architecture, config.Widths()))
+        : Bytes(config);
 
     internal static Dictionary<string, string> Metadata(ModelConfig config) =>
         new() { ["format"] = "pt", [ModelConfig.MetadataKey] = config.ToJson() };

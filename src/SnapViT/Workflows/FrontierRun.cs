@@ -55,6 +55,10 @@ internal sealed class FrontierRun(VisionTransformer model, ElasticScores scores,
             () => photos.Batches(options.BatchSize, options.Device, cancellation: cancellation),
             figure => progress.Report(new WorkProgress("frontier", Math.Min(++done, all), all, figure)),
             cancellation);
-        return new[] { CostUnit.Flops, CostUnit.Parameters }.ToDictionary(unit => unit, search.Find);
+        Dictionary<CostUnit, Frontier> found = new[] { CostUnit.Flops, CostUnit.Parameters }.ToDictionary(unit => unit, search.Find);
+
+        // The floors may have ended a path before all was measured that could have been.
+        progress.Report(new WorkProgress("frontier", all, all));
+        return found;
     }
 }

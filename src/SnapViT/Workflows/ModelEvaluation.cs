@@ -29,6 +29,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <summary>What was assumed about the classes, what could not be measured and why, one sentence each.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
+    /// <summary>Top-5 says something of classifiers of more classes.</summary>
+    private const int Few = 5;
+
     private readonly List<SkippedImage> _skipped = [];
     private readonly List<string> _notes = [];
     private readonly int _batchSize = batchSize >= 1
@@ -101,6 +104,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
             CostModel.Parameters(a, model.Widths),
             CostModel.Flops(a, model.Widths),
             classify ? testing.Correct[index] / (double)testing.Labels.Count : null,
+            classify && a.Classes > Few ? testing.AmongFew[index] / (double)testing.Labels.Count : null,
             training is null ? null : Neighbours(testing, training, index, counted, common!),
             testing.Labels.Count / testing.Seconds[index],
             testing.Labels.Count,
@@ -162,6 +166,8 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
 
         public long[] Correct { get; } = new long[models];
 
+        public long[] AmongFew { get; } = new long[models];
+
         public double[] Seconds { get; } = new double[models];
 
         public void Add(IReadOnlyList<VisionTransformer> models, ImageBatch batch)
@@ -193,6 +199,10 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
                 if (classes is not null)
                 {
                     Correct[index] += logits!.argmax(1).eq(classes).sum().item<long>();
+                    if (logits.shape[1] > Few)
+                    {
+                        AmongFew[index] += logits.topk(Few, 1).indexes.eq(classes.unsqueeze(1)).sum().item<long>();
+                    }
                 }
             }
         }
@@ -212,6 +222,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
 /// <param name="Parameters">Learned parameters.</param>
 /// <param name="Flops">FLOPs of one image.</param>
 /// <param name="Top1">Accuracy by the model's own classifier, 0..1; null where it has none or the labels are of other classes.</param>
+/// <param name="Top5">Share of images whose class is among the five likeliest; null as top-1 is, and where there are five or fewer.</param>
 /// <param name="Knn">Accuracy by 20 nearest neighbours, 0..1; null without training images.</param>
 /// <param name="ImagesPerSecond">Speed of the forward pass alone, at the batch size of the evaluation.</param>
 /// <param name="Images">Test images that top-1 and speed were measured on.</param>
@@ -219,4 +230,12 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
 /// Test images that k-NN was measured on: those whose class is among the training images; null without training images.
 /// </param>
 public sealed record EvaluationRow(
-    PruningRatios Removed, long Parameters, long Flops, double? Top1, double? Knn, double ImagesPerSecond, int Images, int? KnnImages);
+    PruningRatios Removed,
+    long Parameters,
+    long Flops,
+    double? Top1,
+    double? Top5,
+    double? Knn,
+    double ImagesPerSecond,
+    int Images,
+    int? KnnImages);

@@ -7,6 +7,9 @@ namespace SnapViT.Workflows;
 /// <param name="Note">The latest figure of interest; empty for none.</param>
 public sealed record WorkProgress(string Stage, long Done, long Total, string Note = "")
 {
+    /// <summary>The note of work that is counted in bytes.</summary>
+    internal const string Bytes = "bytes";
+
     /// <summary>
     /// Share of the whole work that is done, all its stages counted by what they cost, 0..1. It never falls until the work is done.
     /// </summary>

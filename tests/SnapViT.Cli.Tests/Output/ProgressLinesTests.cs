@@ -1,6 +1,7 @@
 using SnapViT.Cli.Output;
 using SnapViT.Tests;
 using SnapViT.Workflows;
+using Spectre.Console;
 
 namespace SnapViT.Cli.Tests.Output;
 
@@ -43,6 +44,57 @@ public sealed class ProgressLinesTests
         });
         Assert.Equal(["90 %: photos 900/1000", "92 %: photos 920/1000, 1/s"], lines);
     }
+
+    [Fact]
+    public void A_terminal_has_one_bar_for_the_whole_job()
+    {
+        using StringWriter written = new();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            ColorSystem = ColorSystemSupport.NoColors,
+            Interactive = InteractionSupport.Yes,
+            Out = new AnsiConsoleOutput(written),
+        });
+        console.Profile.Width = 140;
+        int result = ProgressDisplay.OnTerminal(console, _clock, progress =>
+        {
+            progress.Report(new WorkProgress("photos", 0, 4) { Share = 0 });
+            progress.Report(new WorkProgress("photos", 4, 4, "loss [1]") { Share = 0.4, TimeLeft = TimeSpan.FromSeconds(150) });
+            Thread.Sleep(300);
+            progress.Report(new WorkProgress("search", 1, 5) { Share = 0.52, TimeLeft = TimeSpan.FromSeconds(45) });
+            return 7;
+        });
+        string shown = written.ToString();
+        Assert.Equal(7, result);
+        Assert.Contains("photos 4/4, loss [1]", shown, StringComparison.Ordinal);
+        Assert.Contains("2 min 30 s left", shown, StringComparison.Ordinal);
+        string last = shown[shown.LastIndexOf("search 1/5", StringComparison.Ordinal)..];
+        Assert.Contains("52%", last, StringComparison.Ordinal);
+        Assert.DoesNotContain("photos", last, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Bytes_have_units()
+    {
+        string[] lines = Lines(progress =>
+        {
+            progress.Report(new WorkProgress("fetching model.safetensors", 950, 22_880_000, "bytes"));
+            _clock.Pass(11);
+            progress.Report(new WorkProgress("fetching model.safetensors", 11_000_950, 22_880_000, "bytes"));
+        });
+        Assert.Equal(
+            ["0 %: fetching model.safetensors 950 B of 22.88 MB", "48 %: fetching model.safetensors 11.00 MB of 22.88 MB, 1.00 MB/s"],
+            lines);
+    }
+
+    [Theory]
+    [InlineData(0, "0 B")]
+    [InlineData(999, "999 B")]
+    [InlineData(2414, "2.4 kB")]
+    [InlineData(1_950_000, "1.95 MB")]
+    [InlineData(4_200_000_000, "4.20 GB")]
+    public void Bytes_are_in_units_of_a_thousand(long bytes, string text) => Assert.Equal(text, Figures.Bytes(bytes));
 
     [Theory]
     [InlineData(0.2, "1 s")]

@@ -13,6 +13,7 @@ public sealed class ViTArchitectureTests
     public static TheoryData<string, ViTArchitecture> Violations { get; } = new()
     {
         { "Depth must be positive, found 0", Good with { Depth = 0 } },
+        { "Depth must be at most 1024, found 2147483647", Good with { Depth = int.MaxValue } },
         { "EmbedDim must be positive, found -1", Good with { EmbedDim = -1 } },
         { "Heads must be positive, found 0", Good with { Heads = 0 } },
         { "HeadDim must be positive, found 0", Good with { HeadDim = 0 } },

@@ -51,6 +51,23 @@ public sealed class TorchArchiveReaderTests : IDisposable
         Assert.Empty(reader.ReadFloats("empty"));
     }
 
+    // 64 KB of compressed zeros are a storage over which any number of tensors may be spread, and each is read from its first to its last element.
+    [Fact]
+    public void Tensors_spread_thinly_over_large_storages_are_read_until_it_is_too_much()
+    {
+        const int elements = 1000, bytes = 4 * (elements - 2);
+        byte[] pickle = Of("}", Text("a"), Tensor(Storage("0", elements), 0, [2], [elements - 1]), "s.");
+        ZipPart[] parts = [new ZipPart("a/data.pkl", pickle), new ZipPart("a/data/0", new byte[4 * elements]) { Deflated = true }];
+        using TorchArchiveReader reader = TorchArchiveReader.Open(_folder.Put("spread.pt", ZipBytes.Of(parts)), mostPassed: 5 * bytes);
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal([0, 0], reader.ReadFloats("a"));
+        }
+
+        string message = Assert.Throws<CheckpointFormatException>(() => reader.ReadFloats("a")).Message;
+        Assert.Contains("tensor 'a': too many tensors are spread over large storages", message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Little_byte_order_is_accepted_and_big_refused()
     {

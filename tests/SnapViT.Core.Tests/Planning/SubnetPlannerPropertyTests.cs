@@ -31,7 +31,7 @@ public sealed class SubnetPlannerPropertyTests
     private static readonly Gen<CostUnit> Units = Gen.Enum<CostUnit>();
 
     private static readonly Gen<PlanOptions> Hows =
-        from allocation in Gen.OneOfConst(Allocation.Automatic, Allocation.Pools, Allocation.Joint, Allocation.JointBalanced)
+        from allocation in Gen.OneOf(Gen.Const(Allocation.Automatic), Gen.Const(Allocation.Pools), Gen.Const(Allocation.Joint), Gen.Const(Allocation.JointBalanced))
         from align in Gen.OneOf(Gen.Const(1), Gen.Int[1, 4], Gen.Const(8), Gen.Const(16))
         select new PlanOptions { Allocation = allocation, Align = align };
 

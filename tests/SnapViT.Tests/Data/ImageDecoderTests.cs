@@ -157,10 +157,60 @@ public sealed class ImageDecoderTests : IDisposable
         byte[] file = PngBytes.Write(Side, Side, colourType, new byte[Side * Side * channels]);
         long before = GC.GetAllocatedBytesForCurrentThread(), reserved = 0;
         RgbImage image = ImageDecoder.Decode(file, "plain", bytes => reserved = bytes);
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (ImageDecoder.BytesPerPixel * Side * Side) + 100_000);
-        Assert.Equal(ImageDecoder.BytesPerPixel * Side * Side, reserved);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (4 * Side * Side) + 100_000);
+        Assert.Equal((4 * Side * Side) + file.Length, reserved);
         Assert.Equal((Side, Side), (image.Width, image.Height));
         Assert.All(new[] { 0, Side - 1 }, row => Assert.Equal(-1, image.Row(row).IndexOfAnyExcept((byte)0)));
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(37, 16)]
+    [InlineData(16, 33)]
+    [InlineData(300, 61)]
+    public void A_jpeg_is_decoded_by_rows_to_the_pixels_that_it_has_as_a_whole(int width, int height)
+    {
+        byte[] file = TemporaryImages.Encode(TemporaryImages.Random(width, height), SKEncodedImageFormat.Jpeg);
+        using SKBitmap whole = SKBitmap.Decode(file);
+        RgbImage rows = ImageDecoder.Decode(file, "rows");
+        Assert.Equal(whole.Pixels.SelectMany(pixel => new[] { pixel.Red, pixel.Green, pixel.Blue }), rows.Pixels);
+    }
+
+    [Fact]
+    public void A_large_jpeg_takes_three_bytes_per_pixel()
+    {
+        const int Side = 2000;
+        byte[] file = TemporaryImages.Encode(new RgbImage(Side, Side, new byte[Side * Side * 3]), SKEncodedImageFormat.Jpeg);
+        long before = GC.GetAllocatedBytesForCurrentThread(), reserved = 0;
+        ImageDecoder.Decode(file, "plain", bytes => reserved = bytes);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (3 * Side * Side) + 300_000);
+        Assert.Equal((3 * Side * Side) + file.Length, reserved);
+    }
+
+    // Progressive JPEG keeps two bytes for every sample, lossless WebP four for every pixel, interlaced PNG its own pixels: a file of 1 MB took 1.7 GB.
+    [Theory]
+    [InlineData("progressive", 13376, 1535)]
+    [InlineData("progressive", 10000, null)]
+    [InlineData("progressive gray", 13376, null)]
+    [InlineData("a scan for each component", 13376, 1535)]
+    [InlineData("interlaced", 13376, 1366)]
+    public void An_image_that_takes_too_much_memory_in_its_form_is_refused_before_it_is_taken(string form, int side, int? mebibytes)
+    {
+        byte[] file = form == "interlaced"
+            ? PngBytes.Interlaced(side, side, PngBytes.Rgba, length: 1 << 20)
+            : JpegBytes.Header(side, side, components: form == "progressive gray" ? 1 : 3, form.StartsWith("progressive", StringComparison.Ordinal), length: 1 << 18);
+        if (mebibytes is int megabytes)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            string message = Assert.Throws<ImageException>(() => ImageDecoder.Decode(file, "large")).Message;
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000_000);
+            Assert.Contains($"expected an image that takes at most 1024 MiB while it is decoded, found one of {side} x {side} pixels that takes {megabytes} MiB", message, StringComparison.Ordinal);
+        }
+        else
+        {
+            // Asked before the memory is taken, so that the test need not take it.
+            Assert.Throws<OperationCanceledException>(() => ImageDecoder.Decode(file, "large", _ => throw new OperationCanceledException()));
+        }
     }
 
     [Theory]

@@ -30,6 +30,29 @@ internal static class JpegBytes
         return [0xFF, 0xD8, .. Segment(0xE1, orientation), .. plain.AsSpan(2)];
     }
 
+    /// <summary>A JPEG in full resolution for every component, whose pixels are no more than zeros.</summary>
+    /// <param name="width">Pixels per row.</param>
+    /// <param name="height">Rows.</param>
+    /// <param name="components">1 or 3.</param>
+    /// <param name="progressive">Whether it is progressive; else the first scan is of the first component alone.</param>
+    /// <param name="length">Bytes of zeros.</param>
+    public static byte[] Header(int width, int height, int components, bool progressive, int length)
+    {
+        byte[] table = [0, .. Enumerable.Repeat((byte)1, 64)];
+        byte[] one = [1, .. new byte[15], 0];
+        int inScan = progressive ? components : 1;
+        byte[] frame = [8, (byte)(height >> 8), (byte)height, (byte)(width >> 8), (byte)width, (byte)components, .. Each(components, 0x11, 0)];
+        byte[] scan = [(byte)inScan, .. Each(inScan, 0), 0, progressive ? (byte)0 : (byte)63, 0];
+        return
+        [
+            0xFF, 0xD8, .. Segment(0xDB, table), .. Segment(progressive ? (byte)0xC2 : (byte)0xC0, frame),
+            .. Segment(0xC4, [0x00, .. one]), .. Segment(0xC4, [0x10, .. one]), .. Segment(0xDA, scan), .. new byte[length],
+        ];
+    }
+
+    private static IEnumerable<byte> Each(int components, params byte[] rest) =>
+        Enumerable.Range(1, components).SelectMany(component => (byte[])[(byte)component, .. rest]);
+
     private static byte[] Segment(byte marker, byte[] data) => [0xFF, marker, (byte)((data.Length + 2) >> 8), (byte)(data.Length + 2), .. data];
 
     private static byte[] Entropy(byte[] colours)

@@ -23,6 +23,15 @@ internal static class PngBytes
         return [.. Signature, .. Chunk("IHDR", header), .. chunks, .. Chunk("IDAT", Compress(samples, samples.Length == 0 ? 1 : samples.Length / height)), .. Chunk("IEND", [])];
     }
 
+    /// <summary>The header of an interlaced 8-bit PNG, and pixels that are no more than zeros.</summary>
+    public static byte[] Interlaced(int width, int height, byte colourType, int length)
+    {
+        byte[] file = [.. Write(width, height, colourType, []), .. new byte[length]];
+        file[28] = 1;
+        BinaryPrimitives.WriteUInt32BigEndian(file.AsSpan(29), Crc32(file.AsSpan(12, 17)));
+        return file;
+    }
+
     private static byte[] Compress(byte[] samples, int stride)
     {
         using MemoryStream stream = new();

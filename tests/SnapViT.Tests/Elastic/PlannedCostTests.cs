@@ -2,6 +2,7 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Export;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Tests.Data;
@@ -37,6 +38,16 @@ public sealed class PlannedCostTests : IDisposable
             Assert.Equal(new FileInfo(path).Length, ModelFile.Bytes(config));
             using SafetensorsReader written = SafetensorsReader.Open(path);
             Assert.Equal(subnet.Plan.Parameters, written.Tensors.Values.Sum(tensor => tensor.ElementCount));
+
+            string torch = Path.Combine(_folder.Root, "cut.pt");
+            ModelFile.Save(torch, subnet.Model, config);
+            Assert.Equal(new FileInfo(torch).Length, ModelFile.Bytes(config, torch));
+            Assert.Equal(ModelFile.Bytes(config), ModelFile.Bytes(config, path));
+            if (config.Architecture is { Position: not PositionEmbedding.Rotary, ProjectionDim: 0 })
+            {
+                TorchStateDict.Save(torch, subnet.Model);
+                Assert.Equal(new FileInfo(torch).Length, TorchStateDict.Bytes(config.Architecture, config.Widths()));
+            }
         });
     }
 

@@ -63,7 +63,7 @@ public sealed class ExportCommandTests : IDisposable
     {
         Prepare("vit");
         Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--out", In("small.safetensors")));
-        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--out", In(name)));
+        Assert.Equal(0, await Run("cut", In("model"), In("scores"), "--flops", "0.6", "--out", In(name), "--force"));
         Assert.Equal(0, await Run("convert", In("small.safetensors"), "--to", "timm", "--out", In("converted-" + name)));
         using LoadedModel expected = ModelFile.Load(In("small.safetensors"));
         foreach (string file in new[] { In(name), In("converted-" + name) })

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Tests.Data;
@@ -53,6 +55,32 @@ public sealed class ModelFileTests : IDisposable
         Assert.Equal(config.Architecture, loaded.Description.Architecture);
         Assert.Equal(config.Preprocessing!.Describe(), loaded.Preprocessing!.Describe());
         Assert.Equal(config.Provenance, loaded.Description.Provenance);
+    }
+
+    // Names that are lost make folders of classes be matched by their order.
+    [Fact]
+    public void Names_of_classes_come_back_also_of_a_cut_and_of_a_cut_of_it_and_go_with_another_classifier()
+    {
+        string[] names = [.. Enumerable.Range(0, SmallModels.Vit.Classes).Select(index => $"class {index}")];
+        using VisionTransformer model = SmallModels.Create(SmallModels.Vit);
+        ModelFile.Save(Path, model, SmallModels.Config(model) with { ClassNames = names });
+        ElasticScores scores = new(
+            SmallModels.Scores(SmallModels.Vit), ScoreCoefficients.Initial(SmallModels.Vit.FullWidths), new KeepFloors(), new Dictionary<string, string>());
+        using LoadedModel loaded = ModelFile.Load(Path);
+        using (ElasticViT elastic = ElasticViT.Open(loaded, scores))
+        using (Subnet small = elastic.Cut(Budget.Flops(0.7)))
+        {
+            small.Save(Path + ".small.safetensors");
+        }
+
+        Assert.Equal(names, loaded.ClassNames);
+        using LoadedModel cut = ModelFile.Load(Path + ".small.safetensors");
+        Assert.Equal(names, cut.ClassNames);
+        CheckpointEdits.WithTensors(Path, tensors => tensors.Remove("head.weight"));
+        CheckpointEdits.WithTensors(Path, tensors => tensors.Remove("head.bias"));
+        using SafetensorsReader headless = SafetensorsReader.Open(Path);
+        Assert.Empty(ModelFile.Describe(headless).ClassNames);
+        Assert.Throws<FormatException>(() => ModelConfig.FromJson((SmallModels.Config(model) with { ClassNames = ["one"] }).ToJson()));
     }
 
     [Fact]

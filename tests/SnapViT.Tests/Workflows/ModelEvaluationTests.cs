@@ -56,6 +56,27 @@ public sealed class ModelEvaluationTests : IDisposable
         Assert.InRange(row.ImagesPerSecond, double.Epsilon, double.MaxValue);
     }
 
+    [Theory]
+    [InlineData(5)]
+    [InlineData(6)]
+    [InlineData(9)]
+    public void Top_5_is_measured_where_a_classifier_has_more_classes(int classes)
+    {
+        using VisionTransformer model = SmallModels.Create(SmallModels.Vit with { Classes = classes });
+        ImageSet test = ImageSet.FromFolder(_test.Root);
+        test = new ImageSet(test.Source, test.Entries, [.. Enumerable.Range(0, classes).Select(number => $"{number}")]);
+        EvaluationRow row = Assert.Single(Evaluate(5).Run([model], test, null, Stop));
+        using DisposeScope scope = NewDisposeScope();
+        float[] logits = model.Logits(Images(test)).data<float>().ToArray();
+        int among = test.Entries.Where((entry, image) =>
+        {
+            float[] own = logits[(image * classes)..((image + 1) * classes)];
+            return own.Count(logit => logit > own[entry.Label!.Value]) < 5;
+        }).Count();
+        Assert.Equal(classes > 5 ? among / 12.0 : null, row.Top5);
+        Assert.True(row.Top5 is null || row.Top5 >= row.Top1);
+    }
+
     [Fact]
     public void Every_sub_network_has_a_row_with_its_own_costs()
     {

@@ -8,13 +8,17 @@ namespace SnapViT.Core.Checkpoints.Zip;
 /// <param name="mostKept">
 /// The largest compressed entry, in bytes of its content, that is kept so that its parts are not decompressed from its begin one by one.
 /// </param>
-/// <param name="mostSkipped">The most bytes of larger ones that are decompressed only to get to what stands behind them.</param>
-internal sealed class ZipArchiveFile(CheckpointFile file, int mostKept = 64 << 20, long mostSkipped = 2L << 30) : IDisposable
+/// <param name="mostSkipped">
+/// The most bytes that are decompressed in vain: those of larger entries before what is asked for, and those of entries that were kept
+/// before.
+/// </param>
+internal sealed class ZipArchiveFile(CheckpointFile file, int mostKept = 64 << 20, long mostSkipped = 1L << 30) : IDisposable
 {
     private const int SkipChunk = 1 << 16;
     private const int CheckChunk = 1 << 18;
 
     private readonly ConcurrentDictionary<string, bool> _intact = [];
+    private readonly HashSet<string> _wasKept = [];
     private (ZipEntry Entry, byte[] Content)? _kept;
     private long _skipped;
 
@@ -77,12 +81,16 @@ internal sealed class ZipArchiveFile(CheckpointFile file, int mostKept = 64 << 2
             return;
         }
 
-        if (Interlocked.Add(ref _skipped, begin) > mostSkipped)
+        Skip(entry, begin);
+        Decompress(entry, begin, destination);
+    }
+
+    private void Skip(ZipEntry entry, long bytes)
+    {
+        if (Interlocked.Add(ref _skipped, bytes) > mostSkipped)
         {
             throw Fault(entry, "too many tensors lie in the midst of compressed bytes: save or zip the file again without compression");
         }
-
-        Decompress(entry, begin, destination);
     }
 
     /// <summary>The content of a compressed entry: the one that was asked for last is at hand.</summary>
@@ -92,6 +100,7 @@ internal sealed class ZipArchiveFile(CheckpointFile file, int mostKept = 64 << 2
         {
             if (_kept is not var (last, content) || last != entry)
             {
+                Skip(entry, _wasKept.Add(entry.Name) ? 0 : entry.Size);
                 content = new byte[entry.Size];
                 Decompress(entry, 0, content);
                 _kept = (entry, content);

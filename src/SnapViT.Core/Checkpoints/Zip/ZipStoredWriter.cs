@@ -32,6 +32,21 @@ internal sealed class ZipStoredWriter(Stream stream)
     /// <summary>Bytes an entry needs beside its content, at most.</summary>
     public static long Overhead(string name) => LocalLength + RecordLength + (2 * Encoding.UTF8.GetByteCount(name)) + (2 * Alignment);
 
+    /// <summary>Bytes of the file that such entries make.</summary>
+    public static long Length(IEnumerable<(string Name, long Length)> entries)
+    {
+        long position = 0, directory = EndLength;
+        foreach ((string name, long length) in entries)
+        {
+            int nameLength = Encoding.UTF8.GetByteCount(name);
+            position += Unpadded(nameLength);
+            position += Padding(position) + length;
+            directory += RecordLength + nameLength;
+        }
+
+        return position + directory;
+    }
+
     public void Add(string name, byte[] content) => Add(name, content.Length, checksum =>
     {
         stream.Write(content);
@@ -69,8 +84,8 @@ internal sealed class ZipStoredWriter(Stream stream)
     {
         byte[] nameBytes = Encoding.UTF8.GetBytes(name);
         long offset = stream.Position;
-        int unpadded = LocalLength + nameBytes.Length + 4;
-        int padding = (int)((Alignment - ((offset + unpadded) % Alignment)) % Alignment);
+        int unpadded = Unpadded(nameBytes.Length);
+        int padding = Padding(offset + unpadded);
         byte[] header = new byte[unpadded + padding];
         BinaryPrimitives.WriteUInt32LittleEndian(header, 0x04034b50);
         WriteCommon(header.AsSpan(4), crc: 0, length, nameBytes.Length);
@@ -89,6 +104,12 @@ internal sealed class ZipStoredWriter(Stream stream)
         stream.Position = end;
         _records.Add((nameBytes, checksum.Value, length, offset));
     }
+
+    /// <summary>Bytes of a local header with its name and the head of the field that fills up.</summary>
+    private static int Unpadded(int nameLength) => LocalLength + nameLength + 4;
+
+    /// <summary>Bytes from a position to the next multiple of the alignment.</summary>
+    private static int Padding(long position) => (int)((Alignment - (position % Alignment)) % Alignment);
 
     /// <summary>The 24 bytes that local headers and directory records share: version to length of the name.</summary>
     private static void WriteCommon(Span<byte> target, uint crc, long length, int nameLength)

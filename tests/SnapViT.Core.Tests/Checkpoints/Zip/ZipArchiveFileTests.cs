@@ -77,6 +77,23 @@ public sealed class ZipArchiveFileTests : IDisposable
     }
 
     [Fact]
+    public void Entries_that_take_turns_are_decompressed_again_until_it_is_too_much()
+    {
+        byte[] content = [.. Enumerable.Range(0, 1000).Select(i => (byte)i)];
+        using ZipArchiveFile zip = Open(
+            ZipBytes.Of(new ZipPart("a", content) { Deflated = true }, new ZipPart("b", content) { Deflated = true }), mostKept: 1000, mostSkipped: 4000);
+        byte[] part = new byte[10];
+        void Read(string name) => zip.ReadIntact(zip.Entries[name], 500, part);
+        foreach (string name in new[] { "a", "b", "a", "b", "a", "b", "b" })
+        {
+            Read(name);
+            Assert.Equal(content[500..510], part);
+        }
+
+        Assert.Contains("save or zip the file again", Assert.Throws<CheckpointFormatException>(() => Read("a")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Sixty_four_bit_records_are_understood()
     {
         ZipPart[] parts = [new("a", [1, 2, 3]) { Wide = true }, new("b", new byte[500]) { Wide = true, Deflated = true }];
