@@ -1,6 +1,7 @@
 using System.Text.Json;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Models;
 using SnapViT.Data;
 using SnapViT.Loading;
 using SnapViT.Tests;
@@ -35,7 +36,8 @@ public sealed class LibraryTests : IDisposable
         foreach (Subnet subnet in new[] { views, own })
         {
             Assert.Equal(cut.Model.Widths, subnet.Plan.Widths);
-            Assert.All(cut.Model.Weights.Tensors, pair => subnet.Model.Weights[pair.Key].ShouldBeWithin(0, pair.Value));
+            Assert.All(cut.Model.Weights.Table, parameter => parameter.ToCheckpoint(subnet.Model.Weights[parameter.Name])
+                .ShouldBeWithin(0, parameter.ToCheckpoint(cut.Model.Weights[parameter.Name])));
             subnet.Classify(images).ShouldBeWithin(1e-5, expected);
         }
 

@@ -74,6 +74,10 @@ internal sealed class DemoRun
             BatchSize = BatchSize,
             Precision = Precision,
             Device = Device,
+
+            // The demo compares orders of heads and neurons.
+            SortHeadDims = false,
+            FrontierImages = 0,
         };
         BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, building).Run(null, cancellation);
         ElasticScores scores = built.Scores;

@@ -71,6 +71,12 @@ internal static class PlanReport
             }
 
             console.Write(costs);
+            if (plan.Distance is double distance)
+            {
+                console.WriteLine(
+                    Figures.Invariant($"distance from the whole model, between measured slices of the frontier: {distance:0.0000}"));
+            }
+
             if (table is not null)
             {
                 console.WriteLine(Conditions(table.Conditions));
@@ -95,6 +101,7 @@ internal static class PlanReport
         Latency = how.Latency is { Conditions: { } told } ? new { told.Batch, told.Precision, told.Threads } : null,
         how.Allocation,
         how.Align,
+        row.Plan.Distance,
         Blocks = row.Plan.Widths,
     };
 

@@ -18,6 +18,11 @@ internal static class ScoresReport
                 Floors = new { NeuronFraction = scores.Floors[Axis.Neurons], HeadFraction = scores.Floors[Axis.Heads] },
                 Blocks = blocks,
                 MomentBytes = scores.Moments?.Bytes,
+                Frontiers = scores.Frontiers.Select(pair => new
+                {
+                    Unit = pair.Key,
+                    Slices = pair.Value.Slices.Select(slice => new { slice.Distance, Blocks = slice.Widths }),
+                }),
                 scores.Provenance,
             },
             console =>
@@ -46,6 +51,24 @@ internal static class ScoresReport
                 }
 
                 console.Write(table);
+                foreach ((CostUnit unit, Frontier frontier) in scores.Frontiers)
+                {
+                    Table slices = Report.Table(
+                        [$"frontier of {unit.ToString().ToLowerInvariant()}", .. AxisTable.Rows.Select(row => row.Label), "distance"]);
+                    foreach (FrontierSlice slice in frontier.Slices)
+                    {
+                        slices.AddRow(
+                        [
+                            $"slice {slices.Rows.Count}",
+                            .. AxisTable.Rows.Select(row => Figures.Invariant($"{slice.Widths.Average(block => block[row.Axis]):0.#}")),
+                            Figures.Invariant($"{slice.Distance:0.0000}"),
+                        ]);
+                    }
+
+                    console.Write(slices);
+                    console.WriteLine("widths: means over the blocks; distance: from the whole model, as measured on photos");
+                }
+
                 foreach ((string key, string value) in scores.Provenance)
                 {
                     console.WriteLine($"{key}: {value}");

@@ -33,8 +33,8 @@ public sealed record SubnetPlan
     public long Flops { get; }
 
     /// <summary>
-    /// How far its features are from the whole model's (<see cref="FrontierSlice.Distance"/>), between the slices of the frontier around
-    /// it; null where the plan is not of a frontier, or was rounded off it.
+    /// How far it is from the whole model (<see cref="FrontierSlice.Distance"/>), between the slices of the frontier around it; null where
+    /// the plan is not of a frontier, or was rounded off it.
     /// </summary>
     public double? Distance { get; init; }
 

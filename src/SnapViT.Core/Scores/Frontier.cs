@@ -7,8 +7,9 @@ namespace SnapViT.Core.Scores;
 /// <summary>A sub-network of a frontier with what was measured of it.</summary>
 /// <param name="Widths">What every block keeps.</param>
 /// <param name="Distance">
-/// How far its features are from the whole model's on photos that nothing was fitted on: the mean of <c>1 - cosine</c> between features
-/// less the mean feature of the whole model, 0..2.
+/// How far it is from the whole model on photos: of a model with a classifier the mean Kullback-Leibler divergence of its class
+/// probabilities from the whole model's, in nats, 0 or more; of any other the mean of <c>1 - cosine</c> between features, both less the
+/// mean feature of the whole model, 0..2.
 /// </param>
 public sealed record FrontierSlice(SubnetWidths Widths, double Distance);
 

