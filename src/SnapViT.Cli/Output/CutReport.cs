@@ -39,8 +39,7 @@ internal static class CutReport
                 console.WriteLine(
                     $"{budget}: {Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
                     + $"{Figures.Count(plan.Flops)} FLOPs ({Figures.Percent(plan.Flops / (double)fullFlops)}), "
-                    + $"without {Figures.Percent(plan.Removed[Axis.Neurons])} of the neurons "
-                    + $"and {Figures.Percent(plan.Removed[Axis.Heads])} of the heads");
+                    + $"without {string.Join(", ", Removed(plan))}");
                 foreach (WrittenFile file in files)
                 {
                     console.WriteLine($"wrote {file.Path}: {Figures.Bytes(file.Bytes)}");
@@ -61,6 +60,12 @@ internal static class CutReport
             },
             NextCommand.Of("inspect", paths[0]));
     }
+
+    /// <summary>What was removed: heads and neurons always, of another axis where something was.</summary>
+    private static IEnumerable<string> Removed(SubnetPlan plan) => AxisTable.Rows
+        .Where(row => row.IsScored || plan.Removed[row.Axis] > 0)
+        .OrderByDescending(row => row.IsScored)
+        .Select(row => $"{Figures.Percent(plan.Removed[row.Axis])} of the {row.Label}");
 }
 
 /// <summary>A file that was written.</summary>
