@@ -23,7 +23,7 @@ namespace SnapViT;
 /// Thread-safe, but for <see cref="Dispose"/>. Sub-networks of <c>At</c> are views of one ordered copy of the weights, may be used side by
 /// side on several threads, and stay valid after this object is disposed. The first one waits until that copy is made and its layers are
 /// factored (<see cref="WarmUp"/>); a switch to another budget takes a triangular solve a layer where layers are corrected, else a fraction
-/// of a millisecond.
+/// of a millisecond. A projection whose heads lost value dimensions is factored anew for each budget.
 /// </remarks>
 public sealed class ElasticViT : IDisposable
 {

@@ -93,8 +93,8 @@ public sealed class VisionTransformer : IDisposable
         using DisposeScope scope = NewDisposeScope();
         TokenStream stream = new(EmbedTokens(images));
         stream = Through(Merges ? stream.Tracked(Architecture) : stream, first: 0, Architecture.Depth, hook);
-        return (_norm?.Forward(stream.Restored(Architecture.PrefixTokens)) ?? stream.Restored(Architecture.PrefixTokens))
-            .MoveToOuterDisposeScope();
+        Tensor all = stream.Restored(Architecture.PrefixTokens);
+        return (_norm?.Forward(all) ?? all).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -109,7 +109,13 @@ public sealed class VisionTransformer : IDisposable
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);
         using DisposeScope scope = NewDisposeScope();
-        TokenStream stream = ToPooled(new TokenStream(EmbedTokens(images)), first: 0);
+        (Tensor? vector, Tensor? scores) = Outputs(ToPooled(new TokenStream(EmbedTokens(images)), first: 0), features, logits);
+        return (vector?.MoveToOuterDisposeScope(), scores?.MoveToOuterDisposeScope());
+    }
+
+    private (Tensor? Features, Tensor? Logits) Outputs(TokenStream stream, bool features, bool logits)
+    {
+        using DisposeScope scope = NewDisposeScope();
         Tensor? vector = features || !ClassifiesTokens ? _pooling.Forward(stream) : null;
         Tensor? scores = logits ? ClassifiesTokens ? _classifier!.OfTokens(stream.Tokens) : _classifier!.OfFeatures(vector!) : null;
         return (features ? vector!.MoveToOuterDisposeScope() : null, scores?.MoveToOuterDisposeScope());
@@ -196,10 +202,9 @@ public sealed class VisionTransformer : IDisposable
     internal Tensor AnswersFrom(Tensor tokens, int block)
     {
         using DisposeScope scope = NewDisposeScope();
-        TokenStream stream = ToPooled(new TokenStream(tokens.alias()), block);
-        Tensor answers = ClassifiesTokens ? _classifier!.OfTokens(stream.Tokens)
-            : _classifier is null ? _pooling.Forward(stream) : _classifier.OfFeatures(_pooling.Forward(stream));
-        return answers.MoveToOuterDisposeScope();
+        bool classifies = _classifier is not null;
+        (Tensor? features, Tensor? logits) = Outputs(ToPooled(new TokenStream(tokens.alias()), block), !classifies, classifies);
+        return (logits ?? features)!.MoveToOuterDisposeScope();
     }
 
     /// <summary>Class scores of images, or features of a model without a classifier.</summary>
