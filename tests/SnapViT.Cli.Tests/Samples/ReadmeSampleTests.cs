@@ -14,10 +14,12 @@ public sealed class ReadmeSampleTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    [Fact]
-    public void The_readme_shows_the_sample_line_for_line()
+    [Theory]
+    [InlineData("README.md")]
+    [InlineData("src/SnapViT/PACKAGE.md")]
+    public void The_readme_shows_the_sample_line_for_line(string file)
     {
-        string[] readme = File.ReadAllLines(FromRoot("README.md"));
+        string[] readme = File.ReadAllLines(FromRoot(file));
         int start = Array.IndexOf(readme, "```csharp") + 1;
         Assert.NotEqual(0, start);
         Assert.Equal(File.ReadAllLines(FromRoot("samples", "Readme", "Program.cs")), readme.Skip(start).TakeWhile(line => line != "```"));
