@@ -106,7 +106,7 @@ public sealed class ElasticViT : IDisposable
     {
         TorchRuntime.EnsureLoaded();
         using LoadedModel model = ModelFile.Load(modelPath);
-        return Build(model, ImageSet.FromFolder(imageFolder), options, progress, cancellation);
+        return Build(model, ImageSet.Open(imageFolder), options, progress, cancellation);
     }
 
     /// <inheritdoc cref="Build(string, string, BuildOptions, IProgress{WorkProgress}, CancellationToken)"/>

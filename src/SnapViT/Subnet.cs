@@ -169,7 +169,7 @@ public sealed class Subnet : IDisposable
     /// <param name="cancellation">Stops between two batches.</param>
     public ImageFeatures EmbedFolder(
         string folder, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
-        EmbedFolder(ImageSet.FromFolder(folder), batchSize, progress, cancellation);
+        EmbedFolder(ImageSet.Open(folder), batchSize, progress, cancellation);
 
     /// <summary>
     /// Writes the model and its config beside it, such as <c>small.safetensors</c> and <c>small.config.json</c>, atomically.

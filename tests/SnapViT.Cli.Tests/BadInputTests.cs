@@ -51,7 +51,7 @@ public sealed class BadInputTests : IDisposable
 
     [Theory]
     [InlineData("build {0}/model.safetensors --images {0}/none --out {0}/out.safetensors", "{0}/none: there is no such folder")]
-    [InlineData("build {0}/model.safetensors --images {0}/model.safetensors --out {0}/out.safetensors", "{0}/model.safetensors: expected a folder of images, found a file")]
+    [InlineData("build {0}/model.safetensors --images {0}/model.safetensors --out {0}/out.safetensors", "{0}/model.safetensors: expected a folder of images, an archive or a data set, found a file of another kind")]
     [InlineData("build {0}/model.safetensors --images {0}/void --out {0}/out.safetensors", "{0}/void: expected JPEG, PNG, WebP or BMP images, found an empty folder")]
     [InlineData("build {0}/model.safetensors --images {0}/texts --out {0}/out.safetensors", "{0}/texts: expected JPEG, PNG, WebP or BMP images, found files that are no images: 2 (1.txt, ...)")]
     [InlineData("build {0}/model.safetensors --images {0}/renamed --out {0}/out.safetensors", "1.jpg: more than 10 % of 2 files cannot be read as images, this one first: ")]

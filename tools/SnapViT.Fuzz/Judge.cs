@@ -7,6 +7,7 @@ using SnapViT.Core.Formats;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
+using SnapViT.Data.Sources;
 using SnapViT.Loading;
 
 namespace SnapViT.Fuzz;
@@ -134,11 +135,11 @@ internal sealed class Judge(string folder)
 
                 return null;
             case FuzzTarget.Folder:
-                FolderScan scan = FolderScan.Of(Path.Combine(folder, "photos"));
-                return scan.Found.Select(photo => photo.File).Distinct().Count() == scan.Found.Count
-                    && scan.Found.All(photo => File.Exists(photo.File) && new FileInfo(photo.File).LinkTarget is null)
+                string[] files = [.. FolderTree.Read(Path.Combine(folder, "photos")).Files.Select(file => ((FileBytes)file.Bytes).Path)];
+                return files.Distinct().Count() == files.Length
+                    && files.All(file => File.Exists(file) && new FileInfo(file).LinkTarget is null)
                         ? null
-                        : "a photo was found twice, or is none";
+                        : "a file was found twice, or is none";
             case FuzzTarget.Scores:
                 ElasticScores scores = ElasticScores.Load(path);
                 _ = scores.Scaled;

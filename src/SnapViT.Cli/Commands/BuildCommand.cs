@@ -24,7 +24,8 @@ internal static class BuildCommand
     private static readonly ModelOptions Model = new();
     private static readonly Option<string> Images = new("--images")
     {
-        Description = "Folder of photos (JPEG, PNG, WebP, BMP); labels are used by the criteria of cross-entropy only.",
+        Description = "Photos: a folder (JPEG, PNG, WebP, BMP), an archive, or a data set as it is published; labels are used by the "
+            + "criteria of cross-entropy only.",
         Required = true,
     };
     private static readonly Option<string?> Labels = new("--labels")
@@ -181,7 +182,8 @@ internal static class BuildCommand
         OutputPath.RequireWritable(path + Unfinished);
         PhotoFolders folders = new(parsed);
         LabelFile? labels = parsed.GetValue(Labels) is string file ? LabelFile.Read(file) : null;
-        ImageSet images = folders.Open(parsed.GetRequiredValue(Images), labels, options.Criterion.NeedsLabels);
+        ImageSet images = folders.Open(
+            parsed.GetRequiredValue(Images), labels: labels, needsLabels: options.Criterion.NeedsLabels);
         using LoadedModel model = Model.Load(parsed, cancellation);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {

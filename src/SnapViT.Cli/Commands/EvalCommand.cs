@@ -5,6 +5,7 @@ using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
+using SnapViT.Data.Sources;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Workflows;
@@ -29,12 +30,12 @@ internal static class EvalCommand
     };
     private static readonly Option<string?> Train = new("--train")
     {
-        Description = "Labelled training images for k-NN (k = 20): one sub-folder per class, or a flat folder with --labels. Classes are "
-            + "matched by name.",
+        Description = "Labelled training images for k-NN (k = 20): a folder with one sub-folder per class, an archive or a data set as it is "
+            + "published, or a flat folder with --labels. Classes are matched by name.",
     };
     private static readonly Option<string> Test = new("--test")
     {
-        Description = "Labelled test images: one sub-folder per class, or a flat folder with --labels.",
+        Description = "Labelled test images, as for --train; of a data set its test split, or another one after a '#'.",
         Required = true,
     };
     private static readonly Option<string?> Labels = new("--labels")
@@ -81,8 +82,10 @@ internal static class EvalCommand
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         LabelFile? labels = parsed.GetValue(Labels) is string path ? LabelFile.Read(path) : null;
         PhotoFolders folders = new(parsed);
-        ImageSet test = folders.Open(parsed.GetRequiredValue(Test), labels, needsLabels: true);
-        ImageSet? train = parsed.GetValue(Train) is string folder ? folders.Open(folder, labels, needsLabels: true) : null;
+        ImageSet test = folders.Open(parsed.GetRequiredValue(Test), SplitUse.Test, labels, needsLabels: true);
+        ImageSet? train = parsed.GetValue(Train) is string folder
+            ? folders.Open(folder, SplitUse.Train, labels, needsLabels: true)
+            : null;
         test = SampleOf(test, parsed);
         ElasticScores? scores = parsed.GetValue(Scores) is string file ? ElasticScores.Load(file) : null;
         RequireWithScores(parsed, scores);

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
+using SnapViT.Data.Sources;
 using SnapViT.Export;
 using SnapViT.Hub;
 using SnapViT.Loading;
@@ -21,7 +22,7 @@ internal static class PathArguments
         /// <summary>Read: a file.</summary>
         ReadFile,
 
-        /// <summary>Read: a folder of photos.</summary>
+        /// <summary>Read: images, in a folder or in what holds them.</summary>
         ReadPhotos,
 
         /// <summary>Written.</summary>
@@ -95,7 +96,7 @@ internal static class PathArguments
         {
             HubModel.Named(path);
         }
-        else if (use is Use.ReadFile or Use.ReadPhotos && !Path.Exists(path))
+        else if (use is Use.ReadFile or Use.ReadPhotos && !Path.Exists(path) && !(use == Use.ReadPhotos && ImageLocation.Parse(path).IsPattern))
         {
             string meant = Nearest.Path(path) is string near ? $"; did you mean {near}?" : "";
             throw new FileNotFoundException(
@@ -120,7 +121,7 @@ internal static class PathArguments
             {
                 foreach (Token token in tokens.Where(token => token.Value.Length > 0))
                 {
-                    yield return (name, token.Value, use);
+                    yield return (name, use == Use.ReadPhotos ? ImageLocation.Parse(token.Value).Path : token.Value, use);
                 }
             }
         }

@@ -1,17 +1,18 @@
 using System.CommandLine;
 using System.Text.Json;
 using SnapViT.Data;
+using SnapViT.Data.Sources;
 
 namespace SnapViT.Cli.Output;
 
 /// <summary>
-/// The folders of photos that a verb reads: what was left out of them is said on standard error at once, and listed in the result.
+/// The sets of images that a verb reads: what was left out of them is said on standard error at once, and listed in the result.
 /// </summary>
 internal sealed class PhotoFolders(ParseResult parsed)
 {
     private readonly Dictionary<string, IReadOnlyList<LeftOut>> _folders = new(StringComparer.Ordinal);
 
-    /// <summary>What was left out of all folders, for <c>--json</c>.</summary>
+    /// <summary>What was left out of all of them, for <c>--json</c>.</summary>
     public IReadOnlyList<object> LeftOut =>
         [.. _folders.SelectMany(folder => folder.Value.Select(row => new
         {
@@ -22,19 +23,31 @@ internal sealed class PhotoFolders(ParseResult parsed)
             row.Example,
         }))];
 
-    /// <summary>Opens a folder.</summary>
-    /// <param name="path">The folder.</param>
+    /// <summary>Opens the images of a path.</summary>
+    /// <param name="path">What was given: <c>[NAME=]PATH[#SPLIT]</c>.</param>
+    /// <param name="use">What they are wanted for.</param>
     /// <param name="labels">The list of labels; null for none.</param>
     /// <param name="needsLabels">Whether photos without a label are left out.</param>
-    public ImageSet Open(string path, LabelFile? labels = null, bool needsLabels = false)
+    public ImageSet Open(string path, SplitUse use = SplitUse.Photos, LabelFile? labels = null, bool needsLabels = false)
     {
-        ImageSet images = ImageSet.FromFolder(path, labels);
+        ImageData data = ImageSource.Open(path, labels);
+        ImageSplit split = data.Choose(use);
+        ImageSet images = split.Open(new Wanted(needsLabels, labels));
         images = needsLabels ? images.Labelled() : images;
-        if (_folders.TryAdd(path, images.LeftOut) && images.LeftOut.Count > 0)
+        if (_folders.TryAdd(path, images.LeftOut))
         {
-            parsed.InvocationConfiguration.Error.WriteLine($"{path}: left out: {string.Join("; ", images.LeftOut)}");
+            Say(data.Splits.Count > 1 && data.Location.Split is null ? $"{path}: {split.Name} of the splits {data.Names}" : null);
+            Say(images.LeftOut.Count > 0 ? $"{path}: left out: {string.Join("; ", images.LeftOut)}" : null);
         }
 
         return images;
+    }
+
+    private void Say(string? line)
+    {
+        if (line is not null)
+        {
+            parsed.InvocationConfiguration.Error.WriteLine(line);
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using SnapViT.Core.Errors;
+using SnapViT.Data.Sources;
 
 namespace SnapViT.Data;
 
@@ -63,6 +64,10 @@ public sealed class ImageEntry
             name ?? path.Replace(Path.DirectorySeparatorChar, '/'), full, label,
             () => File.OpenRead(full), () => new FileInfo(full).Length);
     }
+
+    /// <summary>A file of a folder or an archive.</summary>
+    internal static ImageEntry Of(TreeFile file, int? label) =>
+        new(file.Name, file.Location, label, file.Bytes.Open, () => file.Bytes.Length);
 
     /// <summary>An encoded image in memory.</summary>
     /// <param name="name">The image's name.</param>

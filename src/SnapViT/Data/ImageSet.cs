@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using SnapViT.Core.Randomness;
+using SnapViT.Data.Sources;
 
 namespace SnapViT.Data;
 
@@ -42,18 +43,18 @@ public sealed class ImageSet
     public bool IsLabelled => Entries.All(entry => entry.Label is not null);
 
     /// <summary>Whether somebody gave the classes in an order, as a list of labels does; false for the sorted names of folders.</summary>
-    internal bool ClassesAreInOrder { get; private init; } = true;
+    internal bool ClassesAreInOrder { get; init; } = true;
 
     /// <summary>The list that the classes are lines of; null for none.</summary>
-    internal LabelFile? List { get; private init; }
+    internal LabelFile? List { get; init; }
 
     /// <summary>The least and the greatest class number of the file of labels, where it gives photos such numbers; null for none.</summary>
-    internal (int Least, int Most)? NumberRange { get; private init; }
+    internal (int Least, int Most)? NumberRange { get; init; }
 
     /// <summary>
     /// What the source holds beside the images, by kind: what was left out, and why. Empty for a set that is no folder's.
     /// </summary>
-    public IReadOnlyList<LeftOut> LeftOut { get; private init; } = [];
+    public IReadOnlyList<LeftOut> LeftOut { get; internal init; } = [];
 
     /// <summary>
     /// The photos of a folder and its sub-folders (<c>.jpg .jpeg .png .webp .bmp</c>), in ordinal order of their names, the same on every
@@ -68,27 +69,18 @@ public sealed class ImageSet
     /// <exception cref="ImageException">
     /// There is no such folder, no image in it, or more than a tenth of the photos are not in the labels.
     /// </exception>
-    public static ImageSet FromFolder(string path, LabelFile? labels = null)
-    {
-        FolderScan scan = FolderScan.Of(path);
-        if (scan.Found.Count == 0)
-        {
-            string others = scan.LeftOut.Count == 0 ? "an empty folder" : string.Join("; ", scan.LeftOut);
-            throw new ImageException(path, $"expected {FolderScan.Formats} images, found {others}");
-        }
+    public static ImageSet FromFolder(string path, LabelFile? labels = null) => ClassFolders.Photos(FolderTree.Read(path), labels);
 
-        string root = Path.GetFullPath(path);
-        FolderLabels told = labels is null ? FolderLabels.OfSubFolders(scan) : FolderLabels.Of(path, scan, labels);
-        IEnumerable<ImageEntry> entries = scan.Found.Select((photo, i) =>
-            ImageEntry.FromFile(Path.Combine(root, photo.Name), photo.Name, told.Labels[i]));
-        return new ImageSet(path, entries, told.Classes)
-        {
-            LeftOut = labels is null && told.Classes.Count > 0 ? [.. scan.LeftOut, .. EmptyClasses(scan)] : scan.LeftOut,
-            ClassesAreInOrder = told.List is not null,
-            List = told.List,
-            NumberRange = told.NumberRange,
-        };
-    }
+    /// <summary>
+    /// The images that a path holds, in place: of a folder, a zip or tar archive, or a data set as it is published. Nothing is unpacked.
+    /// </summary>
+    /// <param name="path">
+    /// A file or a folder; after a <c>#</c> the split, such as <c>cifar-10-binary.tar.gz#test</c>. Without one the training images.
+    /// </param>
+    /// <param name="withLabels">Whether labels are needed; what tells them is not read where they are not.</param>
+    /// <exception cref="ImageException">There is no such thing, no image in it, or it is of no format that is read.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static ImageSet Open(string path, bool withLabels = false) => ImageSource.Images(path, SplitUse.Photos, withLabels);
 
     /// <summary>A list of files, in this order, without labels; a file's name is its path as given.</summary>
     /// <param name="paths">The files, whatever their extensions; at least one. A file that is missing is noticed when it is opened.</param>
@@ -198,11 +190,5 @@ public sealed class ImageSet
                         + $"found {label}");
             }
         }
-    }
-
-    private static LeftOut[] EmptyClasses(FolderScan scan)
-    {
-        string[] empty = [.. scan.TopFolders.Except(scan.Found.Select(photo => photo.Folder), StringComparer.Ordinal)!];
-        return empty.Length == 0 ? [] : [new LeftOut(LeftOutKind.EmptyClass, "class folders without a photo", empty.Length, empty[0])];
     }
 }

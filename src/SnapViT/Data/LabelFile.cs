@@ -1,4 +1,5 @@
 using SnapViT.Core.Errors;
+using SnapViT.Data.Sources;
 
 namespace SnapViT.Data;
 
@@ -56,7 +57,7 @@ public sealed class LabelFile
             throw new SnapViTException(ErrorKind.File, $"{path}: expected one class per line, found an empty file");
         }
 
-        if (used.Any(line => FolderScan.IsPhoto(First(line)) || First(line).StartsWith("ILSVRC2012_", StringComparison.Ordinal)))
+        if (used.Any(line => FileNames.IsPhoto(First(line)) || First(line).StartsWith("ILSVRC2012_", StringComparison.Ordinal)))
         {
             labels.AddFiles(used);
             return labels;
@@ -112,7 +113,7 @@ public sealed class LabelFile
         {
             string label = First(Rest(lines[i]));
             bool isHeading = i == 0
-                && !FolderScan.IsPhoto(First(lines[i]))
+                && !FileNames.IsPhoto(First(lines[i]))
                 && !First(lines[i]).StartsWith("ILSVRC2012_", StringComparison.Ordinal);
             if (!isHeading && (label.Length == 0 || !_files.TryAdd(First(lines[i]), label)))
             {

@@ -1,37 +1,14 @@
 using System.IO.Enumeration;
 
-namespace SnapViT.Data;
+namespace SnapViT.Data.Sources;
 
 /// <summary>
-/// Walks a folder and its sub-folders for photos. Every real file is found once, and a linked folder is followed once, after everything
-/// that is there without a link, so that loops end and names do not depend on links where they need not. What is no photo is counted by its
-/// kind.
+/// Walks a folder and its sub-folders. Every real file is found once, and a linked folder is followed once, after everything that is there
+/// without a link, so that loops end and names do not depend on links where they need not.
 /// </summary>
-internal sealed class FolderScan
+internal sealed class FolderTree
 {
-    /// <summary>The formats that are read, for messages.</summary>
-    public const string Formats = "JPEG, PNG, WebP or BMP";
-
     private const int MostLinks = 40;
-
-    private static readonly HashSet<string> Photos = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp",
-    };
-
-    private static readonly HashSet<string> OtherImages = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".ico", ".svg",
-        ".psd", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".dng",
-        ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".exr", ".hdr", ".dcm",
-    };
-
-    private static readonly HashSet<string> SystemNames = new(StringComparer.OrdinalIgnoreCase)
-    {
-        "__MACOSX", ".DS_Store", ".AppleDouble", ".Spotlight-V100", ".Trashes", ".fseventsd", "Thumbs.db", "ehthumbs.db",
-        "desktop.ini", "$RECYCLE.BIN",
-        "System Volume Information", "lost+found", "@eaDir", "#recycle", "#snapshot", "__pycache__",
-    };
 
     private static readonly EnumerationOptions Everything = new()
     {
@@ -40,42 +17,29 @@ internal sealed class FolderScan
         ReturnSpecialDirectories = false,
     };
 
-    private readonly List<Photo> _photos = [];
-    private readonly HashSet<string> _folders = new(StringComparer.Ordinal);
-    private readonly SortedSet<string> _topFolders = new(StringComparer.Ordinal);
+    private readonly List<(string Name, string Real)> _found = [];
+    private readonly HashSet<string> _walked = new(StringComparer.Ordinal);
+    private readonly List<string> _folders = [];
     private readonly Queue<(string Real, string Name)> _links = [];
-    private readonly Dictionary<(LeftOutKind Kind, string What), (int Count, string Example)> _leftOut = [];
+    private readonly List<LeftOutItem> _leftOut = [];
     private HashSet<string>? _files;
 
-    private FolderScan()
+    private FolderTree()
     {
     }
 
-    /// <summary>The photos, in ordinal order of their names.</summary>
-    public IReadOnlyList<Photo> Found { get; private set; } = [];
-
-    /// <summary>Names of the folders directly below the root that were walked, in ordinal order.</summary>
-    public IReadOnlyCollection<string> TopFolders => _topFolders;
-
-    /// <summary>What is not among the photos, by kind.</summary>
-    public IReadOnlyList<LeftOut> LeftOut =>
-        [.. _leftOut.Select(row => new LeftOut(row.Key.Kind, row.Key.What, row.Value.Count, row.Value.Example))
-            .OrderBy(row => row.Kind).ThenBy(row => row.What, StringComparer.Ordinal)];
-
-    /// <summary>Whether a name is that of a photo that can be read.</summary>
-    public static bool IsPhoto(string name) => Photos.Contains(Path.GetExtension(name));
-
     /// <summary>Walks a folder.</summary>
     /// <exception cref="ImageException">There is no such folder, or it may not be read.</exception>
-    public static FolderScan Of(string path)
+    public static FileTree Read(string path)
     {
         if (!Directory.Exists(path))
         {
             throw new ImageException(path, File.Exists(path) ? "expected a folder of images, found a file" : "there is no such folder");
         }
 
-        FolderScan scan = new();
-        string root = RealPath(Path.GetFullPath(path))
+        FolderTree scan = new();
+        string full = Path.GetFullPath(path);
+        string root = RealPath(full)
             ?? throw new ImageException(path, "expected a folder of images, found links without an end");
         if (!scan.Walk(root, "", root))
         {
@@ -87,8 +51,11 @@ internal sealed class FolderScan
             scan.Follow(link.Real, link.Name);
         }
 
-        scan.Found = [.. scan._photos.OrderBy(photo => photo.Name, StringComparer.Ordinal)];
-        return scan;
+        return new FileTree(
+            path,
+            scan._found.Select(file => new TreeFile(file.Name, Path.Combine(full, file.Name), new FileBytes(file.Real))),
+            scan._folders,
+            scan._leftOut);
     }
 
     /// <summary>Walks a folder that was not walked yet; whether it could be read.</summary>
@@ -97,7 +64,7 @@ internal sealed class FolderScan
     /// <param name="real">Its path without links.</param>
     private bool Walk(string folder, string name, string real)
     {
-        if (!_folders.Add(real))
+        if (!_walked.Add(real))
         {
             Leave(LeftOutKind.Repeated, "links to what is there already", name);
             return true;
@@ -115,9 +82,9 @@ internal sealed class FolderScan
             return false;
         }
 
-        if (name.Length > 0 && !name.Contains('/', StringComparison.Ordinal))
+        if (name.Length > 0)
         {
-            _topFolders.Add(name);
+            _folders.Add(name);
         }
 
         foreach (Entry entry in entries)
@@ -130,13 +97,9 @@ internal sealed class FolderScan
 
     private void Take(Entry entry, string real, string name)
     {
-        if (SystemNames.Contains(entry.Name) || entry.Name.StartsWith("._", StringComparison.Ordinal))
+        if (FileNames.PassedOver(entry.Name, entry.IsHidden, name) is LeftOutItem item)
         {
-            Leave(LeftOutKind.System, "entries of a system or a tool", name);
-        }
-        else if (entry.IsHidden)
-        {
-            Leave(LeftOutKind.Hidden, "hidden entries", name);
+            _leftOut.Add(item);
         }
         else if (entry.IsLink)
         {
@@ -154,20 +117,8 @@ internal sealed class FolderScan
 
     private void TakeFile(string real, string name)
     {
-        string extension = Path.GetExtension(name).ToLowerInvariant();
-        if (IsPhoto(name))
-        {
-            _files?.Add(real);
-            _photos.Add(new Photo(name, real));
-        }
-        else if (OtherImages.Contains(extension))
-        {
-            Leave(LeftOutKind.Format, $"{extension} images, of no format that is read ({Formats})", name);
-        }
-        else
-        {
-            Leave(LeftOutKind.NoImage, "files that are no images", name);
-        }
+        _files?.Add(real);
+        _found.Add((name, real));
     }
 
     private void Follow(string link, string name)
@@ -183,7 +134,7 @@ internal sealed class FolderScan
         {
             Walk(real, name, real);
         }
-        else if ((_files ??= [.. _photos.Select(photo => photo.File)]).Contains(real))
+        else if ((_files ??= [.. _found.Select(file => file.Real)]).Contains(real))
         {
             Leave(LeftOutKind.Repeated, "links to what is there already", name);
         }
@@ -193,11 +144,7 @@ internal sealed class FolderScan
         }
     }
 
-    private void Leave(LeftOutKind kind, string what, string name)
-    {
-        (int count, string example) = _leftOut.GetValueOrDefault((kind, what), (0, name));
-        _leftOut[(kind, what)] = (count + 1, string.CompareOrdinal(name, example) < 0 ? name : example);
-    }
+    private void Leave(LeftOutKind kind, string what, string name) => _leftOut.Add(new LeftOutItem(kind, what, name));
 
     /// <summary>A path without links in it; null where links have no end.</summary>
     private static string? RealPath(string path)
@@ -228,15 +175,6 @@ internal sealed class FolderScan
         }
 
         return current;
-    }
-
-    /// <summary>A photo that was found.</summary>
-    /// <param name="Name">Its name below the root, with forward slashes.</param>
-    /// <param name="File">Where it is, without links.</param>
-    internal readonly record struct Photo(string Name, string File)
-    {
-        /// <summary>The folder directly below the root that it is in; null for a photo beside the folders.</summary>
-        public string? Folder => Name.IndexOf('/', StringComparison.Ordinal) is int slash and > 0 ? Name[..slash] : null;
     }
 
     private readonly struct Entry(ref FileSystemEntry entry)

@@ -1,8 +1,8 @@
 using SnapViT.Data;
 
-namespace SnapViT.Tests.Data;
+namespace SnapViT.Tests.Data.Sources;
 
-public sealed class FolderScanTests : IDisposable
+public sealed class FolderTreeTests : IDisposable
 {
     private readonly TemporaryImages _folder = new();
 
