@@ -30,8 +30,8 @@ internal static class EvalCommand
     };
     private static readonly Option<string?> Train = new("--train")
     {
-        Description = "Labelled training images for k-NN (k = 20): a folder with one sub-folder per class, an archive or a data set as it is "
-            + "published, or a flat folder with --labels. Classes are matched by name.",
+        Description = "Labelled training images for k-NN (k = 20): a folder with one sub-folder per class, an archive or a data set as it "
+            + "is published, or a flat folder with --labels. Classes are matched by name.",
     };
     private static readonly Option<string> Test = new("--test")
     {

@@ -96,7 +96,8 @@ internal static class PathArguments
         {
             HubModel.Named(path);
         }
-        else if (use is Use.ReadFile or Use.ReadPhotos && !Path.Exists(path) && !(use == Use.ReadPhotos && ImageLocation.Parse(path).IsPattern))
+        else if (use is Use.ReadFile or Use.ReadPhotos && !Path.Exists(path)
+            && !(use == Use.ReadPhotos && ImageLocation.Parse(path).IsPattern))
         {
             string meant = Nearest.Path(path) is string near ? $"; did you mean {near}?" : "";
             throw new FileNotFoundException(

@@ -68,7 +68,8 @@ internal sealed record FolderLabels(IReadOnlyList<int?> Labels, IReadOnlyList<st
                 path, $"expected a line of {file.Path} for every photo ({photos.Count}), found {file.Numbers.Count} lines");
     }
 
-    private static FolderLabels Named(string path, IReadOnlyList<TreeFile> photos, LabelFile file, string?[] names, Func<TreeFile, string> fault)
+    private static FolderLabels Named(
+        string path, IReadOnlyList<TreeFile> photos, LabelFile file, string?[] names, Func<TreeFile, string> fault)
     {
         RequireMost(path, photos, [.. names.Select(name => name is not null)], fault);
         string[] classes = [.. names.OfType<string>().Select(Plain).Distinct()
