@@ -81,6 +81,7 @@ readme_program() { # the package whose readme it is, then the files that the pro
 }
 
 readme_program SnapViT.Core scores.safetensors
+readme_program SnapViT.Images photos
 readme_program SnapViT model.safetensors photos
 
 step "all packages work"

@@ -164,6 +164,9 @@ public sealed class ElasticViT : IDisposable
     /// <summary>Turns budgets into plans for this model.</summary>
     public SubnetPlanner Planner => _weights.Planner;
 
+    /// <summary>The name of the model's file without its ending.</summary>
+    internal string ModelName => Path.GetFileNameWithoutExtension(_source.Model);
+
     /// <summary>How images become the model's input.</summary>
     public Preprocessing Preprocessing => _source.Preprocessing;
 

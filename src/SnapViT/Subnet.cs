@@ -69,18 +69,18 @@ public sealed class Subnet : IDisposable
     /// <param name="path">The file.</param>
     /// <exception cref="SnapViTException">It is no image, or a damaged one.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public Tensor Embed(string path) => Apply(Model.Embed, Decode([ImageEntry.FromFile(path)]));
+    public Tensor Embed(string path) => Apply(Model.Embed, [ImageEntry.FromFile(path)]);
 
     /// <summary>Pooled features of one encoded image, [1, D].</summary>
     /// <param name="encoded">The bytes of a JPEG, PNG, WebP or BMP file.</param>
     /// <exception cref="SnapViTException">They are no image, or a damaged one.</exception>
-    public Tensor Embed(ReadOnlySpan<byte> encoded) => Apply(Model.Embed, [Decode(encoded)]);
+    public Tensor Embed(ReadOnlySpan<byte> encoded) => Apply(Model.Embed, Decode(encoded));
 
     /// <summary>Pooled features of one encoded image, [1, D].</summary>
     /// <param name="encoded">A stream of the bytes of a JPEG, PNG, WebP or BMP file; read to its end, stays the caller's.</param>
     /// <exception cref="SnapViTException">They are no image, or a damaged one.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public Tensor Embed(Stream encoded) => Apply(Model.Embed, [Decode(encoded)]);
+    public Tensor Embed(Stream encoded) => Apply(Model.Embed, Decode(encoded));
 
     /// <summary>
     /// Pooled features of several images in one forward pass, [B, D]: of files, bytes or whatever opens. All must be readable.
@@ -88,7 +88,7 @@ public sealed class Subnet : IDisposable
     /// <param name="images">The images, at least one.</param>
     /// <exception cref="SnapViTException">One is no image, or a damaged one.</exception>
     /// <exception cref="IOException">One cannot be read.</exception>
-    public Tensor Embed(IReadOnlyList<ImageEntry> images) => Apply(Model.Embed, Decode(images));
+    public Tensor Embed(IReadOnlyList<ImageEntry> images) => Apply(Model.Embed, images);
 
     /// <summary>Class scores by the model's own classifier, without gradients.</summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
@@ -101,22 +101,22 @@ public sealed class Subnet : IDisposable
     /// <summary>Class scores of one image file, [1, classes].</summary>
     /// <inheritdoc cref="Embed(string)"/>
     /// <exception cref="SnapViTException">The model has no classifier.</exception>
-    public Tensor Classify(string path) => Apply(Model.Logits, Decode([ImageEntry.FromFile(path)]));
+    public Tensor Classify(string path) => Apply(Model.Logits, [ImageEntry.FromFile(path)]);
 
     /// <summary>Class scores of one encoded image, [1, classes].</summary>
     /// <inheritdoc cref="Embed(ReadOnlySpan{byte})"/>
     /// <exception cref="SnapViTException">The model has no classifier.</exception>
-    public Tensor Classify(ReadOnlySpan<byte> encoded) => Apply(Model.Logits, [Decode(encoded)]);
+    public Tensor Classify(ReadOnlySpan<byte> encoded) => Apply(Model.Logits, Decode(encoded));
 
     /// <summary>Class scores of one encoded image, [1, classes].</summary>
     /// <inheritdoc cref="Embed(Stream)"/>
     /// <exception cref="SnapViTException">The model has no classifier.</exception>
-    public Tensor Classify(Stream encoded) => Apply(Model.Logits, [Decode(encoded)]);
+    public Tensor Classify(Stream encoded) => Apply(Model.Logits, Decode(encoded));
 
     /// <summary>Class scores of several images in one forward pass, [B, classes].</summary>
     /// <inheritdoc cref="Embed(IReadOnlyList{ImageEntry})"/>
     /// <exception cref="SnapViTException">The model has no classifier.</exception>
-    public Tensor Classify(IReadOnlyList<ImageEntry> images) => Apply(Model.Logits, Decode(images));
+    public Tensor Classify(IReadOnlyList<ImageEntry> images) => Apply(Model.Logits, images);
 
     /// <summary>
     /// One vector per patch after the final norm, without gradients; class, distillation and register tokens are left out.
@@ -239,17 +239,14 @@ public sealed class Subnet : IDisposable
 
     private static RgbImage Decode(Stream encoded) => ImageDecoder.Decode(encoded, "image");
 
-    private static RgbImage[] Decode(IReadOnlyList<ImageEntry> images)
-    {
-        ArgumentNullException.ThrowIfNull(images);
-        ArgumentOutOfRangeException.ThrowIfZero(images.Count);
-        return [.. images.Select(image => image.Decode())];
-    }
+    private Tensor Apply(Func<Tensor, Tensor> network, IReadOnlyList<ImageEntry> images) =>
+        Apply(network, Preprocessing.Prepare(images), images.Count);
 
-    private Tensor Apply(Func<Tensor, Tensor> network, IReadOnlyList<RgbImage> images)
+    private Tensor Apply(Func<Tensor, Tensor> network, RgbImage image) => Apply(network, Preprocessing.Apply(image), 1);
+
+    private Tensor Apply(Func<Tensor, Tensor> network, float[] values, int count)
     {
-        float[] values = [.. images.SelectMany(Preprocessing.Apply)];
-        using Tensor prepared = tensor(values, [images.Count, 3, Preprocessing.Side, Preprocessing.Side]);
+        using Tensor prepared = tensor(values, [count, 3, Preprocessing.Side, Preprocessing.Side]);
         return OnCpu(network, prepared);
     }
 

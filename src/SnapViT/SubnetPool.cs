@@ -1,6 +1,9 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
+using SnapViT.Data;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace SnapViT;
 
@@ -13,7 +16,7 @@ namespace SnapViT;
 /// Thread-safe. At most <see cref="Capacity"/> sub-networks are remembered, the longest unused is forgotten first; one that is leased then
 /// lives on until its last lease is disposed. Plans of equal widths are one sub-network.
 /// </remarks>
-public sealed class SubnetPool : IDisposable
+public sealed class SubnetPool : IImageEmbedder, IDisposable
 {
     private readonly Lock _lock = new();
     private readonly ElasticViT _elastic;
@@ -21,17 +24,26 @@ public sealed class SubnetPool : IDisposable
     /// <summary>By widths, for sub-networks that are remembered; the list has the most recently used first.</summary>
     private readonly Dictionary<SubnetWidths, LinkedListNode<Entry>> _remembered = [];
     private readonly LinkedList<Entry> _recent = [];
+    private readonly bool _ownsModel;
     private bool _disposed;
 
     /// <summary>An empty pool.</summary>
-    /// <param name="elastic">The elastic model; stays the caller's, who disposes it after the pool.</param>
+    /// <param name="elastic">The elastic model; stays the caller's, who disposes it after the pool, unless the pool owns it.</param>
     /// <param name="capacity">Sub-networks remembered at most, 1 or more.</param>
-    public SubnetPool(ElasticViT elastic, int capacity)
+    /// <param name="ownsModel">Whether the pool disposes the elastic model with itself.</param>
+    public SubnetPool(ElasticViT elastic, int capacity, bool ownsModel = false)
     {
         ArgumentNullException.ThrowIfNull(elastic);
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
-        (_elastic, Capacity) = (elastic, capacity);
+        (_elastic, Capacity, _ownsModel) = (elastic, capacity, ownsModel);
     }
+
+    /// <inheritdoc/>
+    /// <remarks>The name of the model's file without its ending.</remarks>
+    public string ModelName => _elastic.ModelName;
+
+    /// <inheritdoc/>
+    public int FeatureDim => _elastic.Planner.Architecture.FeatureDim;
 
     /// <summary>Sub-networks remembered at most.</summary>
     public int Capacity { get; }
@@ -103,6 +115,19 @@ public sealed class SubnetPool : IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<ReadOnlyMemory<float>> Embed(
+        IReadOnlyList<ImageEntry> images, Budget budget, CancellationToken cancellation = default)
+    {
+        float[] prepared = _elastic.Preprocessing.Prepare(images, cancellation);
+        using SubnetLease subnet = Lease(budget);
+        using DisposeScope scope = NewDisposeScope();
+        int side = _elastic.Preprocessing.Side;
+        Tensor features = subnet.Embed(tensor(prepared, [images.Count, 3, side, side], device: subnet.Model.Weights.Device));
+        float[] values = [.. features.cpu().data<float>()];
+        return [.. values.Chunk(FeatureDim).Select(vector => new ReadOnlyMemory<float>(vector))];
+    }
+
     /// <summary>Forgets all sub-networks. Leases stay valid until they are disposed.</summary>
     public void Dispose()
     {
@@ -117,6 +142,10 @@ public sealed class SubnetPool : IDisposable
         }
 
         unused.ForEach(one => one.Dispose());
+        if (_ownsModel)
+        {
+            _elastic.Dispose();
+        }
     }
 
     /// <summary>The entry of a plan as the most recently used one; within the lock.</summary>

@@ -1,17 +1,19 @@
 using System.Reflection;
 using SnapViT.Cli.Demo;
 using SnapViT.Core.Architecture;
+using SnapViT.Data;
 using SnapViT.Models;
 
 namespace SnapViT.Tests;
 
 /// <summary>
-/// Arrows point one way: the command to the library to the core, and within an assembly a folder to folders of a lower layer only. A new folder takes
+/// Arrows point one way: the command to the library to the images to the core, and within an assembly a folder to folders of a lower layer only. A new folder takes
 /// its place in the table of its assembly.
 /// </summary>
 public sealed class LayerTests
 {
     private static readonly Assembly Core = typeof(ViTArchitecture).Assembly;
+    private static readonly Assembly Images = typeof(ImageSet).Assembly;
     private static readonly Assembly Torch = typeof(VisionTransformer).Assembly;
     private static readonly Assembly Command = typeof(ShapeTextureImages).Assembly;
 
@@ -23,6 +25,7 @@ public sealed class LayerTests
             "SnapViT.Core",
             [["Errors"], ["Randomness"], ["Architecture"], ["Checkpoints"], ["Formats"], ["Scores"], ["Planning"], ["Search"]],
             []),
+        ["images"] = new FolderLayers(Images, "SnapViT", [["Data"]], []),
         ["library"] = new FolderLayers(
             Torch,
             "SnapViT",
@@ -51,6 +54,11 @@ public sealed class LayerTests
         Assert.All(References(Core), name => Assert.StartsWith("System.", name, StringComparison.Ordinal));
 
     [Fact]
+    public void Images_know_no_tensors() => Assert.All(
+        References(Images),
+        name => Assert.True(name == Core.GetName().Name || name == "SkiaSharp" || name.StartsWith("System.", StringComparison.Ordinal), name));
+
+    [Fact]
     public void The_library_does_not_know_the_command()
     {
         string[] known = [.. References(Torch).Where(name => !name.StartsWith("System.", StringComparison.Ordinal))];
@@ -61,7 +69,7 @@ public sealed class LayerTests
 
     [Fact]
     public void Nothing_in_src_knows_the_tests_or_the_benchmarks() => Assert.All(
-        [Core, Torch, Command],
+        [Core, Images, Torch, Command],
         assembly => Assert.DoesNotContain(
             References(assembly), name => name.EndsWith("Tests", StringComparison.Ordinal) || name.EndsWith("Benchmarks", StringComparison.Ordinal)));
 

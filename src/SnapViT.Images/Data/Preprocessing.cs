@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using SnapViT.Core.Errors;
 
 namespace SnapViT.Data;
@@ -115,6 +116,33 @@ public sealed record Preprocessing
         else
         {
             Normalise(Resampler.Resize(image, columns, rows, Interpolation), values);
+        }
+
+        return values;
+    }
+
+    /// <summary>Decodes, resizes, crops and normalises several images, on all cores.</summary>
+    /// <param name="images">The images.</param>
+    /// <param name="cancellation">Stops between two images.</param>
+    /// <returns>Values [B, 3, S, S].</returns>
+    /// <exception cref="SnapViTException">An image is none, or damaged; or a fact of this preprocessing is impossible.</exception>
+    /// <exception cref="IOException">An image cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    internal float[] Prepare(IReadOnlyList<ImageEntry> images, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        ArgumentOutOfRangeException.ThrowIfZero(images.Count);
+        int size = Channels * Side * Side;
+        float[] values = new float[images.Count * size];
+        try
+        {
+            Parallel.For(
+                0, images.Count, new ParallelOptions { CancellationToken = cancellation },
+                image => Apply(images[image].Decode()).CopyTo(values, image * size));
+        }
+        catch (AggregateException several)
+        {
+            ExceptionDispatchInfo.Throw(several.InnerExceptions[0]);
         }
 
         return values;
