@@ -27,6 +27,14 @@ internal sealed record FolderLabels(IReadOnlyList<int?> Labels, IReadOnlyList<st
             classes);
     }
 
+    /// <summary>Classes by their names, in a list beside the photos.</summary>
+    public static FolderLabels OfList(IReadOnlyList<string?> names)
+    {
+        string[] classes = LabelList.Classes(names);
+        Dictionary<string, int> indices = classes.Select((name, index) => (name, index)).ToDictionary();
+        return new FolderLabels([.. names.Select(name => name is null ? (int?)null : indices[name])], classes);
+    }
+
     /// <summary>What a file of labels says of photos, by the names of their folders or their own.</summary>
     /// <exception cref="ImageException">It says nothing of more than a tenth of them.</exception>
     public static FolderLabels Of(string path, IReadOnlyList<TreeFile> photos, LabelFile file)

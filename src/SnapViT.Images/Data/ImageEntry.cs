@@ -112,6 +112,9 @@ public sealed class ImageEntry
     /// <summary>The same image with another label.</summary>
     internal ImageEntry WithLabel(int label) => new(Name, Location, label, _open, _length);
 
+    /// <summary>The same image under another name and with another label.</summary>
+    internal ImageEntry Renamed(string name, int? label) => new(name, Location, label, _open, _length);
+
     private static MemoryStream OpenBytes(ReadOnlyMemory<byte> bytes) => MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> array)
         ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)
         : new MemoryStream(bytes.ToArray(), writable: false);

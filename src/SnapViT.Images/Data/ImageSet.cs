@@ -69,7 +69,8 @@ public sealed class ImageSet
     /// <exception cref="ImageException">
     /// There is no such folder, no image in it, or more than a tenth of the photos are not in the labels.
     /// </exception>
-    public static ImageSet FromFolder(string path, LabelFile? labels = null) => ClassFolders.Photos(FolderTree.Read(path), labels);
+    public static ImageSet FromFolder(string path, LabelFile? labels = null) =>
+        ClassFolders.Photos(FolderTree.Read(path), new Wanted(Labels: false, labels));
 
     /// <summary>
     /// The images that a path holds, in place: of a folder, a zip or tar archive, or a data set as it is published. Nothing is unpacked.

@@ -31,6 +31,9 @@ public enum LeftOutKind
 
     /// <summary>A class folder without a photo.</summary>
     EmptyClass,
+
+    /// <summary>An image that a list names and that is not there.</summary>
+    Missing,
 }
 
 /// <summary>Entries of a folder that were left out for one reason.</summary>

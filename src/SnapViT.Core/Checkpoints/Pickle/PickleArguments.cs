@@ -55,5 +55,6 @@ internal sealed class PickleArguments(PickleCursor cursor, PickleGlobal callee, 
         : type == typeof(PickleObject) ? "an object"
         : type == typeof(TorchStorage) ? "a storage"
         : type == typeof(TorchTensor) ? "a tensor"
+        : type == typeof(PickleArray) ? "an array"
         : type.Name;
 }

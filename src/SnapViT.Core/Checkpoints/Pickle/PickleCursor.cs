@@ -1,9 +1,10 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace SnapViT.Core.Checkpoints.Pickle;
 
 /// <summary>Reads the bytes of a pickle one after the other and never beyond them; faults name the place.</summary>
-internal sealed class PickleCursor(string path, byte[] pickle)
+internal sealed class PickleCursor(string path, byte[] pickle, string entry = "data.pkl, ")
 {
     /// <summary>The longest name of a module or of what it holds.</summary>
     public const int LongestLine = 512;
@@ -24,7 +25,7 @@ internal sealed class PickleCursor(string path, byte[] pickle)
 
     /// <summary>A fault of the current instruction.</summary>
     public CheckpointFormatException Fault(string fault, Exception? cause = null) =>
-        new(path, $"data.pkl, byte {_opcodeAt}: {fault}", innerException: cause);
+        new(path, $"{entry}byte {_opcodeAt}: {fault}", innerException: cause);
 
     /// <summary>The next instruction.</summary>
     public byte NextOpcode()
@@ -44,6 +45,17 @@ internal sealed class PickleCursor(string path, byte[] pickle)
         _at += (int)count;
         return taken;
     }
+
+    /// <summary>The next bytes where they stand, not copied.</summary>
+    public ReadOnlyMemory<byte> TakeMemory(ulong count)
+    {
+        int at = _at;
+        return pickle.AsMemory(at, Take(count).Length);
+    }
+
+    /// <summary>Where bytes of <see cref="TakeMemory"/> stand in the pickle; null for bytes from elsewhere.</summary>
+    public int? PlaceOf(ReadOnlyMemory<byte> bytes) =>
+        MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> part) && part.Array == pickle ? part.Offset : null;
 
     public string TakeText(ulong byteCount) => Decode(Take(byteCount));
 

@@ -14,6 +14,15 @@ internal static class PickleGlobals
     private static readonly FrozenDictionary<(string Module, string Name), PickleGlobal> Allowed =
         Rows().ToFrozenDictionary(row => (row.Module, row.Name));
 
+    /// <summary>What numpy writes of an array, in a pickle of data only.</summary>
+    private static readonly FrozenDictionary<(string Module, string Name), PickleGlobal> OfArrays = new PickleGlobal[]
+    {
+        new("numpy.core.multiarray", "_reconstruct") { Call = PickleArray.Reconstruct },
+        new("numpy._core.multiarray", "_reconstruct") { Call = PickleArray.Reconstruct },
+        new("numpy", "ndarray"),
+        new("numpy", "dtype") { Call = PickleArray.Element },
+    }.ToFrozenDictionary(row => (row.Module, row.Name));
+
     /// <summary>Modules that start programs, open connections or read other files: no honest checkpoint mentions them.</summary>
     private static readonly FrozenSet<string> RefusedModules = new[]
     {
@@ -54,6 +63,9 @@ internal static class PickleGlobals
                 + "it is not among the names a checkpoint may hold; nothing was run")
             : new PickleGlobal(modern, name) { IsUnknown = true };
     }
+
+    /// <summary>A name that numpy writes of an array; null for another.</summary>
+    public static PickleGlobal? FindOfArrays(string module, string name) => OfArrays.GetValueOrDefault((module, name));
 
     private static IEnumerable<PickleGlobal> Rows()
     {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Text;
 using SnapViT.Core.Checkpoints.Zip;
 
 namespace SnapViT.Core.Checkpoints.Pickle;
@@ -24,7 +25,10 @@ internal sealed class PickleMachine
     private readonly List<int> _marks = [];
     private readonly Dictionary<uint, object?> _memo = [];
 
-    private PickleMachine(PickleCursor cursor, Func<string, ZipEntry?> storages) => (_cursor, _storages) = (cursor, storages);
+    private readonly bool _isData;
+
+    private PickleMachine(PickleCursor cursor, Func<string, ZipEntry?> storages, bool isData) =>
+        (_cursor, _storages, _isData) = (cursor, storages, isData);
 
     private int Floor => _marks.Count == 0 ? 0 : _marks[^1];
 
@@ -38,9 +42,22 @@ internal sealed class PickleMachine
     public static object? Load(string path, byte[] pickle, Func<string, ZipEntry?> storages, out string? rootClass)
     {
         PickleCursor cursor = new(path, pickle);
-        object? root = new PickleMachine(cursor, storages).Run();
+        object? root = new PickleMachine(cursor, storages, isData: false).Run();
         rootClass = root is PickleObject { Class: { } type } ? $"{type.Module}.{type.Name}" : null;
         return PickleTree.Freeze(root, cursor);
+    }
+
+    /// <summary>
+    /// Reads a pickle of data, such as a batch of CIFAR: plain values, and arrays of numpy as their places in the pickle.
+    /// </summary>
+    /// <param name="path">The file, for messages.</param>
+    /// <param name="pickle">The bytes of the pickle.</param>
+    /// <returns>The value as a tree of plain, immutable values and of <see cref="PickleArray"/>.</returns>
+    /// <exception cref="CheckpointFormatException">The pickle is damaged, too large, or mentions what no data needs.</exception>
+    public static object? LoadData(string path, byte[] pickle)
+    {
+        PickleCursor cursor = new(path, pickle, entry: "");
+        return PickleTree.Freeze(new PickleMachine(cursor, _ => null, isData: true).Run(), cursor);
     }
 
     private object? Run()
@@ -188,6 +205,17 @@ internal sealed class PickleMachine
     private void SetState()
     {
         object? state = Pop();
+        if (Top() is PickleArray array)
+        {
+            array.SetState(_cursor, state);
+            return;
+        }
+
+        if (Top() is PickleElement)
+        {
+            return;
+        }
+
         if (Top() is PickleObject other)
         {
             other.State = state;
@@ -245,7 +273,8 @@ internal sealed class PickleMachine
         [(byte)'X'] = machine => machine.Push(machine._cursor.TakeText(machine.U32())),
         [0x8c] = machine => machine.Push(machine._cursor.TakeText(machine.U8())),
         [0x8d] = machine => machine.Push(machine._cursor.TakeText(machine.U64())),
-        [(byte)'U'] = machine => machine.Push(machine._cursor.TakeText(machine.U8())),
+        [(byte)'U'] = machine => machine.OldText(machine.U8()),
+        [(byte)'T'] = machine => machine.OldBytes(machine.U32()),
         [(byte)'B'] = machine => machine.Bytes(machine.U32()),
         [(byte)'C'] = machine => machine.Bytes(machine.U8()),
         [0x8e] = machine => machine.Bytes(machine.U64()),
@@ -270,7 +299,7 @@ internal sealed class PickleMachine
         [0x94] = machine => machine.Remember((uint)machine._memo.Count),
         [(byte)'h'] = machine => machine.Recall(machine.U8()),
         [(byte)'j'] = machine => machine.Recall(machine.U32()),
-        [(byte)'c'] = machine => machine.Push(PickleGlobals.Find(machine._cursor, machine._cursor.TakeLine(), machine._cursor.TakeLine())),
+        [(byte)'c'] = machine => machine.Global(machine._cursor.TakeLine(), machine._cursor.TakeLine()),
         [0x93] = machine => machine.StackGlobal(),
         [(byte)'R'] = machine => machine.Call(),
         [0x81] = machine => machine.MakeObject(),
@@ -308,7 +337,7 @@ internal sealed class PickleMachine
         Push(value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value);
     }
 
-    private void Bytes(ulong count) => Push(new ReadOnlyMemory<byte>(_cursor.Take(count).ToArray()));
+    private void Bytes(ulong count) => Push(_cursor.TakeMemory(count));
 
     private void Append(object?[] items)
     {
@@ -335,6 +364,33 @@ internal sealed class PickleMachine
                 + $"{Math.Max(name.Length, module.Length)}");
         }
 
-        Push(PickleGlobals.Find(_cursor, module, name));
+        Global(module, name);
+    }
+
+    private void Global(string module, string name) =>
+        Push((_isData ? PickleGlobals.FindOfArrays(module, name) : null) ?? PickleGlobals.Find(_cursor, module, name));
+
+    /// <summary>A string of Python 2: text, or bytes where it is none.</summary>
+    private void OldText(ulong count)
+    {
+        if (!_isData)
+        {
+            Push(_cursor.TakeText(count));
+            return;
+        }
+
+        ReadOnlyMemory<byte> bytes = _cursor.TakeMemory(count);
+        Push(Ascii.IsValid(bytes.Span) ? Encoding.ASCII.GetString(bytes.Span) : bytes);
+    }
+
+    /// <summary>A long string of Python 2, which holds the content of an array.</summary>
+    private void OldBytes(uint count)
+    {
+        if (!_isData)
+        {
+            throw _cursor.Fault("refused the instruction 0x54: PyTorch does not write it");
+        }
+
+        Push(_cursor.TakeMemory(count));
     }
 }

@@ -46,6 +46,7 @@ internal sealed class PickleTree
                 : new TorchObject($"{other.Class.Module}.{other.Class.Name}"),
             TorchStorage storage => throw _cursor.Fault(
                 $"refused storage {CheckpointFormatException.Quote(storage.Entry.Name)} as a value: it belongs to no tensor"),
+            PickleArray { IsComplete: false } => throw _cursor.Fault("refused an array without its content"),
             _ => value,
         };
     }

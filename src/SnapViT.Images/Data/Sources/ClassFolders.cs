@@ -9,7 +9,7 @@ internal sealed class SplitFolders : IImageLayout
     /// <inheritdoc/>
     public IReadOnlyList<ImageSplit>? Open(FileTree tree) => tree.TopFolders.Count > 0 && tree.TopFolders.All(ImageData.IsSplitName)
         && !tree.Files.Any(file => file.TopFolder is null && FileNames.IsPhoto(file.Name))
-        ? [.. tree.TopFolders.Select(folder => new ImageSplit(folder, wanted => ClassFolders.Photos(tree.Below(folder), wanted.List)))]
+        ? [.. tree.TopFolders.Select(folder => new ImageSplit(folder, wanted => ClassFolders.Photos(tree.Below(folder), wanted)))]
         : null;
 }
 
@@ -22,13 +22,13 @@ internal sealed class ClassFolders : IImageLayout
     public string Name => "photos";
 
     /// <inheritdoc/>
-    public IReadOnlyList<ImageSplit>? Open(FileTree tree) => [new ImageSplit(ImageSplit.All, wanted => Photos(tree, wanted.List))];
+    public IReadOnlyList<ImageSplit>? Open(FileTree tree) => [new ImageSplit(ImageSplit.All, wanted => Photos(tree, wanted))];
 
     /// <summary>The photos with the classes of their folders, or with those that a list tells.</summary>
     /// <param name="tree">The files.</param>
-    /// <param name="labels">What tells classes; null for the sub-folders alone.</param>
+    /// <param name="wanted">Whether labels are needed, and the list that tells them.</param>
     /// <exception cref="ImageException">There is no image, or more than a tenth of the photos are not in the labels.</exception>
-    public static ImageSet Photos(FileTree tree, LabelFile? labels = null)
+    public static ImageSet Photos(FileTree tree, Wanted wanted = default)
     {
         (IReadOnlyList<TreeFile> photos, IReadOnlyList<LeftOutItem> others) = FileNames.PhotosOf(tree);
         IReadOnlyList<LeftOut> leftOut = LeftOutItem.Rows(tree.LeftOut.Concat(others));
@@ -38,7 +38,14 @@ internal sealed class ClassFolders : IImageLayout
             throw new ImageException(tree.Path, $"expected {FileNames.Formats} images, found {found}");
         }
 
+        LabelFile? labels = wanted.List;
         FolderLabels told = labels is null ? FolderLabels.OfSubFolders(tree, photos) : FolderLabels.Of(tree.Path, photos, labels);
+        if (wanted.Labels && labels is null && told.Classes.Count == 0
+            && ListedFolders.Labels(tree, photos) is IReadOnlyList<string?> listed)
+        {
+            told = FolderLabels.OfList(listed);
+        }
+
         return new ImageSet(tree.Path, photos.Select((photo, i) => ImageEntry.Of(photo, told.Labels[i])), told.Classes)
         {
             LeftOut = labels is null && told.Classes.Count > 0 ? [.. leftOut, .. EmptyClasses(tree, photos)] : leftOut,

@@ -15,7 +15,11 @@ internal interface IImageLayout
 internal static class ImageSource
 {
     /// <summary>All layouts; the first that recognises a tree opens it.</summary>
-    private static readonly IImageLayout[] Layouts = [new SplitFolders(), new ClassFolders()];
+    private static readonly IImageLayout[] Layouts =
+    [
+        new CifarBinary(), new CifarPython(), new DescribableTextures(), new Aircraft(), new Pets(), new Caltech(), new ListFile(),
+        new ListedFolders(), new SplitFolders(), new ClassFolders(),
+    ];
 
     /// <summary>Recognises what a path holds.</summary>
     /// <param name="text"><c>[NAME=]PATH[#SPLIT]</c>.</param>
