@@ -43,9 +43,11 @@ done
 snapvit --help > help.txt
 if [ "$(uname)" = Linux ]; then
   if LD_DEBUG=files snapvit --help 2>&1 >/dev/null | grep -q libtorch; then fail "--help loads libtorch"; fi
-  fastest=$(for _ in 1 2 3 4 5; do t=$(date +%s%N); snapvit --help > /dev/null; echo $((($(date +%s%N) - t) / 1000000)); done | sort -n | head -1)
-  echo "--help takes $fastest ms"
-  [ "$fastest" -lt 150 ] || fail "--help takes $fastest ms; 150 are the most"
+  # Processor time: the least of five, so that other work on the machine does not count.
+  TIMEFORMAT='%U %S'
+  spent=$(for _ in 1 2 3 4 5; do { time snapvit --help > /dev/null; } 2>&1; done | awk '{ print int(($1 + $2) * 1000) }' | sort -n | head -1)
+  echo "--help takes $spent ms of processor time"
+  [ "$spent" -lt 150 ] || fail "--help takes $spent ms; 150 are the most"
 fi
 
 step "build, cut and export with the installed command"
@@ -83,5 +85,6 @@ readme_program() { # the package whose readme it is, then the files that the pro
 readme_program SnapViT.Core scores.safetensors
 readme_program SnapViT.Images photos
 readme_program SnapViT model.safetensors photos
+readme_program SnapViT.Extensions.AI model.safetensors scores.safetensors photos
 
 step "all packages work"
