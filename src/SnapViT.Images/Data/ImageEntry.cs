@@ -29,11 +29,12 @@ public sealed class ImageEntry
 {
     private readonly Func<Stream> _open;
     private readonly Func<long> _length;
+    private readonly long? _identity;
 
-    private ImageEntry(string name, string location, int? label, Func<Stream> open, Func<long> length)
+    private ImageEntry(string name, string location, int? label, Func<Stream> open, Func<long> length, long? identity = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        (Name, Location, Label, _open, _length) = (name, location, label, open, length);
+        (Name, Location, Label, _open, _length, _identity) = (name, location, label, open, length, identity);
     }
 
     /// <summary>
@@ -52,6 +53,12 @@ public sealed class ImageEntry
     /// <exception cref="IOException">The source cannot be read.</exception>
     public long Length => _length();
 
+    /// <summary>
+    /// What stands for the content in the hash of a set: the image's length, or that of the file it is a row of, where its own is not known
+    /// before the row is read.
+    /// </summary>
+    internal long Identity => _identity ?? Length;
+
     /// <summary>An image file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="name">The image's name; null for the path as given, with forward slashes.</param>
@@ -68,6 +75,10 @@ public sealed class ImageEntry
     /// <summary>A file of a folder or an archive.</summary>
     internal static ImageEntry Of(TreeFile file, int? label) =>
         new(file.Name, file.Location, label, file.Bytes.Open, () => file.Bytes.Length);
+
+    /// <summary>An image of a table, whose length is not known before its row is read.</summary>
+    internal static ImageEntry OfRow(string name, string location, Func<Stream> open, Func<long> length, long fileLength) =>
+        new(name, location, label: null, open, length, fileLength);
 
     /// <summary>An encoded image in memory.</summary>
     /// <param name="name">The image's name.</param>
@@ -110,10 +121,10 @@ public sealed class ImageEntry
     }
 
     /// <summary>The same image with another label.</summary>
-    internal ImageEntry WithLabel(int label) => new(Name, Location, label, _open, _length);
+    internal ImageEntry WithLabel(int label) => new(Name, Location, label, _open, _length, _identity);
 
     /// <summary>The same image under another name and with another label.</summary>
-    internal ImageEntry Renamed(string name, int? label) => new(name, Location, label, _open, _length);
+    internal ImageEntry Renamed(string name, int? label) => new(name, Location, label, _open, _length, _identity);
 
     private static MemoryStream OpenBytes(ReadOnlyMemory<byte> bytes) => MemoryMarshal.TryGetArray(bytes, out ArraySegment<byte> array)
         ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)

@@ -139,7 +139,8 @@ public sealed class ImageSet
     }
 
     /// <summary>
-    /// SHA-256 over names and lengths of the images in order, lower-case hexadecimal: the identity of the set. Contents are not read.
+    /// SHA-256 over names and lengths of the images in order, lower-case hexadecimal: the identity of the set. Contents are not read; of a
+    /// row of Parquet the length of the file counts.
     /// </summary>
     /// <exception cref="IOException">The length of an image cannot be told.</exception>
     public string Hash()
@@ -147,7 +148,7 @@ public sealed class ImageSet
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (ImageEntry entry in Entries)
         {
-            hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{entry.Name}\0{entry.Length}\n")));
+            hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{entry.Name}\0{entry.Identity}\n")));
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());

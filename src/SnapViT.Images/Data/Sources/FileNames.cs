@@ -34,6 +34,10 @@ internal static class FileNames
     /// <summary>A name without the extension of a photo, or as it is.</summary>
     public static string Stem(string name) => IsPhoto(name) ? name[..^Path.GetExtension(name).Length] : name;
 
+    /// <summary>A name without an extension, whatever its case, or as it is.</summary>
+    public static string Stem(string name, string extension) =>
+        name.EndsWith(extension, StringComparison.OrdinalIgnoreCase) ? name[..^extension.Length] : name;
+
     /// <summary>Why an entry of a folder is passed over by its name; null where it is not.</summary>
     /// <param name="entry">The name without folders.</param>
     /// <param name="isHidden">Whether the system hides it.</param>

@@ -28,7 +28,7 @@ internal static class TarTree
         List<LeftOutItem> leftOut = [];
         byte[] header = new byte[Block];
         (string? name, long? size) extra = default;
-        long at = 0, end = 0;
+        long at = 0;
         for (int count = 0; archive.Read(at, header) is int read and > 0; count++)
         {
             if (read < Block)
@@ -61,7 +61,6 @@ internal static class TarTree
             }
 
             at = begin + ((size + Block - 1) / Block * Block);
-            end = begin + size;
             if (kind is (byte)'x' or (byte)'L')
             {
                 byte[] content = Extra(path, archive, begin, size);
@@ -91,9 +90,9 @@ internal static class TarTree
             }
         }
 
-        if (archive.Length < end)
+        if (archive.Length < at)
         {
-            throw new ImageException(path, $"the archive is cut short: expected {end} bytes, found {archive.Length}");
+            throw new ImageException(path, $"the archive is cut short: expected at least {at} bytes, found {archive.Length}");
         }
 
         return FileNames.Archive(path, files.Values, folders, leftOut);
