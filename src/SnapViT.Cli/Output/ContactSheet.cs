@@ -71,9 +71,12 @@ internal static class ContactSheet
         return
         [
             .. Enumerable.Range(0, count).Select(row => labels[(int)((long)row * labels.Length / count)])
-                .Select(label => (images.Classes.Count > 0 ? images.Classes[label].Split(',')[0] : $"{label}", Some([.. byLabel[label]], seed))),
+                .Select(label => (NameOf(images, label), Some([.. byLabel[label]], seed))),
         ];
     }
+
+    private static string NameOf(ImageSet images, int label) =>
+        images.Classes.Count > 0 ? images.Classes[label].Split(',')[0] : $"{label}";
 
     private static ImageEntry[] Some(ImageEntry[] entries, ulong seed)
     {

@@ -82,7 +82,8 @@ internal static class DataReport
             if (first.Classes.Count > 0)
             {
                 string more = first.Classes.Count > MostNames ? ", ..." : "";
-                console.WriteLine($"classes: {string.Join(", ", first.Classes.Take(MostNames).Select(row => row.Name.Split(',')[0]))}{more}");
+                IEnumerable<string> names = first.Classes.Take(MostNames).Select(row => row.Name.Split(',')[0]);
+                console.WriteLine($"classes: {string.Join(", ", names)}{more}");
             }
 
             foreach (SplitReport split in splits.Where(split => split.LeftOut.Count > 0))
