@@ -31,7 +31,7 @@ if (args is [RandomFiles.Name, string folder])
 IBenchmark[] all =
 [
     new EmbeddingBenchmark(), new ScoringBenchmark(), new FitnessBenchmark(), new SwitchBenchmark(), new NearestNeighboursBenchmark(),
-    new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(),
+    new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(), new AxesBenchmark(),
 ];
 
 string? file = Option("--out"), only = Option("--only");

@@ -78,6 +78,7 @@ public sealed class ElasticViT : IDisposable
         using HeadBasis? basis = scores.HeadBasis is null ? null : new HeadBasis(scores.HeadBasis, model.Model.Architecture);
         using VisionTransformer? sorted = basis is null ? null : new VisionTransformer(basis.Apply(model.Model.Weights));
         VisionTransformer source = sorted ?? model.Model;
+        _source = _source with { RotaryPairs = source.Weights.RotaryPairs };
         _weights = new ElasticWeights(
             source, scores.Scaled, scores.Floors, correction is null ? null : Correct, options.Precision, options.Device ?? CPU,
             scores.Frontiers);

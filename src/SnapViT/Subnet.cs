@@ -54,7 +54,7 @@ public sealed class Subnet : IDisposable
     public Preprocessing Preprocessing => Source.Preprocessing;
 
     /// <summary>What every file of this sub-network says about it: widths, preprocessing, provenance.</summary>
-    public ModelConfig Config => Source.Config(Plan, _correction);
+    public ModelConfig Config => Source.Config(Plan, _correction, Model.Weights.RotaryPairs);
 
     internal SubnetSource Source { get; }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
@@ -34,10 +35,17 @@ internal sealed record SubnetSource(
     /// <summary>The rotary pairs of every block in the order of the elastic model's; null where they lie as published.</summary>
     public IReadOnlyList<IReadOnlyList<int>>? RotaryPairs { get; init; }
 
+    /// <summary>What a sub-network that is cut to a plan will say about itself.</summary>
+    /// <inheritdoc cref="Config(SubnetPlan, string, IReadOnlyList{IReadOnlyList{int}})"/>
+    public ModelConfig Config(SubnetPlan plan, string correction) =>
+        Config(plan, correction, RotarySpec.IsWhole(plan.Architecture, plan.Widths) ? null : RotaryPairs);
+
     /// <summary>What a sub-network says about itself in every format it is written in.</summary>
     /// <param name="plan">What it keeps.</param>
     /// <param name="correction">How it was corrected, in words; part of a written file and so of its bytes.</param>
-    public ModelConfig Config(SubnetPlan plan, string correction) => ModelConfig.Of(plan.Architecture, plan.Widths, RotaryPairs) with
+    /// <param name="rotaryPairs">The rotary pairs of its blocks; null where they lie as published.</param>
+    public ModelConfig Config(SubnetPlan plan, string correction, IReadOnlyList<IReadOnlyList<int>>? rotaryPairs) => ModelConfig.Of(
+        plan.Architecture, plan.Widths, rotaryPairs) with
     {
         Preprocessing = Preprocessing,
         ClassNames = ClassNames.Count > 0 ? ClassNames : null,

@@ -52,6 +52,9 @@ public sealed class AxisFacts
     /// <summary>Width of one unit in channels, as alignment counts them: d of a head, 1 of a neuron.</summary>
     internal Func<ViTArchitecture, int> Channels { get; init; } = _ => 1;
 
+    /// <summary>Units that stay or go together: 2 of q/k dims that rotary positions turn in pairs, else 1.</summary>
+    internal Func<ViTArchitecture, int> Grain { get; init; } = _ => 1;
+
     /// <summary>Share of a block's units that it keeps whatever the budget, unless said otherwise; 0..1.</summary>
     public double DefaultFloor { get; internal init; }
 
@@ -111,6 +114,7 @@ public static class AxisTable
         new(Axis.QueryKeyDims, "q/k dims", "query/key dimension", a => a.HeadDim)
         {
             DefaultFloor = 0.125,
+            Grain = a => a.Position == PositionEmbedding.Rotary ? 2 : 1,
             StoredFloor = "floor.query_key_dims",
             StoredCurve = "query_key_nanoseconds",
         },

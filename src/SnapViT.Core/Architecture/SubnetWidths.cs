@@ -151,8 +151,8 @@ public sealed class SubnetWidths : IReadOnlyList<BlockWidths>, IEquatable<Subnet
                 throw new ArgumentException($"block {block}: expected heads of at least 1 dimension, found {_blocks[block]}");
             }
 
-            if (architecture.Position == PositionEmbedding.Rotary && _blocks[block][Axis.Heads] > 0
-                && _blocks[block][Axis.QueryKeyDims] % 2 != 0)
+            if (_blocks[block][Axis.Heads] > 0
+                && _blocks[block][Axis.QueryKeyDims] % AxisTable.Of(Axis.QueryKeyDims).Grain(architecture) != 0)
             {
                 throw new ArgumentException(
                     $"block {block}: expected an even number of q/k dims, for rotary positions turn pairs, found {_blocks[block]}");

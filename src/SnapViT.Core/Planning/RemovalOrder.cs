@@ -70,7 +70,8 @@ internal sealed class FrontierPath : NestedPath
             foreach (AxisFacts row in AxisTable.Rows.Where(row => !_whole.Contains(row.Axis)))
             {
                 int width = from[block][row.Axis] - ((from[block][row.Axis] - to[block][row.Axis]) * part / Between);
-                kept = kept.With(row.Axis, row.Axis == Axis.Neurons ? Aligned(width, architecture.MlpDim) : width);
+                int grain = row.Axis == Axis.Neurons ? _align : row.Grain(architecture);
+                kept = kept.With(row.Axis, Math.Min(row.Count(architecture), (width + grain - 1) / grain * grain));
             }
 
             int left = block == from.Count - 1 && architecture.PooledTokens > 0
@@ -97,8 +98,6 @@ internal sealed class FrontierPath : NestedPath
         double from = _slices[slice].Distance, to = _slices[Math.Min(slice + 1, _slices.Count - 1)].Distance;
         return from + ((to - from) * part / Between);
     }
-
-    private int Aligned(int width, int all) => Math.Min(all, (width + _align - 1) / _align * _align);
 }
 
 /// <summary>The steps in which the whole model shrinks to its floors, of units that are ranked one by one.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
+using SnapViT.Models.Parts;
 using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -10,13 +11,15 @@ namespace SnapViT.Calibration;
 
 /// <summary>
 /// What the dimensions inside every head are sorted by: second moments of its queries, and the covariance of its keys within an image,
-/// since softmax does not see what all keys of an image share. One pass of the unpruned model; sums are kept in double.
+/// since softmax does not see what all keys of an image share; both as they are turned by rotary positions. One pass of the unpruned
+/// model; sums are kept in double.
 /// </summary>
 internal sealed class HeadMoments : IRunningSums, IDisposable
 {
     private readonly ViTArchitecture _architecture;
     private readonly Tensor[] _queries;
     private readonly Tensor[] _keys;
+    private readonly RotaryPart? _rotary;
 
     /// <summary>Moments of nothing yet.</summary>
     /// <param name="architecture">The unpruned model.</param>
@@ -26,6 +29,7 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
         ViTArchitecture a = _architecture = architecture;
         _queries = [.. Enumerable.Range(0, a.Depth).Select(_ => Empty())];
         _keys = [.. Enumerable.Range(0, a.Depth).Select(_ => Empty())];
+        _rotary = a.Position == PositionEmbedding.Rotary ? new RotaryPart(a, device ?? CPU) : null;
 
         Tensor Empty() => zeros([a.Heads, a.HeadDim, a.HeadDim], ScalarType.Float64, device).DetachFromDisposeScope();
     }
@@ -39,18 +43,24 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
         using DisposeScope scope = NewDisposeScope();
         ViTArchitecture a = _architecture;
         Tensor headMajor = qkv.view(qkv.shape[0], qkv.shape[1], a.Heads, 3, a.HeadDim);
-        Tensor queries = headMajor.select(3, 0).to(ScalarType.Float32) * weights.sqrt().view(1, -1, 1, 1);
-        Tensor keys = headMajor.select(3, 1).to(ScalarType.Float32);
+        Tensor queries = Turned(headMajor.select(3, 0)) * weights.sqrt().view(1, -1, 1, 1), keys = Turned(headMajor.select(3, 1));
         Tensor centred = keys.Minus(keys.mean([1], keepdim: true));
         AddProducts(_queries[block], queries);
         AddProducts(_keys[block], centred);
+
+        // Rows [B, N, A, d] where their tokens are.
+        Tensor Turned(Tensor rows) => _rotary is null
+            ? rows.to(ScalarType.Float32)
+            : _rotary.Forward(rows.to(ScalarType.Float32).transpose(1, 2), new TokenStream(qkv), block).transpose(1, 2);
     }
 
     /// <summary>
     /// The bases of all heads. Of queries and keys: with second moments <c>G_q = R_a^T R_a</c> and <c>G_k = R_b^T R_b</c> and
     /// <c>R_a R_b^T = U S V^T</c> the queries become <c>S^(1/2) U^T R_a^-T q</c>, so that the first r dimensions give the best logits of
     /// rank r. Of values: with the covariance <c>R^T R</c> of the head's output and <c>P R^T = U S V^T</c> of its part P of the projection
-    /// they become <c>V^T R^-T v</c>, so that the first r give the output of the head best.
+    /// they become <c>V^T R^-T v</c>, so that the first r give the output of the head best. Rotary positions turn pairs of dimensions,
+    /// which are only sorted: by the sum over the heads of the trace of <c>G_q G_k</c> within a pair, the mean square of what it adds to
+    /// a logit.
     /// </summary>
     /// <param name="weights">The unpruned weights.</param>
     /// <param name="moments">Second moments of the inputs of the projections.</param>
@@ -61,7 +71,10 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
         ViTArchitecture a = _architecture;
         IEnumerable<int> blocks = Enumerable.Range(0, a.Depth);
         float[][] queries = a.Position == PositionEmbedding.Rotary ? [] : [.. blocks.Select(block => Floats(OfQueries(block)))];
-        return new StoredHeadBasis(queries, [.. blocks.Select(block => Floats(OfValues(weights, block, moments)))]);
+        return new StoredHeadBasis(queries, [.. blocks.Select(block => Floats(OfValues(weights, block, moments)))])
+        {
+            Pairs = a.Position == PositionEmbedding.Rotary ? [.. blocks.Select(Pairs)] : [],
+        };
     }
 
     void IRunningSums.Save(SumWriter to) => EverySum(to.Add);
@@ -79,6 +92,8 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
         {
             sum.Dispose();
         }
+
+        _rotary?.Dispose();
     }
 
     private void EverySum(Action<string, Tensor> work)
@@ -95,6 +110,19 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
     {
         Tensor byHead = rows.permute(2, 0, 1, 3).reshape(rows.shape[2], -1, rows.shape[3]);
         sum.AddInPlace(byHead.transpose(1, 2).bmm(byHead).to(sum.device));
+    }
+
+    /// <summary>Pairs of dimensions (i, i + d/2), those that add most to the logits first; of equals the first.</summary>
+    private long[] Pairs(int block)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int count = _architecture.HeadDim / 2;
+        double[] added = OfPairs(_queries[block]).bmm(OfPairs(_keys[block])).diagonal(0, 1, 2).sum([-1]).view(-1, count).sum([0])
+            .cpu().data<double>().ToArray();
+        return [.. Enumerable.Range(0, count).OrderByDescending(pair => added[pair]).Select(pair => (long)pair)];
+
+        // [A, d, d] to the 2 x 2 moments of every pair, [A d/2, 2, 2].
+        Tensor OfPairs(Tensor moments) => moments.view(-1, 2, count, 2, count).diagonal(0, 2, 4).permute(0, 3, 1, 2).reshape(-1, 2, 2);
     }
 
     private Tensor OfQueries(int block)

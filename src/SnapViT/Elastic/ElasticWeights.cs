@@ -91,7 +91,7 @@ internal sealed class ElasticWeights : IDisposable
         HashSet<string> taken = [];
         try
         {
-            return new VisionTransformer(source.Map(widths, (parameter, tensor) =>
+            return new VisionTransformer(RotaryOrder.Published(source.Map(widths, (parameter, tensor) =>
             {
                 if (corrected.TryGetValue(parameter.Name, out Tensor? own))
                 {
@@ -105,7 +105,7 @@ internal sealed class ElasticWeights : IDisposable
                     : WeightOrder.Select(parameter, tensor, Planner.Order, widths);
                 Tensor cast = Cast(parameter, kept, tensor, precision, device);
                 return (ReferenceEquals(cast, tensor) || isOrdered ? Own(cast) : cast).MoveToOuterDisposeScope();
-            }));
+            })));
         }
         finally
         {

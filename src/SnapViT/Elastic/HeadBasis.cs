@@ -11,12 +11,13 @@ namespace SnapViT.Elastic;
 /// <summary>
 /// The bases in which the dimensions inside heads are sorted, applied to a model: an invertible T of the queries and its inverse transpose
 /// of the keys leave every logit as it is, and T of the values and its inverse of the projection the output. In float64, from the published
-/// weights.
+/// weights. Queries and keys that rotary positions turn are sorted pair by pair.
 /// </summary>
 internal sealed class HeadBasis : IDisposable
 {
     private readonly Tensor[] _queries;
     private readonly Tensor[] _values;
+    private readonly int[][]? _pairs;
 
     /// <summary>Takes stored bases.</summary>
     /// <param name="stored">The bases.</param>
@@ -26,7 +27,10 @@ internal sealed class HeadBasis : IDisposable
     {
         ViTArchitecture a = architecture;
         long elements = (long)a.Heads * a.HeadDim * a.HeadDim;
-        if (stored.Values.Count != a.Depth || stored.Queries.Concat(stored.Values).Any(basis => basis.Length != elements))
+        bool isRotary = a.Position == PositionEmbedding.Rotary;
+        if (stored.Values.Count != a.Depth || stored.Queries.Concat(stored.Values).Any(basis => basis.Length != elements)
+            || (stored.Pairs.Count > 0 && (!isRotary || stored.Pairs.Any(pairs => pairs.Length != a.HeadDim / 2)))
+            || (stored.Queries.Count > 0 && isRotary))
         {
             throw new SnapViTException(
                 ErrorKind.File,
@@ -35,6 +39,7 @@ internal sealed class HeadBasis : IDisposable
 
         _queries = [.. stored.Queries.Select(Matrix)];
         _values = [.. stored.Values.Select(Matrix)];
+        _pairs = stored.Pairs.Count > 0 ? [.. stored.Pairs.Select(pairs => Array.ConvertAll(pairs, pair => (int)pair))] : null;
 
         Tensor Matrix(float[] values)
         {
@@ -52,7 +57,7 @@ internal sealed class HeadBasis : IDisposable
             parameter.Block is not int block ? tensor.alias()
             : parameter.Layout.IsHeadMajor ? OfQkv(block, tensor)
             : parameter.Layout.ColumnsOfHead is not null ? OfProjection(block, tensor)
-            : tensor.alias());
+            : tensor.alias(), _pairs);
     }
 
     /// <summary>Second moments of such weights.</summary>
@@ -82,7 +87,9 @@ internal sealed class HeadBasis : IDisposable
             (queries, keys) = (basis.bmm(queries), linalg.solve(basis.transpose(1, 2), keys));
         }
 
-        return stack([queries, keys, values], 1).reshape(shape).to(tensor.dtype).to(tensor.device).MoveToOuterDisposeScope();
+        Tensor moved = stack([queries, keys, values], 1).reshape(shape);
+        Tensor sorted = _pairs is null ? moved : RotaryOrder.Sorted(moved, _pairs[block]);
+        return sorted.to(tensor.dtype).to(tensor.device).MoveToOuterDisposeScope();
     }
 
     /// <summary>Columns [D, A, d].</summary>

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Elastic;
 using SnapViT.Models;
@@ -26,6 +27,12 @@ internal sealed class FrontierSearch : IDisposable
     /// <summary>An axis that costs so many times more than the best is not tried again in the next step.</summary>
     private const double FarBehind = 4;
 
+    /// <summary>
+    /// By parameters a way is judged by its distance and by that of class scores times 2, which counts less how sure a model is of the same
+    /// class. Corrected layers take a part of that, and without tokens most of what goes is in such layers.
+    /// </summary>
+    private const double Sharpness = 2, SharpWeight = 0.5;
+
     /// <summary>The widths of the curves, as shares of the whole.</summary>
     private static readonly Dictionary<Axis, double[]> Measured = new()
     {
@@ -35,6 +42,11 @@ internal sealed class FrontierSearch : IDisposable
         [Axis.Tokens] = [0.92, 0.8, 0.6],
         [Axis.Neurons] = [0.85, 0.65, 0.4],
     };
+
+    /// <summary>
+    /// Paths that are followed at a time: what is best in one step may be worse than another way two steps later.
+    /// </summary>
+    private const int PathsKept = 2;
 
     private readonly VisionTransformer _whole;
     private readonly ElasticWeights _elastic;
@@ -63,16 +75,17 @@ internal sealed class FrontierSearch : IDisposable
         using DisposeScope scope = NewDisposeScope();
         Tensor target = Answers(whole);
         _mean = whole.Architecture.Classes > 0 ? null : target.mean([0], keepdim: true).DetachFromDisposeScope();
-        _target = (_mean is null ? F.log_softmax(target, -1) : target.Minus(_mean)).DetachFromDisposeScope();
+        _target = (_mean is null ? target : target.Minus(_mean)).DetachFromDisposeScope();
     }
 
-    /// <summary>Measurements that both frontiers take at most.</summary>
-    public static int Measurements(ViTArchitecture architecture, int axes) =>
-        (architecture.Depth * axes * 3) + (int)((axes + axes + 1) * (1 - End) / Step);
+    /// <summary>About how many measurements both frontiers take.</summary>
+    public static int Measurements(ViTArchitecture architecture, int axes) => (architecture.Depth * axes * 3) + OnPaths(axes);
 
     /// <summary>What they cost, in passes of the whole model over the images.</summary>
-    public static double Passes(ViTArchitecture architecture, int axes) =>
-        (0.25 * architecture.Depth * axes * 3) + (0.6 * (axes + axes + 1) * (1 - End) / Step);
+    public static double Passes(ViTArchitecture architecture, int axes) => (0.25 * architecture.Depth * axes * 3) + (0.6 * OnPaths(axes));
+
+    /// <summary>Every axis alone, all mixed and an order; some axes are passed over, and places of two paths may be the same.</summary>
+    private static int OnPaths(int axes) => (int)(0.7 * PathsKept * ((2 * axes) + 2) * (1 - End) / Step);
 
     /// <summary>Looks for the frontier of one cost.</summary>
     /// <param name="unit"><see cref="CostUnit.Flops"/> or <see cref="CostUnit.Parameters"/>.</param>
@@ -82,88 +95,110 @@ internal sealed class FrontierSearch : IDisposable
         _curves ??= MeasureCurves();
         FrontierWays ways = new(_architecture, unit, _elastic.Planner.Floors, _curves);
         Axis[] axes = [.. _axes.Where(axis => unit == CostUnit.Flops || axis != Axis.Tokens)];
-        SubnetWidths now = ways.Start;
-        List<FrontierSlice> slices = [new(_architecture.FullWidths, 0)];
-        if (!now.Equals(_architecture.FullWidths))
+        RemovalOrder? order = unit == CostUnit.Parameters && AxisTable.InPaperOrder.All(row => axes.Contains(row.Axis))
+            ? _elastic.Planner.RemovalsBy(unit, new PlanOptions { Allocation = Allocation.Pools })
+            : null;
+        Place start = new(
+            _architecture.FullWidths, 0, null, axes.ToDictionary(axis => axis, _ => 1.0), axes.ToDictionary(axis => axis, _ => 0.0));
+        if (!ways.Start.Equals(_architecture.FullWidths))
         {
-            slices.Add(new FrontierSlice(now, Distance(now)));
+            start = start with { Widths = ways.Start, Distance = Distance(ways.Start).Plain, Before = start };
         }
 
-        Dictionary<Axis, double> weights = axes.ToDictionary(axis => axis, _ => 1.0), behind = axes.ToDictionary(axis => axis, _ => 0.0);
+        Place[] places = [start];
         for (double share = 1 - Step; share > End - (Step / 2); share -= Step)
         {
-            if (ways.Share(now) <= share)
-            {
-                continue;
-            }
-
-            (SubnetWidths? best, double least) = (null, double.PositiveInfinity);
-            double before = slices[^1].Distance;
-            Dictionary<Axis, double> lost = [];
-            foreach (Axis axis in axes)
-            {
-                if (behind[axis] > FarBehind)
-                {
-                    // Measured again in the step after.
-                    behind[axis] /= 2;
-                    continue;
-                }
-
-                if (ways.Shrunk(now, share, weights, [axis]) is not (SubnetWidths widths, double expected))
-                {
-                    continue;
-                }
-
-                Consider(widths, out double distance);
-                lost[axis] = Math.Max(distance - before, 1e-9);
-                weights[axis] = Math.Clamp(Math.Sqrt(weights[axis] * lost[axis] / Math.Max(expected / weights[axis], 1e-9)), 0.02, 50);
-            }
-
-            if (ways.Shrunk(now, share, weights, axes) is (SubnetWidths mixed, _))
-            {
-                Consider(mixed, out _);
-            }
-
-            if (best is null)
+            Place[] next =
+            [
+                .. places.SelectMany(place => ways.Share(place.Widths) <= share ? [place] : Smaller(place, ways, order, share, axes))
+                    .DistinctBy(place => place.Widths).OrderBy(place => place.Judged).Take(PathsKept),
+            ];
+            if (next.Length == 0)
             {
                 break;
             }
 
-            foreach ((Axis axis, double loss) in lost)
-            {
-                behind[axis] = loss / Math.Max(least - before, 1e-9);
-            }
-
-            // What was measured of a smaller model may be less by chance; a path that promised so would not be one.
-            slices.Add(new FrontierSlice(best, Math.Max(least, before)));
-            now = best;
-
-            void Consider(SubnetWidths widths, out double distance)
-            {
-                distance = Distance(widths);
-                (best, least) = distance < least ? (widths, distance) : (best, least);
-            }
+            places = next;
         }
+
+        Place end = places.MinBy(place => place.Sum)!;
 
         // Budgets below the last step are met on the way to the floors.
-        SubnetWidths smallest = ways.Smallest(now, weights, axes);
-        if (!smallest.Equals(now))
-        {
-            slices.Add(new FrontierSlice(smallest, Math.Max(Distance(smallest), slices[^1].Distance)));
-        }
-
-        return new Frontier(slices);
+        SubnetWidths smallest = ways.Smallest(end.Widths, end.Weights, axes);
+        return new Frontier(
+        [
+            .. end.Path().Select(place => new FrontierSlice(place.Widths, place.Distance)),
+            .. smallest.Equals(end.Widths)
+                ? Array.Empty<FrontierSlice>()
+                : [new FrontierSlice(smallest, Math.Max(Distance(smallest).Plain, end.Distance))],
+        ]);
     }
 
-    /// <summary>How far a sub-network is from the whole model (<see cref="FrontierSlice.Distance"/>).</summary>
-    public double Distance(SubnetWidths widths)
+    /// <summary>The sub-networks that a step from a place can lead to, measured.</summary>
+    private List<Place> Smaller(Place place, FrontierWays ways, RemovalOrder? order, double share, Axis[] axes)
+    {
+        Dictionary<Axis, double> weights = new(place.Weights), behind = new(place.Behind), lost = [];
+        List<(SubnetWidths Widths, double Distance, double Judged)> found = [];
+        foreach (Axis axis in axes)
+        {
+            if (behind[axis] > FarBehind)
+            {
+                // Measured again in the step after.
+                behind[axis] /= 2;
+            }
+            else if (ways.Shrunk(place.Widths, share, weights, [axis]) is (SubnetWidths widths, double expected))
+            {
+                lost[axis] = Math.Max(Measure(widths) - place.Judged, 1e-9);
+                weights[axis] = Math.Clamp(Math.Sqrt(weights[axis] * lost[axis] / Math.Max(expected / weights[axis], 1e-9)), 0.02, 50);
+            }
+        }
+
+        if (ways.Shrunk(place.Widths, share, weights, axes) is (SubnetWidths mixed, _))
+        {
+            Measure(mixed);
+        }
+
+        if (order is not null && ways.Along(order, place.Widths, share) is SubnetWidths ordered)
+        {
+            Measure(ordered);
+        }
+
+        double least = found.Count == 0 ? 0 : found.Min(way => way.Judged);
+        foreach ((Axis axis, double loss) in lost)
+        {
+            behind[axis] = loss / Math.Max(least - place.Judged, 1e-9);
+        }
+
+        // What was measured of a smaller model may be less by chance; a path that promised so would not be one.
+        return
+        [
+            .. found.Select(way => new Place(way.Widths, Math.Max(way.Distance, place.Distance), place, weights, behind)
+            {
+                Judged = way.Judged,
+            }),
+        ];
+
+        double Measure(SubnetWidths widths)
+        {
+            (double plain, double sharp) = Distance(widths);
+            found.Add((widths, plain, ways.Unit == CostUnit.Flops ? plain : plain + (SharpWeight * sharp)));
+            return found[^1].Judged;
+        }
+    }
+
+    /// <summary>
+    /// How far a sub-network is from the whole model (<see cref="FrontierSlice.Distance"/>), and how far with class scores times
+    /// <see cref="Sharpness"/>; of a model without a classifier the same.
+    /// </summary>
+    private (double Plain, double Sharp) Distance(SubnetWidths widths)
     {
         _cancellation.ThrowIfCancellationRequested();
         using VisionTransformer subnet = _elastic.At(widths);
         using DisposeScope scope = NewDisposeScope();
-        double distance = Distance(Answers(subnet));
+        Tensor answers = Answers(subnet);
+        double distance = Distance(answers, 1);
         _measured(FormattableString.Invariant($"distance {distance:0.0000}"));
-        return distance;
+        return (distance, Distance(answers, Sharpness));
     }
 
     /// <inheritdoc/>
@@ -188,14 +223,21 @@ internal sealed class FrontierSearch : IDisposable
         return cat(answers, 0).MoveToOuterDisposeScope();
     }
 
-    private double Distance(Tensor answers)
+    private double Distance(Tensor answers, double sharpness)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor target = _target.narrow(0, 0, answers.shape[0]);
         Tensor distance = _mean is null
-            ? (target.exp() * target.Minus(F.log_softmax(answers, -1))).sum(1)
+            ? Divergence(target.Times(sharpness), answers.Times(sharpness))
             : ones_like(target.select(1, 0)).Minus(F.cosine_similarity(answers.Minus(_mean), target, 1, 1e-8));
         return Math.Max(0, distance.mean().item<float>());
+    }
+
+    /// <summary>Kullback-Leibler divergence of class probabilities from those of the whole model, [B].</summary>
+    private static Tensor Divergence(Tensor expected, Tensor actual)
+    {
+        Tensor logs = F.log_softmax(expected, -1);
+        return (logs.exp() * logs.Minus(F.log_softmax(actual, -1))).sum(1);
     }
 
     /// <summary>One block after the other is made smaller alone; what the blocks before it give is computed once.</summary>
@@ -251,10 +293,10 @@ internal sealed class FrontierSearch : IDisposable
     private IEnumerable<(int Removed, SubnetWidths Widths)> Points(int block, Axis axis)
     {
         ViTArchitecture a = _architecture;
-        int count = AxisTable.Of(axis).Count(a);
+        int count = AxisTable.Of(axis).Count(a), grain = AxisTable.Of(axis).Grain(a);
         bool isPooled = axis == Axis.Tokens && block == a.Depth - 1 && a.PooledTokens > 0;
         IEnumerable<int> widths = Measured[axis]
-            .Select(share => (int)Math.Round(share * count))
+            .Select(share => (int)Math.Round(share * count / grain) * grain)
             .Select(width => axis == Axis.Tokens ? Math.Max(width, SubnetWidths.FewestTokens(a, count)) : width)
             .Where(width => width > 0 && width < count && !isPooled)
             .Distinct();
@@ -272,8 +314,28 @@ internal sealed class FrontierSearch : IDisposable
         _cancellation.ThrowIfCancellationRequested();
         using VisionTransformer subnet = _elastic.At(widths);
         using DisposeScope scope = NewDisposeScope();
-        double distance = Distance(cat([.. tokens.Select(batch => subnet.AnswersFrom(batch, block))], 0));
+        double distance = Distance(cat([.. tokens.Select(batch => subnet.AnswersFrom(batch, block))], 0), 1);
         _measured(FormattableString.Invariant($"block {block}"));
         return distance;
+    }
+
+    /// <summary>Where a path has come to.</summary>
+    /// <param name="Widths">What is left.</param>
+    /// <param name="Distance">How far it is from the whole model.</param>
+    /// <param name="Before">Where it came from; null at the whole model.</param>
+    /// <param name="Weights">What the curves of every axis are multiplied by from here.</param>
+    /// <param name="Behind">How much more every axis lost in the last step than the best way did.</param>
+    private sealed record Place(
+        SubnetWidths Widths, double Distance, Place? Before, IReadOnlyDictionary<Axis, double> Weights,
+        IReadOnlyDictionary<Axis, double> Behind)
+    {
+        /// <summary>What the place is chosen by.</summary>
+        public double Judged { get; init; }
+
+        /// <summary>What a path is judged by: the sum of the logarithms of what its places are.</summary>
+        public double Sum => Before is null ? 0 : Before.Sum + Math.Log(Math.Max(Judged, 1e-6));
+
+        /// <summary>The places of the path, from the whole model to here.</summary>
+        public IEnumerable<Place> Path() => [.. Before?.Path() ?? [], this];
     }
 }

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 
 namespace SnapViT.Search;
@@ -28,7 +29,7 @@ internal sealed class FrontierWays
     public FrontierWays(
         ViTArchitecture architecture, CostUnit unit, KeepFloors floors, IReadOnlyDictionary<(int Block, Axis Axis), DamageCurve> curves)
     {
-        (_architecture, _floors, _curves) = (architecture, floors, curves);
+        (_architecture, Unit, _floors, _curves) = (architecture, unit, floors, curves);
         SubnetWidths full = architecture.FullWidths;
         long fixedParameters = CostModel.Parameters(architecture, full) - CostModel.PrunableParameters(architecture, full);
         _cost = unit == CostUnit.Flops
@@ -39,6 +40,9 @@ internal sealed class FrontierWays
             ? full.With(full.Count - 1, Axis.Tokens, architecture.PooledTokens)
             : full;
     }
+
+    /// <summary>The cost.</summary>
+    public CostUnit Unit { get; }
 
     /// <summary>
     /// The whole model, of whose last block only the pooled tokens are computed where that counts: it costs less and loses nothing.
@@ -59,6 +63,26 @@ internal sealed class FrontierWays
     {
         (SubnetWidths widths, double expected, long cost) = Shrink(from, share, weights, axes);
         return cost / _whole > share ? null : (widths, expected);
+    }
+
+    /// <summary>
+    /// A sub-network within another that costs a share of the whole at most, smaller where an order of removal makes it so; null where the
+    /// order ends before.
+    /// </summary>
+    /// <param name="order">The order.</param>
+    /// <param name="from">The other.</param>
+    /// <param name="share">What it may cost.</param>
+    public SubnetWidths? Along(RemovalOrder order, SubnetWidths from, double share)
+    {
+        int steps = order.Fewest(taken => Share(Within(taken)) <= share);
+        return steps <= order.Length ? Within(steps) : null;
+
+        SubnetWidths Within(int taken)
+        {
+            SubnetWidths left = order.Widths(_architecture, taken);
+            return new SubnetWidths(from.Select((kept, block) => AxisTable.InPaperOrder.Aggregate(
+                kept, (smaller, row) => smaller.With(row.Axis, Math.Min(kept[row.Axis], left[block][row.Axis])))));
+        }
     }
 
     /// <summary>The smallest sub-network within another that the floors allow.</summary>
@@ -151,9 +175,10 @@ internal sealed class FrontierWays
     /// <summary>The next smaller width of one block; null where the floor forbids it.</summary>
     private SubnetWidths? Smaller(SubnetWidths widths, int block, Axis axis)
     {
-        int count = AxisTable.Of(axis).Count(_architecture), width = widths[block][axis];
-        int floor = Math.Max(AxisTable.Of(axis).IsScored ? 0 : 1, _floors.Kept(axis, count));
-        int left = Math.Max(floor, width - Math.Max(1, count / Pieces));
+        AxisFacts row = AxisTable.Of(axis);
+        int count = row.Count(_architecture), grain = row.Grain(_architecture), width = widths[block][axis];
+        int floor = Math.Max(row.IsScored ? 0 : grain, (_floors.Kept(axis, count) + grain - 1) / grain * grain);
+        int left = Math.Max(floor, width - Math.Max(grain, count / Pieces / grain * grain));
         return left < width ? widths.With(block, axis, left) : null;
     }
 

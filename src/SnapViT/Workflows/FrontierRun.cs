@@ -25,7 +25,7 @@ internal sealed class FrontierRun(VisionTransformer model, ElasticScores scores,
     [
         .. AxisTable.Rows.Select(row => row.Axis).Where(axis => axis switch
         {
-            Axis.QueryKeyDims => scores.HeadBasis is { Queries.Count: > 0 },
+            Axis.QueryKeyDims => scores.HeadBasis is { Queries.Count: > 0 } or { Pairs.Count: > 0 },
             Axis.ValueDims => scores.HasHeadBasis,
             _ => true,
         }),

@@ -55,6 +55,18 @@ public sealed class FrontierPathTests
     });
 
     [Fact]
+    public void Rotary_positions_keep_pairs_of_dimensions_on_the_whole_path() => Frontiers.Sample(frontier =>
+    {
+        ViTArchitecture rotary = Small with { Position = PositionEmbedding.Rotary };
+        Frontier even = new([.. frontier.Slices.Select(slice => slice with
+        {
+            Widths = new SubnetWidths(slice.Widths.Select(block => block.With(Axis.QueryKeyDims, (block[Axis.QueryKeyDims] + 1) / 2 * 2))),
+        })]);
+        FrontierPath path = new(even, [], align: 1);
+        Assert.All(Enumerable.Range(0, path.Length + 1), steps => path.Widths(rotary, steps).RequireFit(rotary));
+    });
+
+    [Fact]
     public void A_budget_is_kept_and_the_same_budget_gives_the_same_plan() => Gen.Select(Frontiers, Gen.Double[0.05, 1]).Sample((frontier, share) =>
     {
         ImportanceScores scores = new(new double[3, 40], new double[3, 4]);

@@ -17,6 +17,16 @@ public sealed class ElasticViTMemoryTests
     }
 
     [Fact]
+    public void Ten_uncorrected_plans_of_all_axes_take_the_memory_of_one()
+    {
+        ViTArchitecture a = ElasticModels.Architecture;
+        using ElasticViT elastic = ElasticModels.Create(corrected: false);
+        List<Subnet> subnets = [.. Enumerable.Range(0, 10).Select(plan => elastic.At(SubnetPlan.Of(a, Smaller(a, plan))))];
+        Assert.InRange(Storages.Bytes(subnets) / (double)Storages.Bytes(subnets[0]), 1, 1.05);
+        subnets.ForEach(subnet => subnet.Dispose());
+    }
+
+    [Fact]
     public void A_corrected_sub_network_adds_its_own_proj_and_fc2_and_nothing_else()
     {
         ViTArchitecture a = ElasticModels.Architecture;
@@ -38,6 +48,13 @@ public sealed class ElasticViTMemoryTests
         long proj = kept[Axis.Heads] < a.Heads ? a.EmbedDim * ((kept[Axis.Heads] * a.HeadDim) + 1L) : 0;
         return proj + (kept[Axis.Neurons] < a.MlpDim ? a.EmbedDim * (kept[Axis.Neurons] + 1L) : 0);
     }
+
+    /// <summary>Fewer units of every axis in every block; the last block computes its pooled tokens.</summary>
+    private static SubnetWidths Smaller(ViTArchitecture a, int by) => new(Enumerable.Range(0, a.Depth).Select(block =>
+        AxisTable.Rows.Aggregate(a.FullBlock, (kept, row) => kept.With(
+            row.Axis,
+            by > 0 && row.Axis == Axis.Tokens && block == a.Depth - 1 ? a.PooledTokens
+                : row.Count(a) - (row.Axis == Axis.Tokens ? Math.Min(by, block + 1) : row.Count(a) * by / 12)))));
 
     private static List<Subnet> Ten(ElasticViT elastic) => [.. ElasticModels.TenBudgets.Select(ratios => elastic.At(Budget.Ratios(ratios)))];
 }

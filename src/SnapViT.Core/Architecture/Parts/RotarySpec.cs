@@ -30,6 +30,17 @@ internal static class RotarySpec
         return angles;
     }
 
+    /// <summary>The published dimensions of sorted pairs: of every pair i first i, then i + d/2.</summary>
+    /// <param name="pairs">All pairs 0..d/2-1 in their order.</param>
+    public static IEnumerable<long> Dims(IReadOnlyList<int> pairs) =>
+        pairs.SelectMany(pair => new[] { (long)pair, pair + pairs.Count });
+
+    /// <summary>Whether every head that a model keeps has all pairs, so that they can lie as published.</summary>
+    /// <param name="a">The model.</param>
+    /// <param name="widths">What every block keeps.</param>
+    public static bool IsWhole(ViTArchitecture a, SubnetWidths widths) =>
+        widths.All(block => block[Axis.Heads] == 0 || block[Axis.QueryKeyDims] == a.HeadDim);
+
     /// <summary>What is wrong with the pairs that a model is said to keep; null for nothing.</summary>
     /// <param name="a">The model.</param>
     /// <param name="widths">What every block keeps.</param>
