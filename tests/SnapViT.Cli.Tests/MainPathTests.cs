@@ -45,9 +45,21 @@ public sealed class MainPathTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Eval_measures_the_six_budgets_of_the_paper_beside_the_unpruned_model()
+    public async Task Eval_measures_shares_of_the_FLOPs_where_the_scores_hold_a_frontier()
     {
-        JsonElement eval = await CommandRun.Json($"eval {_work.ModelPath} --scores {_work.Scores} --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
+        JsonElement eval = await CommandRun.Json($"eval {_work.ModelPath} --scores {_work.Scores} --test {_work.Photos} {Workspace.Fixed}");
+        double whole = eval.GetProperty("unpruned").GetProperty("flops").GetInt64();
+        JsonElement[] rows = [.. eval.GetProperty("rows").EnumerateArray()];
+        Assert.Equal(["0.9", "0.8", "0.7", "0.6", "0.5", "0.4"], rows.Select(row => row.GetProperty("budget").GetString()));
+        Assert.All(rows.Zip([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]), pair => Assert.InRange(pair.First.GetProperty("flops").GetInt64() / whole, pair.Second - 0.2, pair.Second));
+        Assert.True(rows[^1].GetProperty("removed").GetProperty("tokens").GetDouble() > 0);
+    }
+
+    [Fact]
+    public async Task Eval_measures_the_six_budgets_of_the_paper_beside_the_unpruned_model_where_they_hold_none()
+    {
+        using Workspace other = new Workspace().WithScores();
+        JsonElement eval = await CommandRun.Json($"eval {_work.ModelPath} --scores {other.Scores} --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
         ViTArchitecture a = SmallModels.Vit;
         Assert.Equal(CostModel.Flops(a, a.FullWidths), eval.GetProperty("unpruned").GetProperty("flops").GetInt64());
         JsonElement[] rows = [.. eval.GetProperty("rows").EnumerateArray()];
@@ -55,9 +67,9 @@ public sealed class MainPathTests : IAsyncLifetime
         foreach ((JsonElement row, PruningRatios ratios) in rows.Zip(PruningRatios.Paper))
         {
             string[] names = [.. row.EnumerateObject().Select(property => property.Name)];
-            Assert.Equal(["budget", "removed_mlp", "removed_heads", "parameters", "flops", "top1", "knn", "images_per_second", "images", "knn_images"], names);
-            Assert.InRange(row.GetProperty("removed_mlp").GetDouble(), ratios[Axis.Neurons] - (1.0 / (a.Depth * a.MlpDim)), ratios[Axis.Neurons]);
-            Assert.InRange(row.GetProperty("removed_heads").GetDouble(), ratios[Axis.Heads] - (1.0 / (a.Depth * a.Heads)), ratios[Axis.Heads]);
+            Assert.Equal(["budget", "removed", "parameters", "flops", "top1", "knn", "images_per_second", "images", "knn_images"], names);
+            Assert.InRange(row.GetProperty("removed").GetProperty("neurons").GetDouble(), ratios[Axis.Neurons] - (1.0 / (a.Depth * a.MlpDim)), ratios[Axis.Neurons]);
+            Assert.InRange(row.GetProperty("removed").GetProperty("heads").GetDouble(), ratios[Axis.Heads] - (1.0 / (a.Depth * a.Heads)), ratios[Axis.Heads]);
             Assert.Equal(ratios.ToString(), row.GetProperty("budget").GetString());
             Assert.InRange(row.GetProperty("top1").GetDouble(), 0, 1);
             Assert.InRange(row.GetProperty("knn").GetDouble(), 0, 1);
@@ -74,7 +86,7 @@ public sealed class MainPathTests : IAsyncLifetime
         JsonElement row = Assert.Single(eval.GetProperty("rows").EnumerateArray());
         Assert.False(row.TryGetProperty("knn", out _));
         Assert.True(JsonElement.DeepEquals(row, eval.GetProperty("unpruned")));
-        Assert.Equal(0, row.GetProperty("removed_mlp").GetDouble());
+        Assert.Equal(0, row.GetProperty("removed").GetProperty("neurons").GetDouble());
     }
 
     [Fact]
@@ -86,7 +98,7 @@ public sealed class MainPathTests : IAsyncLifetime
         double full = eval.GetProperty("unpruned").GetProperty("flops").GetInt64();
         Assert.Equal(2, rows.Length);
         Assert.InRange(rows[0].GetProperty("flops").GetInt64() / full, 0.55, 0.6);
-        Assert.Equal((0.5, 0.25), (rows[1].GetProperty("removed_mlp").GetDouble(), rows[1].GetProperty("removed_heads").GetDouble()));
+        Assert.Equal((0.5, 0.25), (rows[1].GetProperty("removed").GetProperty("neurons").GetDouble(), rows[1].GetProperty("removed").GetProperty("heads").GetDouble()));
     }
 
     [Fact]
@@ -98,7 +110,7 @@ public sealed class MainPathTests : IAsyncLifetime
         JsonElement alone = await CommandRun.Json($"eval {_work.Out} --test {_work.Photos} --train {_work.Photos} {Workspace.Fixed}");
         JsonElement expected = Assert.Single(elastic.GetProperty("rows").EnumerateArray());
         JsonElement found = Assert.Single(alone.GetProperty("rows").EnumerateArray());
-        foreach (string figure in new[] { "removed_mlp", "removed_heads", "parameters", "flops", "top1", "knn" })
+        foreach (string figure in new[] { "parameters", "flops", "top1", "knn" })
         {
             Assert.Equal(expected.GetProperty(figure).GetDouble(), found.GetProperty(figure).GetDouble());
         }
@@ -115,12 +127,13 @@ public sealed class MainPathTests : IAsyncLifetime
     [InlineData("--params 1.0", 1.0)]
     [InlineData("--ratios 0:0", 1.0)]
     [InlineData("--params 0.7", 0.7)]
-    [InlineData("--params 5K", 0.693)]
+    [InlineData("--params 5K", 5000.0)]
     public async Task A_cut_keeps_at_most_what_was_asked_for_and_hardly_less(string budget, double share)
     {
         JsonElement cut = await CommandRun.Json($"cut {_work.ModelPath} {_work.Scores} {budget} --out {_work.Out}");
-        double kept = cut.GetProperty("parameters").GetInt64() / (double)CostModel.Parameters(SmallModels.Vit, SmallModels.Vit.FullWidths);
-        Assert.InRange(kept, share == 1 ? 1 : share - 0.05, share);
+        double all = CostModel.Parameters(SmallModels.Vit, SmallModels.Vit.FullWidths), kept = cut.GetProperty("parameters").GetInt64() / all;
+        double most = share > 1 ? share / all : share;
+        Assert.InRange(kept, most == 1 ? 1 : most - 0.05, most);
     }
 
     [Fact]

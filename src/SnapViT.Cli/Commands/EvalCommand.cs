@@ -26,7 +26,8 @@ internal static class EvalCommand
     };
     private static readonly Option<string?> Budgets = new("--budgets")
     {
-        Description = BudgetList.Says + " Default: the six pairs of the paper. The unpruned model is measured beside them.",
+        Description = BudgetList.Says + " Default: 0.9 to 0.4 of the FLOPs where the scores hold a frontier, else the six pairs "
+            + "of the paper. The unpruned model is measured beside them.",
     };
     private static readonly Option<string?> Train = new("--train")
     {
@@ -245,8 +246,8 @@ internal static class EvalCommand
             throw new BudgetException("--budgets: expected --scores FILE with it; without scores only the model itself can be measured");
         }
 
-        return text is null
-            ? [.. PruningRatios.Paper.Select(ratios => (ratios.ToString(), Budget.Ratios(ratios)))]
-            : BudgetList.Read(text);
+        return text is not null ? BudgetList.Read(text)
+            : scores is { Frontiers.Count: > 0 } ? BudgetList.Read("0.9,0.8,0.7,0.6,0.5,0.4")
+            : [.. PruningRatios.Paper.Select(ratios => (ratios.ToString(), Budget.Ratios(ratios)))];
     }
 }

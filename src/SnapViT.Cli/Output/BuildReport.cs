@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Workflows;
 using Spectre.Console;
@@ -33,6 +34,12 @@ internal static class BuildReport
                 console.WriteLine(
                     Figures.Invariant($"second moments for the correction ({result.Scores.Provenance["calibration"]}): ")
                     + $"{Figures.Bytes(moments.Bytes)} of the file; --moments false leaves them out");
+            }
+
+            if (result.Scores.Frontiers.GetValueOrDefault(CostUnit.Flops) is Frontier frontier)
+            {
+                console.WriteLine(
+                    $"frontier over all axes, {frontier.Slices.Count} slices by FLOPs: budgets follow it, inspect lists them");
             }
 
             if (result.Discarded is not null)

@@ -24,8 +24,7 @@ internal static class CutReport
             {
                 Files = files,
                 Budget = budget,
-                RemovedMlp = plan.Removed[Axis.Neurons],
-                RemovedHeads = plan.Removed[Axis.Heads],
+                Removed = RemovedShares.Json(plan.Removed),
                 plan.Parameters,
                 plan.Flops,
                 LatencyMs = latency?.PredictedMs,
@@ -39,7 +38,7 @@ internal static class CutReport
                 console.WriteLine(
                     $"{budget}: {Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
                     + $"{Figures.Count(plan.Flops)} FLOPs ({Figures.Percent(plan.Flops / (double)fullFlops)}), "
-                    + $"without {string.Join(", ", Removed(plan))}");
+                    + $"without {string.Join(", ", RemovedShares.Words(plan.Removed))}");
                 foreach (WrittenFile file in files)
                 {
                     console.WriteLine($"wrote {file.Path}: {Figures.Bytes(file.Bytes)}");
@@ -60,12 +59,6 @@ internal static class CutReport
             },
             NextCommand.Of("inspect", paths[0]));
     }
-
-    /// <summary>What was removed: heads and neurons always, of another axis where something was.</summary>
-    private static IEnumerable<string> Removed(SubnetPlan plan) => AxisTable.Rows
-        .Where(row => row.IsScored || plan.Removed[row.Axis] > 0)
-        .OrderByDescending(row => row.IsScored)
-        .Select(row => $"{Figures.Percent(plan.Removed[row.Axis])} of the {row.Label}");
 }
 
 /// <summary>A file that was written.</summary>

@@ -64,14 +64,16 @@ internal static class EvaluationReport
     {
         bool hasTop5 = rows.Any(row => row.Figures.Top5 is not null);
         string[] accuracies = hasTop5 ? ["top-1", "top-5", "k-NN"] : ["top-1", "k-NN"];
-        Table table = Report.Table(["budget", "MLP removed", "heads removed", "parameters", "FLOPs", .. accuracies, "images/s"]);
+        IReadOnlyList<AxisFacts> axes = RemovedShares.Columns(rows.Select(row => row.Figures.Removed));
+        Table table = Report.Table(
+            ["budget", .. axes.Select(axis => $"{axis.Label} removed"), "parameters", "FLOPs", .. accuracies, "images/s"]);
         foreach ((string? budget, _, EvaluationRow row) in rows)
         {
             string[] measured = [.. (hasTop5 ? [row.Top1, row.Top5, row.Knn] : new[] { row.Top1, row.Knn }).Select(Figures.Percent)];
             table.AddRow(
             [
                 budget ?? (IsWhole(row) ? "whole model" : "this model"),
-                Figures.Percent(row.Removed[Axis.Neurons]), Figures.Percent(row.Removed[Axis.Heads]),
+                .. axes.Select(axis => Figures.Percent(row.Removed[axis.Axis])),
                 Figures.Count(row.Parameters), Figures.Count(row.Flops),
                 .. measured, Figures.Invariant($"{row.ImagesPerSecond:0.0}"),
             ]);
@@ -80,7 +82,7 @@ internal static class EvaluationReport
         return table;
     }
 
-    private static bool IsWhole(EvaluationRow row) => AxisTable.InPaperOrder.All(axis => row.Removed[axis.Axis] == 0);
+    private static bool IsWhole(EvaluationRow row) => AxisTable.Rows.All(axis => row.Removed[axis.Axis] == 0);
 
     private static object Row(MeasuredRow row) => Row(row.Figures, row.Budget, row.LatencyMs);
 
@@ -88,8 +90,7 @@ internal static class EvaluationReport
     public static object Row(EvaluationRow row, string? budget, double? latencyMs = null) => new
     {
         Budget = budget,
-        RemovedMlp = row.Removed[Axis.Neurons],
-        RemovedHeads = row.Removed[Axis.Heads],
+        Removed = RemovedShares.Json(row.Removed),
         LatencyMs = latencyMs,
         row.Parameters,
         row.Flops,

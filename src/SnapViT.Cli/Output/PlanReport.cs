@@ -20,14 +20,17 @@ internal static class PlanReport
         new { Rows = rows.Select(row => Json(row, fileBytes(row.Plan), how)) },
         console =>
         {
-            Table table = Report.Table("budget", "MLP removed", "heads removed", "parameters", "FLOPs", "file", "predicted latency");
+            IReadOnlyList<AxisFacts> axes = RemovedShares.Columns(rows.Select(row => row.Plan.Removed));
+            Table table = Report.Table(
+                ["budget", .. axes.Select(axis => $"{axis.Label} removed"), "parameters", "FLOPs", "file", "predicted latency"]);
             foreach ((string budget, SubnetPlan plan) in rows)
             {
                 string latency = LatencyMs(plan, how) is double milliseconds ? Figures.Invariant($"{milliseconds:0.00} ms") : "-";
                 table.AddRow(
-                    budget, Figures.Percent(plan.Removed[Axis.Neurons]), Figures.Percent(plan.Removed[Axis.Heads]),
-                    Figures.Count(plan.Parameters),
-                    Figures.Count(plan.Flops), Figures.Bytes(fileBytes(plan)), latency);
+                [
+                    budget, .. axes.Select(axis => Figures.Percent(plan.Removed[axis.Axis])),
+                    Figures.Count(plan.Parameters), Figures.Count(plan.Flops), Figures.Bytes(fileBytes(plan)), latency,
+                ]);
             }
 
             console.Write(table);
@@ -92,8 +95,7 @@ internal static class PlanReport
     private static object Json(PlannedRow row, long bytes, PlanOptions how) => new
     {
         row.Budget,
-        RemovedMlp = row.Plan.Removed[Axis.Neurons],
-        RemovedHeads = row.Plan.Removed[Axis.Heads],
+        Removed = RemovedShares.Json(row.Plan.Removed),
         row.Plan.Parameters,
         row.Plan.Flops,
         FileBytes = bytes,
