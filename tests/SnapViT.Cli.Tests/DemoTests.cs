@@ -8,30 +8,36 @@ namespace SnapViT.Cli.Tests;
 public sealed partial class DemoTests
 {
     [Fact]
-    public async Task The_demo_measures_every_budget_beside_a_random_order_and_leaves_a_page_and_its_files()
+    public async Task The_demo_measures_every_budget_by_all_axes_and_by_less_and_leaves_a_page_and_its_files()
     {
         using TemporaryImages folder = new();
         string page = Path.Combine(folder.Root, "demo.html"), files = Path.Combine(folder.Root, "demo");
 
         JsonElement demo = await CommandRun.Json($"demo --out {page} --files {files}");
 
-        double[] accuracies = Top1(demo.GetProperty("rows")), random = Top1(demo.GetProperty("random_order"));
-        Assert.Equal(9, accuracies.Length);
-        Assert.InRange(accuracies[0], 0.9, 0.97);
-        Assert.Equal(accuracies[0], random[0]);
-        Assert.True(accuracies[4] > random[4] + 0.3, $"40 % of the FLOPs: {accuracies[4]}, in random order {random[4]}");
-        Assert.True(accuracies[^1] < accuracies[0] - 0.05, $"17 % of the FLOPs: {accuracies[^1]}");
-        Assert.All(accuracies.Zip(accuracies.Skip(1)), pair => Assert.True(pair.Second < pair.First + 0.01, $"{pair.First}, then {pair.Second}"));
+        JsonElement[] lines = [.. demo.GetProperty("lines").EnumerateArray()];
+        Assert.Equal(["all axes", "without tokens", "heads and neurons", "random order"], lines.Select(line => line.GetProperty("name").GetString()));
+        double[][] top1 = [.. lines.Select(line => Top1(line.GetProperty("rows")))];
+        Assert.All(top1, accuracies => Assert.Equal(9, accuracies.Length));
+        Assert.InRange(top1[0][0], 0.8, 0.9);
+        Assert.All(top1, accuracies => Assert.Equal(top1[0][0], accuracies[0]));
+
+        // Each line adds something to the one behind it, from where cuts begin to cost.
+        Assert.All(Enumerable.Range(6, 3), budget => Assert.All(top1.Zip(top1.Skip(1)), pair => Assert.True(
+            pair.First[budget] > pair.Second[budget], $"budget {budget}: {pair.First[budget]} and {pair.Second[budget]}")));
+        Assert.True(top1[0][6] > top1[2][6] + 0.05, $"40 % of the FLOPs: {top1[0][6]}, heads and neurons {top1[2][6]}");
+        Assert.True(top1[2][6] > top1[3][6] + 0.1, $"40 % of the FLOPs: {top1[2][6]}, in random order {top1[3][6]}");
+        Assert.True(top1[0][^1] < top1[0][0] - 0.05, $"20 % of the FLOPs: {top1[0][^1]}");
         string html = Pictures().Replace(await File.ReadAllTextAsync(page, TestContext.Current.CancellationToken), "");
         Assert.DoesNotContain("NaN", html, StringComparison.Ordinal);
         Assert.Contains("random order", html, StringComparison.Ordinal);
 
         string[] classes = [.. Directory.GetDirectories(Path.Combine(files, "test")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
-        Assert.Equal(12, classes.Length);
+        Assert.Equal(32, classes.Length);
         Assert.StartsWith("00-", classes[0], StringComparison.Ordinal);
         Assert.Equal(classes.Length, Directory.GetDirectories(Path.Combine(files, "train")).Length);
         HashSet<string> photos = [.. Contents("photos")];
-        Assert.Equal(120, photos.Count);
+        Assert.Equal(192, photos.Count);
         Assert.DoesNotContain(Contents("test"), photos.Contains);
 
         IEnumerable<string> Contents(string part) => Directory.EnumerateFiles(Path.Combine(files, part), "*.png", SearchOption.AllDirectories)

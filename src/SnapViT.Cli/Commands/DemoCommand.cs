@@ -26,9 +26,9 @@ internal static class DemoCommand
     public static Command Create()
     {
         Verb command = new("demo", "Shows the whole job on a small model that is part of this command.", """
-            Draws images, scores the model on some of them, cuts it to several budgets and measures each on others, beside cuts in a
-            random order. Needs no download; less than a minute on two cores. With --files the model and the images are left, to try
-            the other verbs on.
+            Draws images, scores the model on some of them, cuts it to several budgets and measures each on others, beside cuts that
+            take from fewer axes and cuts in a random order. Needs no download; less than a minute on two cores. With --files the
+            model and the images are left, to try the other verbs on.
 
               snapvit demo --out demo.html
               snapvit demo --files demo

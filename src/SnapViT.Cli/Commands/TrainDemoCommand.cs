@@ -14,17 +14,13 @@ internal static class TrainDemoCommand
 {
     private static readonly Option<string> Out = new("--out") { Description = "The model to write (safetensors).", Required = true };
     private static readonly Option<string?> Record = new("--record") { Description = "The training record to write (CSV)." };
-    private static readonly Option<string?> From = new("--from")
-    {
-        Description = "A model trained on easy images, from which training goes on with the demo's.",
-    };
-    private static readonly Option<int> Steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => 2500 };
+    private static readonly Option<int> Steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => 9000 };
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per step.", DefaultValueFactory = _ => 64 };
 
     public static Command Create()
     {
         Verb command = new("train-demo", "Trains the demo's model on generated images.", "") { Hidden = true };
-        foreach (Option option in new Option[] { Out, Record, From, Steps, Batch, GlobalOptions.Force })
+        foreach (Option option in new Option[] { Out, Record, Steps, Batch, GlobalOptions.Force })
         {
             command.Options.Add(option);
         }
@@ -41,9 +37,7 @@ internal static class TrainDemoCommand
         ulong seed = parsed.GetValue(GlobalOptions.Seed);
         (int steps, int batch) = (parsed.GetValue(Steps), parsed.GetValue(Batch));
         List<string> record = ["step,loss,accuracy,seconds"];
-        string? start = parsed.GetValue(From);
-        using LoadedModel? loaded = start is null ? null : ModelFile.Load(start);
-        using DemoTraining training = new(seed, precision, loaded?.Model);
+        using DemoTraining training = new(seed, precision);
         training.Run(steps, batch, (step, loss, accuracy, seconds) =>
         {
             record.Add(string.Create(CultureInfo.InvariantCulture, $"{step},{loss:F4},{accuracy:F4},{seconds:F0}"));
@@ -58,8 +52,7 @@ internal static class TrainDemoCommand
             {
                 ["trained by"] = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"snapvit train-demo --steps {steps} --batch {batch} --seed {seed}"
-                        + $"{(start is null ? "" : " --from the model of an earlier run")}"),
+                    $"snapvit train-demo --steps {steps} --batch {batch} --seed {seed}"),
             },
         };
         ModelFile.Save(path, model, config);

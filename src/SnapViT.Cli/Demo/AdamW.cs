@@ -34,7 +34,7 @@ internal sealed class AdamW : IDisposable
         _step++;
         Tensor gradient = _parameters.grad ?? throw new InvalidOperationException("no gradient: run backward first");
         Blend(_mean, gradient, MeanDecay);
-        Blend(_square, gradient.square(), SquareDecay);
+        Blend(_square, gradient.mul(gradient), SquareDecay);
         using Scalar bias = (1 / Math.Sqrt(1 - Math.Pow(SquareDecay, _step))).ToScalar();
         using Scalar epsilon = Epsilon.ToScalar();
         using Scalar step = (-rate / (1 - Math.Pow(MeanDecay, _step))).ToScalar();

@@ -9,14 +9,14 @@ internal static class DemoModel
 {
     private const string Resource = "SnapViT.Cli.Demo.demo-vit.safetensors";
 
-    /// <summary>6 blocks of 4 heads and 384 neurons on 64 patches of 8 x 8 pixels: 0.7 million parameters.</summary>
+    /// <summary>6 blocks of 4 heads and 256 neurons on 64 patches of 8 x 8 pixels: 0.3 million parameters.</summary>
     public static ViTArchitecture Architecture { get; } = new ViTArchitecture
     {
         Depth = 6,
-        EmbedDim = 96,
+        EmbedDim = 64,
         Heads = 4,
-        HeadDim = 24,
-        MlpDim = 384,
+        HeadDim = 16,
+        MlpDim = 256,
         PatchSize = 8,
         ImageSize = ShapeTextureImages.Side,
         Classes = ShapeTextureImages.Classes,

@@ -3,7 +3,6 @@ using System.Text;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Randomness;
-using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Demo;
 
@@ -11,16 +10,28 @@ namespace SnapViT.Cli.Demo;
 internal static class DemoPage
 {
     private const string Style = """
-        :root{color-scheme:light dark;--ink:#1c1e21;--dim:#5c6370;--paper:#fff;--line:#d7dae0;--a:#0b6bcb;--b:#c2410c}
-        @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--dim:#9aa3b0;--paper:#16181c;--line:#3a3f47;--a:#6cb2ff;--b:#ff9b5e}}
+        :root{color-scheme:light dark;--ink:#1c1e21;--dim:#5c6370;--paper:#fff;--line:#d7dae0}
+        :root{--a:#0b6bcb;--b:#c2410c;--c:#0f766e;--e:#7c5cbf}
+        @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--dim:#9aa3b0;--paper:#16181c;--line:#3a3f47}
+        :root{--a:#6cb2ff;--b:#ff9b5e;--c:#4fd1c0;--e:#b79cff}}
         body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
         h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2.2rem}p,figcaption{color:var(--dim)}
         table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:right;border-bottom:1px solid var(--line)}
         td{white-space:nowrap}td:first-child,th:first-child{text-align:left}.scroll{overflow-x:auto}
-        .images{display:grid;grid-template-columns:repeat(auto-fill,minmax(6rem,1fr));gap:.6rem}.images figure{margin:0}.images img{width:100%;image-rendering:pixelated;border-radius:4px}
+        .images{display:grid;grid-template-columns:repeat(auto-fill,minmax(6rem,1fr));gap:.6rem}.images figure{margin:0}
+        .images img{width:100%;image-rendering:pixelated;border-radius:4px}
         figcaption{font-size:.8rem}svg{width:100%;height:auto}svg text{fill:var(--dim);font:12px system-ui,sans-serif}
-        .grid{stroke:var(--line)}.a{stroke:var(--a);fill:none;stroke-width:2}.b{stroke:var(--b);fill:none;stroke-width:2}.da{fill:var(--a)}.db{fill:var(--b)}text.da{fill:var(--a)}text.db{fill:var(--b)}
+        .grid{stroke:var(--line)}polyline{fill:none;stroke-width:2}
+        .a{stroke:var(--a)}.b{stroke:var(--b);stroke-dasharray:2 5}.c{stroke:var(--c);stroke-dasharray:9 4}
+        .e{stroke:var(--e);stroke-dasharray:5 3}.da,text.da{fill:var(--a)}.db,text.db{fill:var(--b)}
+        .dc,text.dc{fill:var(--c)}.de,text.de{fill:var(--e)}
+        .maps{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:1.2rem}.maps table{font-size:.75rem}
+        .maps td,.maps th{padding:.1rem .25rem;text-align:center;border:0}.maps caption{text-align:left;font-weight:600}
+        .maps td[style]{background:color-mix(in srgb,var(--a) calc(var(--k)*70%),transparent)}
         """;
+
+    /// <summary>Classes of the lines, in their order.</summary>
+    private static readonly string[] Styles = ["a", "c", "e", "b"];
 
     /// <summary>The page.</summary>
     public static string Html(DemoResult result)
@@ -34,14 +45,13 @@ internal static class DemoPage
             : "";
         Paragraph(html, Figures.Invariant(
             $"A small trained ViT was scored on {result.Photos} unlabelled images{search} ")
-            + Figures.Invariant($"and cut to {result.Rows.Count - 1} budgets without retraining. ")
+            + Figures.Invariant($"and cut to {result.Lines[0].Places.Count - 1} budgets without retraining. ")
             + Figures.Invariant($"What remains of a layer was re-fitted in closed form. All of it took {result.Seconds:0} seconds. ")
             + Figures.Invariant($"Accuracy was measured on {result.TestImages} other images with labels. Seed {result.Seed}."));
-        Paragraph(html, "Random order: as many neurons and heads removed without scores, the layers re-fitted in the same way.");
         Section(html, "The task", Images(result.Seed));
         Section(html, "Accuracy kept per FLOP", Curves(result));
         Section(html, "The budgets", Table(result));
-        Section(html, "What every block keeps", Widths(result));
+        Section(html, "What every block keeps", Maps(result.Lines[0].Places));
         if (result.Fitness.Count > 0)
         {
             Section(html, "The search", Search(result.Fitness));
@@ -65,20 +75,24 @@ internal static class DemoPage
             return $"<figure><img alt=\"{name}\" src=\"data:image/png;base64,{Convert.ToBase64String(png)}\">"
                 + $"<figcaption>{name}</figcaption></figure>";
         });
-        return "<p>Twelve classes, four shapes times three textures; neither alone tells them apart.</p><div class=\"images\">"
+        return Figures.Invariant($"<p>{ShapeTextureImages.Classes} classes, shapes times textures; neither alone tells them apart.</p>")
+            + "<div class=\"images\">"
             + string.Concat(figures) + "</div>";
     }
 
     private static string Curves(DemoResult result)
     {
         SvgChart chart = new("FLOPs kept", "top-1", (0, 1));
-        chart.Add("by scores", "a", Points(result.Rows));
-        chart.Add("random order", "b", Points(result.Baseline));
-        return chart.Render();
+        foreach ((DemoLine line, string style) in result.Lines.Zip(Styles))
+        {
+            chart.Add(line.Name, style, [.. line.Places.Select(place => (Share(result, place), place.Row.Top1 ?? 0))]);
+        }
 
-        IReadOnlyList<(double, double)> Points(IReadOnlyList<EvaluationRow> rows) =>
-            [.. rows.Select(row => (row.Flops / (double)result.Rows[0].Flops, row.Top1 ?? 0))];
+        return chart.Render()
+            + string.Concat(result.Lines.Select(line => $"<p>{WebUtility.HtmlEncode($"{line.Name}: {line.Meaning}")}</p>"));
     }
+
+    private static double Share(DemoResult result, DemoPlace place) => place.Row.Flops / (double)result.Whole.Flops;
 
     private static string Search(IReadOnlyList<double> fitness)
     {
@@ -91,39 +105,44 @@ internal static class DemoPage
 
     private static string Table(DemoResult result)
     {
-        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>FLOPs kept</th><th>MLP / heads removed</th><th>parameters</th>"
-            + "<th>top-1</th><th>random order</th>");
-        html.Append("<th>k-NN</th><th>random order</th><th>images/s</th></tr>");
-        foreach ((EvaluationRow row, EvaluationRow baseline) in result.Rows.Zip(result.Baseline))
+        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>FLOPs kept</th>");
+        html.AppendJoin("", result.Lines.Select(line => $"<th>{WebUtility.HtmlEncode(line.Name)}</th>"));
+        html.Append("<th>k-NN</th><th>parameters</th><th>images/s</th></tr>");
+        for (int budget = 0; budget < result.Lines[0].Places.Count; budget++)
         {
+            DemoPlace place = result.Lines[0].Places[budget];
             string[] cells =
             [
-                Figures.Percent(row.Flops / (double)result.Rows[0].Flops),
-                $"{Figures.Percent(row.Removed[Axis.Neurons])} / {Figures.Percent(row.Removed[Axis.Heads])}",
-                Figures.Count(row.Parameters), Figures.Percent(row.Top1), Figures.Percent(baseline.Top1),
-                Figures.Percent(row.Knn), Figures.Percent(baseline.Knn),
-                Figures.Invariant($"{row.ImagesPerSecond:0}"),
+                Figures.Percent(Share(result, place)),
+                .. result.Lines.Select(line => Figures.Percent(line.Places[budget].Row.Top1)),
+                Figures.Percent(place.Row.Knn), Figures.Count(place.Row.Parameters), Figures.Invariant($"{place.Row.ImagesPerSecond:0}"),
             ];
             html.Append("<tr>").AppendJoin("", cells.Select(cell => $"<td>{WebUtility.HtmlEncode(cell)}</td>")).Append("</tr>");
         }
 
-        return html.Append("</table></div>").ToString();
+        return html.Append("</table></div><p>Top-1 of every way of cutting; k-NN, parameters and images/s of all axes.</p>").ToString();
     }
 
-    private static string Widths(DemoResult result)
+    /// <summary>A map for every axis: budgets down, blocks across, what is kept as shade and number.</summary>
+    private static string Maps(IReadOnlyList<DemoPlace> places)
     {
-        int depth = result.Widths[0].Count;
-        StringBuilder html = new("<div class=\"scroll\"><table><tr><th>FLOPs kept</th>");
-        html.AppendJoin("", Enumerable.Range(0, depth).Select(block => Figures.Invariant($"<th>block {block}</th>"))).Append("</tr>");
-        for (int index = 0; index < result.Rows.Count; index++)
+        ViTArchitecture a = DemoModel.Architecture;
+        StringBuilder html = new("<div class=\"maps\">");
+        foreach (AxisFacts row in AxisTable.Rows)
         {
-            EvaluationRow row = result.Rows[index];
-            html.Append("<tr><td>").Append(Figures.Percent(row.Flops / (double)result.Rows[0].Flops)).Append("</td>");
-            SubnetWidths widths = result.Widths[index];
-            html.AppendJoin("", widths.Select(block => Figures.Invariant($"<td>{block[Axis.Neurons]} + {block[Axis.Heads]}</td>")))
-                .Append("</tr>");
+            html.Append("<table><caption>").Append(WebUtility.HtmlEncode(row.Label)).Append("</caption><tr><th></th>");
+            html.AppendJoin("", Enumerable.Range(0, a.Depth).Select(block => Figures.Invariant($"<th>{block}</th>"))).Append("</tr>");
+            foreach (DemoPlace place in places)
+            {
+                html.Append(Figures.Invariant($"<tr><th>{place.Budget ?? "1"}</th>"));
+                html.AppendJoin("", place.Widths.Select(block => Figures.Invariant(
+                    $"<td style=\"--k:{block[row.Axis] / (double)row.Count(a):0.##}\">{block[row.Axis]}</td>"))).Append("</tr>");
+            }
+
+            html.Append("</table>");
         }
 
-        return html.Append("</table></div><p>MLP neurons + attention heads.</p>").ToString();
+        return html.Append("</div><p>Share of the FLOPs kept down, blocks across: the units that a block keeps. ")
+            .Append("Tokens: those that leave the block.</p>").ToString();
     }
 }

@@ -1,5 +1,4 @@
 using SnapViT.Cli.Output;
-using SnapViT.Core.Architecture;
 using SnapViT.Workflows;
 using Spectre.Console;
 
@@ -17,8 +16,12 @@ internal static class DemoReport
             result.TestImages,
             FitnessC0 = result.Fitness.Count > 0 ? result.Fitness[0] : (double?)null,
             FitnessBest = result.Fitness.Count > 0 ? result.Fitness.Min() : (double?)null,
-            Rows = result.Rows.Select((row, index) => EvaluationReport.Row(row, result.Budgets[index])),
-            RandomOrder = result.Baseline.Select((row, index) => EvaluationReport.Row(row, result.Budgets[index])),
+            Lines = result.Lines.Select(line => new
+            {
+                line.Name,
+                line.Meaning,
+                Rows = line.Places.Select(place => EvaluationReport.Row(place.Row, place.Budget)),
+            }),
             Page = page,
             Files = files,
         },
@@ -28,9 +31,13 @@ internal static class DemoReport
                 $"One trained ViT, {result.Photos} unlabelled images, no retraining: scored, cut and measured in {result.Seconds:0} s."));
             console.WriteLine(Figures.Invariant(
                 $"Accuracy on {result.TestImages} other images of {ShapeTextureImages.Classes} classes ")
-                + Figures.Invariant($"(chance {100.0 / ShapeTextureImages.Classes:0.0} %):"));
+                + Figures.Invariant($"(chance {100.0 / ShapeTextureImages.Classes:0.0} %); the last three of all axes:"));
             console.Write(Rows(result));
-            console.WriteLine("random order: as many neurons and heads removed without scores, the layers re-fitted in the same way");
+            foreach (DemoLine line in result.Lines)
+            {
+                console.WriteLine($"{line.Name}: {line.Meaning}");
+            }
+
             foreach (string written in new[] { page, files }.OfType<string>())
             {
                 console.WriteLine($"wrote {written}");
@@ -43,20 +50,16 @@ internal static class DemoReport
 
     private static Table Rows(DemoResult result)
     {
-        Table table = Report.Table(
-            "FLOPs kept", "MLP removed", "heads removed", "parameters", "top-1", "random order", "k-NN", "random order", "images/s");
-        foreach ((EvaluationRow row, EvaluationRow baseline) in result.Rows.Zip(result.Baseline))
+        Table table = Report.Table(["FLOPs kept", .. result.Lines.Select(line => line.Name), "k-NN", "parameters", "images/s"]);
+        for (int budget = 0; budget < result.Lines[0].Places.Count; budget++)
         {
+            EvaluationRow row = result.Lines[0].Places[budget].Row;
             table.AddRow(
-                Figures.Percent(row.Flops / (double)result.Rows[0].Flops),
-                Figures.Percent(row.Removed[Axis.Neurons]),
-                Figures.Percent(row.Removed[Axis.Heads]),
-                Figures.Count(row.Parameters),
-                Figures.Percent(row.Top1),
-                Figures.Percent(baseline.Top1),
-                Figures.Percent(row.Knn),
-                Figures.Percent(baseline.Knn),
-                Figures.Invariant($"{row.ImagesPerSecond:0}"));
+            [
+                Figures.Percent(row.Flops / (double)result.Whole.Flops),
+                .. result.Lines.Select(line => Figures.Percent(line.Places[budget].Row.Top1)),
+                Figures.Percent(row.Knn), Figures.Count(row.Parameters), Figures.Invariant($"{row.ImagesPerSecond:0}"),
+            ]);
         }
 
         return table;

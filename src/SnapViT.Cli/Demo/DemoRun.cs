@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -13,13 +14,13 @@ namespace SnapViT.Cli.Demo;
 /// <summary>The main job on the embedded model: images are drawn, the model is built, budgets are cut and measured.</summary>
 internal sealed class DemoRun
 {
-    private const int PhotosPerClass = 10, TrainPerClass = 10, TestPerClass = 100, BatchSize = 32;
+    private const int PhotosPerClass = 6, TrainPerClass = 10, TestPerClass = 40, BatchSize = 32;
 
     /// <summary>Seconds of the two parts, measured on two cores.</summary>
     private const double BuildCost = 10, MeasureCost = 25;
 
     /// <summary>Shares of the FLOPs, down to about the least that the floors allow.</summary>
-    private static readonly IReadOnlyList<double> Shares = [0.8, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.17];
+    private static readonly IReadOnlyList<double> Shares = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2];
 
     /// <summary>How the model is made elastic.</summary>
     public required BuildOptions Preset { get; init; }
@@ -75,9 +76,8 @@ internal sealed class DemoRun
             Precision = Precision,
             Device = Device,
 
-            // The demo compares orders of heads and neurons.
-            SortHeadDims = false,
-            FrontierImages = 0,
+            // Photos of the frontier are none of those that moments are of.
+            CalibrationImages = photos.Count - Preset.FrontierImages,
         };
         BuildResult built = new ElasticBuild(model, photos, DemoModel.Preprocessing, options, building).Run(null, cancellation);
         ElasticScores scores = built.Scores;
@@ -89,23 +89,37 @@ internal sealed class DemoRun
             Coefficients = ScoreCoefficients.Equal(DemoModel.Architecture.FullWidths),
         };
         using ElasticViT elastic = Open(scores), random = Open(unordered);
-        List<Subnet> subnets = [];
+        PlanOptions pools = new() { Allocation = Allocation.Pools };
+        (string Name, string Meaning, ElasticViT Of, PlanOptions How)[] ways =
+        [
+            ("all axes", "what costs least of heads, dimensions inside heads, tokens and neurons, by the frontier", elastic, new()),
+            ("without tokens", "the same with every token kept", elastic, new() { WholeAxes = [Axis.Tokens] }),
+            ("heads and neurons", "by scores alone, along the paper's line", elastic, pools),
+            ("random order", "as many heads and neurons removed without scores, the layers re-fitted in the same way", random, pools),
+        ];
+        using Subnet whole = elastic.At(Budget.Whole);
+        List<(int Way, double Share, Subnet Subnet)> cut = [];
         try
         {
-            subnets.AddRange(
-            [
-                elastic.At(Budget.Whole),
-                .. Shares.Select(share => elastic.At(Budget.Flops(share))),
-                .. Shares.Select(share => random.At(Budget.Flops(share))),
-            ]);
+            for (int way = 0; way < ways.Length; way++)
+            {
+                cut.AddRange(Shares.Select(share => (way, share, ways[way].Of.At(Budget.Flops(share), ways[way].How))));
+            }
+
             ModelEvaluation evaluation = new(DemoModel.Preprocessing, BatchSize, Device, measuring);
-            IReadOnlyList<EvaluationRow> rows = evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, train, cancellation);
-            int whole = Shares.Count + 1;
+            IReadOnlyList<EvaluationRow> rows = evaluation.Run(
+                [whole.Model, .. cut.Select(entry => entry.Subnet.Model)], test, train, cancellation);
+            DemoPlace first = new(null, whole.Plan.Widths, rows[0]);
+            DemoPlace[] places =
+            [
+                .. cut.Select((entry, index) => new DemoPlace(
+                    entry.Share.ToString(CultureInfo.InvariantCulture), entry.Subnet.Plan.Widths, rows[index + 1])),
+            ];
             return new DemoResult(
-                [.. rows.Take(whole)],
-                [rows[0], .. rows.Skip(whole)],
-                [null, .. Shares.Select(share => share.ToString(CultureInfo.InvariantCulture))],
-                [.. subnets.Take(whole).Select(subnet => subnet.Plan.Widths)],
+                [
+                    .. ways.Select((way, index) => new DemoLine(
+                        way.Name, way.Meaning, [first, .. places.Where((_, place) => cut[place].Way == index)])),
+                ],
                 built.Search?.History ?? [],
                 photos.Count,
                 test.Count,
@@ -114,7 +128,7 @@ internal sealed class DemoRun
         }
         finally
         {
-            subnets.ForEach(subnet => subnet.Dispose());
+            cut.ForEach(entry => entry.Subnet.Dispose());
         }
 
         ElasticViT Open(ElasticScores of) => ElasticViT.Open(

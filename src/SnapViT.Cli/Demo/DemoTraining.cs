@@ -11,7 +11,7 @@ namespace SnapViT.Cli.Demo;
 /// <summary>Trains the demo's model on generated images, a new batch at every step: no image is seen twice.</summary>
 internal sealed class DemoTraining : IDisposable
 {
-    private const double FirstRate = 1.5e-3, LaterRate = 6e-4, WeightDecay = 0.05, LabelSmoothing = 0.05;
+    private const double LargestRate = 1.5e-3, WeightDecay = 0.05, LabelSmoothing = 0.05;
     private const int WarmUp = 200;
 
     private readonly ViTArchitecture _architecture = DemoModel.Architecture;
@@ -20,22 +20,16 @@ internal sealed class DemoTraining : IDisposable
     private readonly AdamW _optimiser;
     private readonly ScalarType _precision;
     private readonly ulong _seed;
-    private readonly Difficulty _difficulty;
-    private readonly double _largestRate;
 
-    /// <summary>Trains random weights on easy images, or given ones on the demo's.</summary>
+    /// <summary>Starts from random weights.</summary>
     /// <param name="seed">Seed of weights and images.</param>
     /// <param name="precision">Precision of the matrix products; the weights are float32.</param>
-    /// <param name="start">A model trained on easy images, from which training goes on with the demo's; null for random weights.</param>
-    public DemoTraining(ulong seed, ScalarType precision, VisionTransformer? start = null)
+    public DemoTraining(ulong seed, ScalarType precision)
     {
         (_seed, _precision) = (seed, precision);
-        (_difficulty, _largestRate) = start is null ? (Difficulty.Easy, FirstRate) : (Difficulty.Demo, LaterRate);
         _table = ParameterTable.For(_architecture, _architecture.FullWidths);
         SeededRandom random = SeededRandom.ForPurpose(seed, "demo weights");
-        _flat = tensor(
-            _table.SelectMany(parameter => start is null ? Initial(parameter, random) : Values(start, parameter)).ToArray())
-            .requires_grad_(true);
+        _flat = tensor(_table.SelectMany(parameter => Initial(parameter, random)).ToArray()).requires_grad_(true);
         _optimiser = new AdamW(_flat, tensor(_table.SelectMany(Decayed).ToArray()));
     }
 
@@ -47,16 +41,16 @@ internal sealed class DemoTraining : IDisposable
     public void Run(int steps, int batch, Action<int, double, double, double> told, CancellationToken cancellation)
     {
         Stopwatch watch = Stopwatch.StartNew();
-        Task<GeneratedBatch> ahead = Task.Run(() => GeneratedBatch.Draw(_seed, _difficulty, 0, batch), cancellation);
+        Task<GeneratedBatch> ahead = Drawn(0);
         (double loss, double hits, int since) = (0, 0, 0);
         for (int step = 0; step < steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
             GeneratedBatch current = ahead.GetAwaiter().GetResult();
             int next = step + 1;
-            ahead = Task.Run(() => GeneratedBatch.Draw(_seed, _difficulty, next, batch), cancellation);
+            ahead = Drawn(next);
             (double batchLoss, double batchHits) = Backward(current);
-            double rate = _largestRate * Math.Min(1, next / (double)WarmUp) * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
+            double rate = LargestRate * Math.Min(1, next / (double)WarmUp) * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
             _optimiser.Step(rate, WeightDecay);
             (loss, hits, since) = (loss + batchLoss, hits + batchHits, since + 1);
             if (next % 100 == 0 || next == steps)
@@ -65,6 +59,9 @@ internal sealed class DemoTraining : IDisposable
                 (loss, hits, since) = (0, 0, 0);
             }
         }
+
+        Task<GeneratedBatch> Drawn(int step) => Task.Run(
+            () => GeneratedBatch.Draw(_seed, Difficulty.Training(step / (double)steps), step, batch), cancellation);
     }
 
     /// <summary>The trained model in half precision, in which it is stored.</summary>
@@ -113,12 +110,6 @@ internal sealed class DemoTraining : IDisposable
         }
 
         return views;
-    }
-
-    private static float[] Values(VisionTransformer model, ParameterSpec parameter)
-    {
-        using Tensor values = model.Weights[parameter.Name].to(ScalarType.Float32).contiguous();
-        return values.data<float>().ToArray();
     }
 
     private static float[] Initial(ParameterSpec parameter, SeededRandom random)

@@ -9,19 +9,34 @@ namespace SnapViT.Cli.Demo;
 /// <param name="Contrast">Contrast of the image before noise, 0..1.</param>
 internal sealed record Difficulty(double LeastNoise, double MoreNoise, double Contrast)
 {
-    /// <summary>What a network of random weights learns from.</summary>
-    public static Difficulty Easy { get; } = new(0.03, 0.09, 1);
+    /// <summary>
+    /// What the demo scores and tests on: noisier and paler than what the model learned from, so that the whole model makes mistakes
+    /// already and what is cut costs something.
+    /// </summary>
+    public static Difficulty Demo { get; } = new(0.2, 0.35, 0.65);
+
+    private static Difficulty Easy { get; } = new(0.03, 0.09, 1);
+
+    private static Difficulty Hard { get; } = new(0.1, 0.3, 0.75);
 
     /// <summary>
-    /// What the demo scores and tests on, and what training ends with: noisier and paler, so that the whole model makes mistakes already
-    /// and what is cut costs something.
+    /// Difficulty of a training step: easy images first, from which alone a network of random weights learns, then harder ones, and
+    /// the hardest from the middle on.
     /// </summary>
-    public static Difficulty Demo { get; } = new(0.1, 0.3, 0.75);
+    /// <param name="done">Share of the training that is done, 0..1.</param>
+    public static Difficulty Training(double done)
+    {
+        double harder = Math.Clamp((done - 0.25) / 0.25, 0, 1);
+        return new Difficulty(
+            Between(Easy.LeastNoise, Hard.LeastNoise), Between(Easy.MoreNoise, Hard.MoreNoise), Between(Easy.Contrast, Hard.Contrast));
+
+        double Between(double easy, double hard) => easy + (harder * (hard - easy));
+    }
 }
 
 /// <summary>
 /// Images drawn by arithmetic from a seed: one shape filled with one texture, on a cluttered background, of random place, size, angle and
-/// colour. Four shapes times three textures are twelve classes; neither shape nor texture alone tells them apart.
+/// colour. Eight shapes times four textures are 32 classes; neither shape nor texture alone tells them apart.
 /// </summary>
 internal static class ShapeTextureImages
 {
@@ -36,10 +51,14 @@ internal static class ShapeTextureImages
 
     private static readonly (string Name, Func<double, double, double> Distance)[] Shapes =
     [
-        ("disc", (x, y) => Math.Sqrt((x * x) + (y * y)) - 0.9),
+        ("disc", (x, y) => Length(x, y) - 0.9),
+        ("ring", (x, y) => Math.Abs(Length(x, y) - 0.72) - 0.28),
         ("square", (x, y) => Math.Max(Math.Abs(x), Math.Abs(y)) - 0.8),
+        ("frame", (x, y) => Math.Abs(Math.Max(Math.Abs(x), Math.Abs(y)) - 0.62) - 0.26),
         ("triangle", (x, y) => Math.Max((Math.Abs(x) * 0.866) + (y * 0.5), -y) - 0.55),
         ("cross", (x, y) => Math.Max(Math.Min(Math.Abs(x), Math.Abs(y)) - 0.3, Math.Max(Math.Abs(x), Math.Abs(y)) - 0.95)),
+        ("corner", (x, y) => Math.Max(Math.Max(Math.Abs(x), Math.Abs(y)) - 0.9, Math.Min(x + 0.2, -y + 0.2))),
+        ("crescent", (x, y) => Math.Max(Length(x, y) - 0.95, 0.75 - Length(x - 0.5, y))),
     ];
 
     private static readonly (string Name, Func<double, double, double> Value)[] Textures =
@@ -47,6 +66,7 @@ internal static class ShapeTextureImages
         ("plain", (_, _) => 0.5),
         ("striped", (u, _) => Math.Sin(u) > 0 ? 1 : 0),
         ("checked", (u, v) => Math.Sin(0.7 * u) * Math.Sin(0.7 * v) > 0 ? 1 : 0),
+        ("dotted", (u, v) => Math.Sin(u) + Math.Sin(v) > 0.9 ? 1 : 0),
     ];
 
     /// <summary>
@@ -59,6 +79,8 @@ internal static class ShapeTextureImages
 
     /// <summary>What a class shows, such as "disc, striped".</summary>
     public static string Name(int label) => $"{Shapes[label / Textures.Length].Name}, {Textures[label % Textures.Length].Name}";
+
+    private static double Length(double x, double y) => Math.Sqrt((x * x) + (y * y));
 
     /// <summary>Draws one image.</summary>
     /// <param name="label">Its class, 0..<see cref="Classes"/>-1.</param>

@@ -21,7 +21,7 @@ public sealed class EmbeddingsTests : IDisposable
         int photos = DemoImages.WriteUnlabelled(Photos, seed: 1, perClass: 2).Count;
         (int code, string output, string error) = Run(In("demo.safetensors"), Photos, In("scores.safetensors"), In("small.safetensors"));
         Assert.Equal((0, ""), (code, error));
-        Assert.StartsWith($"{photos} images, 96 features each", output, StringComparison.Ordinal);
+        Assert.StartsWith($"{photos} images, 64 features each", output, StringComparison.Ordinal);
         byte[] first = File.ReadAllBytes(In("small.safetensors"));
         using (LoadedModel small = ModelFile.Load(In("small.safetensors")))
         {

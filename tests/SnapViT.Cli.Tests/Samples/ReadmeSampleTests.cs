@@ -41,7 +41,7 @@ public sealed class ReadmeSampleTests : IDisposable
         string output = sample.StandardOutput.ReadToEnd(), error = sample.StandardError.ReadToEnd();
         sample.WaitForExit();
         Assert.Equal((0, ""), (sample.ExitCode, error));
-        Assert.Contains(" FLOPs, 96 features, ", output, StringComparison.Ordinal);
+        Assert.Contains(" FLOPs, 64 features, ", output, StringComparison.Ordinal);
         using LoadedModel small = ModelFile.Load(In("small.safetensors"));
         Assert.True(small.IsPruned);
         Assert.True(File.Exists(In("scores.safetensors")));
