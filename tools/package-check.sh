@@ -85,6 +85,7 @@ readme_program() { # the package whose readme it is, then the files that the pro
 readme_program SnapViT.Core scores.safetensors
 readme_program SnapViT.Images photos
 readme_program SnapViT model.safetensors photos
+readme_program SnapViT.Runtime family photos
 readme_program SnapViT.Extensions.AI model.safetensors scores.safetensors photos
 
 step "all packages work"

@@ -3,7 +3,7 @@
 # or removed, and read the diff.
 set -eu
 cd "$(dirname "$0")/.."
-for library in SnapViT.Core SnapViT.Images SnapViT SnapViT.Extensions.AI; do
+for library in SnapViT.Core SnapViT.Images SnapViT SnapViT.Runtime SnapViT.Extensions.AI; do
   list="src/$library/PublicAPI.Unshipped.txt"
   echo '#nullable enable' > "$list"
   dotnet build -c Release "src/$library" |

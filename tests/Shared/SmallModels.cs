@@ -77,7 +77,7 @@ internal static class SmallModels
         return tensor(Normal(random, shape), shape);
     }
 
-    public static ModelConfig Config(VisionTransformer model) => ModelConfig.Of(model) with
+    public static ModelConfig Config(VisionTransformer model) => ModelConfig.Of(model.Architecture, model.Widths, model.Weights.RotaryPairs) with
     {
         Preprocessing = Preprocessing.ForCrop(model.Architecture.ImageSize, 1),
     };

@@ -2,7 +2,9 @@ using System.Reflection;
 using SnapViT.Cli.Demo;
 using SnapViT.Core.Architecture;
 using SnapViT.Data;
+using SnapViT.Extensions.AI;
 using SnapViT.Models;
+using SnapViT.Runtime;
 
 namespace SnapViT.Tests;
 
@@ -25,7 +27,7 @@ public sealed class LayerTests
             "SnapViT.Core",
             [["Errors"], ["Randomness"], ["Architecture"], ["Checkpoints"], ["Formats"], ["Scores"], ["Planning"], ["Search"]],
             []),
-        ["images"] = new FolderLayers(Images, "SnapViT", [["Data"]], []),
+        ["images"] = new FolderLayers(Images, "SnapViT", [["Data"], ["Loading"], ["Export"]], []),
         ["library"] = new FolderLayers(
             Torch,
             "SnapViT",
@@ -57,6 +59,15 @@ public sealed class LayerTests
     public void Images_know_no_tensors() => Assert.All(
         References(Images),
         name => Assert.True(name == Core.GetName().Name || name is "SkiaSharp" or "Parquet" or "BitMiracle.LibTiff.NET" || name.StartsWith("System.", StringComparison.Ordinal), name));
+
+    [Fact]
+    public void The_runtime_and_the_embeddings_know_no_torch() => Assert.All(
+        [typeof(ViTFamily).Assembly, typeof(SnapViTEmbeddingGenerator).Assembly],
+        assembly =>
+        {
+            Assert.Contains(Images.GetName().Name, References(assembly));
+            Assert.DoesNotContain(References(assembly), name => name.Contains("Torch", StringComparison.Ordinal));
+        });
 
     [Fact]
     public void The_library_does_not_know_the_command()

@@ -43,9 +43,9 @@ internal static class InspectCommand
     {
         string path = HubModel.Local(parsed, parsed.GetRequiredValue(FileArgument), cancellation);
         FlopConvention convention = parsed.GetValue(ReferenceFlops) ? FlopConvention.Reference : FlopConvention.True;
-        if (OnnxFamily.FolderOf(path) is string family)
+        if (OnnxFamilyFiles.FolderOf(path) is string family)
         {
-            return FamilyReport.Of(family, OnnxFamily.Read(family));
+            return FamilyReport.Of(family, OnnxFamilyFiles.Read(family));
         }
 
         if (OnnxFile.IsOne(path))

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
@@ -26,18 +25,6 @@ internal sealed record OnnxFamilySubnet(string Name, VisionTransformer Model, Su
 /// </summary>
 internal static class OnnxFamily
 {
-    /// <summary>The file of the weights that all graphs share.</summary>
-    public const string SharedFile = "weights.data";
-
-    /// <summary>The list of the graphs, in JSON.</summary>
-    public const string IndexFile = "family.json";
-
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        WriteIndented = true,
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-    };
-
     /// <summary>Writes a family.</summary>
     /// <param name="folder">The folder to write: new or empty; it is complete or not there.</param>
     /// <param name="whole">The whole model in importance order.</param>
@@ -54,9 +41,9 @@ internal static class OnnxFamily
         AtomicFolder.Write(folder, partial =>
         {
             List<OnnxFamilyMember> members = [];
-            AtomicFile.Write(Path.Combine(partial, SharedFile), stream =>
+            AtomicFile.Write(Path.Combine(partial, OnnxFamilyFiles.SharedFile), stream =>
             {
-                ExternalTensors shared = new(stream, SharedFile);
+                ExternalTensors shared = new(stream, OnnxFamilyFiles.SharedFile);
                 OnnxExport.Build(whole, options, _ => shared);
                 foreach (OnnxFamilySubnet subnet in subnets)
                 {
@@ -65,53 +52,11 @@ internal static class OnnxFamily
                     members.Add(WriteMember(partial, subnet, options, shared, own));
                 }
             });
-            files = new OnnxFamilyFiles(SharedFile, new FileInfo(Path.Combine(partial, SharedFile)).Length, members);
-            AtomicFile.Write(Path.Combine(partial, IndexFile), stream => JsonSerializer.Serialize(stream, files, Json));
+            long shared = new FileInfo(Path.Combine(partial, OnnxFamilyFiles.SharedFile)).Length;
+            files = new OnnxFamilyFiles(OnnxFamilyFiles.SharedFile, shared, members);
+            files.Write(partial);
         });
         return files!;
-    }
-
-    /// <summary>The folder of a family, given that or its list; null for any other path.</summary>
-    public static string? FolderOf(string path)
-    {
-        if (Directory.Exists(path))
-        {
-            return File.Exists(Path.Combine(path, IndexFile)) ? path : null;
-        }
-
-        return Path.GetFileName(path) == IndexFile && File.Exists(path) ? Path.GetDirectoryName(Path.GetFullPath(path)) : null;
-    }
-
-    /// <summary>Reads the list of a family.</summary>
-    /// <exception cref="CheckpointFormatException">It is damaged, or a file that it names is not there.</exception>
-    public static OnnxFamilyFiles Read(string folder)
-    {
-        string index = Path.Combine(folder, IndexFile);
-        OnnxFamilyFiles? files;
-        try
-        {
-            files = JsonSerializer.Deserialize<OnnxFamilyFiles>(File.ReadAllBytes(index), Json);
-        }
-        catch (JsonException exception)
-        {
-            throw new CheckpointFormatException(
-                index,
-                $"expected the list of an ONNX family, found: {exception.Message.ReplaceLineEndings(" ")}",
-                innerException: exception);
-        }
-
-        if (files is not { Shared: not null, Members: not null }
-            || files.Members.Any(member => member is not { Graph: not null, Blocks: not null }))
-        {
-            throw new CheckpointFormatException(index, "expected the list of an ONNX family, found one without its files");
-        }
-
-        IEnumerable<string> names = files.Members
-            .SelectMany(member => new[] { member.Graph, member.Own })
-            .Prepend(files.Shared).OfType<string>();
-        return names.FirstOrDefault(name => !File.Exists(Path.Combine(folder, name))) is string missing
-            ? throw new CheckpointFormatException(index, $"expected {missing} beside it, found no such file")
-            : files;
     }
 
     private static OnnxFamilyMember WriteMember(

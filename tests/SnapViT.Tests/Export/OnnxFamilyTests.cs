@@ -158,7 +158,7 @@ public sealed class OnnxFamilyTests : IDisposable
         using VisionTransformer model = TinyModels.Create("vit");
         using ElasticViT elastic = TinyModels.Elastic(model);
         Save(elastic, ["0.6", "1"], new OnnxOptions());
-        using JsonDocument index = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, OnnxFamily.IndexFile)));
+        using JsonDocument index = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, OnnxFamilyFiles.IndexFile)));
         JsonElement[] members = [.. index.RootElement.GetProperty("members").EnumerateArray()];
         Assert.Equal(["0.6.onnx", "1.onnx"], members.Select(member => member.GetProperty("graph").GetString()));
         Assert.Equal(elastic.Planner.Plan(Budget.Flops(0.6)).Flops, members[0].GetProperty("flops").GetInt64());

@@ -64,7 +64,7 @@ public sealed class CutModelFileTests : IDisposable
         if (fault is null)
         {
             Convert();
-            ModelFile.SaveConfig(converted, ModelConfig.Of(model));
+            ModelFile.SaveConfig(converted, ModelConfig.Of(model.Architecture, model.Widths, model.Weights.RotaryPairs));
             using LoadedModel loaded = ModelFile.Load(converted);
             using DisposeScope scope = NewDisposeScope();
             Tensor images = TinyModels.Images(model.Architecture, 1);
@@ -120,7 +120,7 @@ public sealed class CutModelFileTests : IDisposable
     private string Save(VisionTransformer model, string extension)
     {
         string path = Path.Combine(_folder, "cut" + extension);
-        ModelConfig config = ModelConfig.Of(model);
+        ModelConfig config = ModelConfig.Of(model.Architecture, model.Widths, model.Weights.RotaryPairs);
         ModelFile.Save(path, model, config);
         ModelFile.SaveConfig(path, config);
         return path;

@@ -4,7 +4,6 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Architecture.Parts;
 using SnapViT.Core.Errors;
 using SnapViT.Data;
-using SnapViT.Models;
 
 namespace SnapViT.Loading;
 
@@ -68,9 +67,6 @@ public sealed record ModelConfig
     /// <param name="architecture">The unpruned architecture.</param>
     /// <param name="widths">What every block keeps.</param>
     public static ModelConfig Of(ViTArchitecture architecture, SubnetWidths widths) => Of(architecture, widths, rotaryPairs: null);
-
-    /// <summary>The config of a model, of which nothing else is known.</summary>
-    internal static ModelConfig Of(VisionTransformer model) => Of(model.Architecture, model.Widths, model.Weights.RotaryPairs);
 
     /// <summary>The config of a model whose rotary pairs are sorted so; null where they lie as published.</summary>
     internal static ModelConfig Of(ViTArchitecture architecture, SubnetWidths widths, IReadOnlyList<IReadOnlyList<int>>? rotaryPairs)
