@@ -1,6 +1,7 @@
 using SnapViT.Benchmarks;
 using SnapViT.Benchmarks.Accuracy;
 using SnapViT.Benchmarks.Frontiers;
+using SnapViT.Benchmarks.Runtimes;
 using SnapViT.Tensors;
 using static TorchSharp.torch;
 
@@ -14,6 +15,16 @@ if (args is [AccuracyCommand.Name, .. string[] rest])
 if (args is [FrontierCommand.Name, .. string[] frontier])
 {
     return FrontierCommand.Run(frontier, $"{Project} {string.Join(' ', args)}");
+}
+
+if (args is [RuntimesCommand.Name, .. string[] runtimes])
+{
+    return RuntimesCommand.Run(runtimes, $"{Project} {string.Join(' ', args)}");
+}
+
+if (args is [RuntimesCommand.Child, string way, string model, string scores, string family])
+{
+    return RuntimesChild.Run(way, model, scores, family);
 }
 
 if (args is [AccuracyPicture.Name, .. string[] picture])

@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.ML.OnnxRuntime;
+using SnapViT.Core.Planning;
+using SnapViT.Runtime;
+using static TorchSharp.torch;
+
+namespace SnapViT.Benchmarks.Runtimes;
+
+/// <summary>One way to run a family, measured in this process.</summary>
+internal static class RuntimesChild
+{
+    private const int Eight = 8, Side = 224, Runs = 15;
+    private const string MeasuredBudget = "0.6";
+
+    public static int Run(string way, string model, string scores, string family)
+    {
+        string[] budgets = [.. Directory.GetFiles(family, "flops-*.onnx").Select(file => Path.GetFileNameWithoutExtension(file)["flops-".Length..])];
+        float[] one = new float[3 * Side * Side], eight = new float[Eight * one.Length];
+        using IDisposable? opened = way switch
+        {
+            "torch" => new SubnetPool(ElasticViT.Open(model, scores, new ElasticOptions { Correction = null }), budgets.Length, ownsModel: true),
+            "runtime" => ViTFamily.Open(family),
+            "copies" => ViTFamily.Open(family, new RuntimeOptions { CopyWeights = true }),
+            _ => null,
+        };
+        Dictionary<string, InferenceSession> sessions = [];
+        Action<string, float[], int> embed = opened switch
+        {
+            SubnetPool pool => (budget, images, count) => Torch(pool, budget, images, count),
+            ViTFamily open => (budget, images, count) => open.At(Budget.Parse(budget)).Run(FamilyMember.Output.Features, images, count, default),
+            _ => (budget, images, count) => Onnx(sessions, Path.Combine(family, $"flops-{budget}.onnx"), images, count),
+        };
+        embed(MeasuredBudget, one, 1);
+        double start = (DateTime.Now - Process.GetCurrentProcess().StartTime).TotalMilliseconds;
+        double single = 1 / Best(() => embed(MeasuredBudget, one, 1));
+        long oneBytes = Memory();
+        foreach (string budget in budgets)
+        {
+            embed(budget, one, 1);
+        }
+
+        long allBytes = Memory();
+        double batch = Eight / Best(() => embed(MeasuredBudget, eight, Eight));
+        foreach (InferenceSession session in sessions.Values)
+        {
+            session.Dispose();
+        }
+
+        Console.WriteLine(JsonSerializer.Serialize(new WayResult(start, single, batch, oneBytes, allBytes)));
+        return 0;
+    }
+
+    private static void Torch(SubnetPool pool, string budget, float[] images, int count)
+    {
+        using SubnetLease subnet = pool.Lease(Budget.Parse(budget));
+        using Tensor prepared = tensor(images, [count, 3, Side, Side]);
+        using Tensor features = subnet.Embed(prepared);
+    }
+
+    private static void Onnx(Dictionary<string, InferenceSession> sessions, string graph, float[] images, int count)
+    {
+        if (!sessions.TryGetValue(graph, out InferenceSession? session))
+        {
+            session = new InferenceSession(graph);
+            sessions.Add(graph, session);
+        }
+
+        using OrtValue input = OrtValue.CreateTensorValueFromMemory(images, [count, 3, Side, Side]);
+        using RunOptions options = new();
+        using IDisposableReadOnlyCollection<OrtValue> results = session.Run(options, ["images"], [input], ["features"]);
+    }
+
+    /// <summary>Seconds of the fastest run.</summary>
+    private static double Best(Action run) => Enumerable.Range(0, Runs).Min(_ =>
+    {
+        long start = Stopwatch.GetTimestamp();
+        run();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    });
+
+    /// <summary>Bytes of this process; pages that several processes or maps have count by their share.</summary>
+    private static long Memory()
+    {
+        const string Maps = "/proc/self/smaps_rollup";
+        string? line = File.Exists(Maps) ? File.ReadLines(Maps).FirstOrDefault(text => text.StartsWith("Pss:", StringComparison.Ordinal)) : null;
+        return line is null
+            ? Process.GetCurrentProcess().WorkingSet64
+            : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+    }
+}

@@ -1,0 +1,3 @@
+using SnapViT.Samples.PhotoSearch;
+
+return await Sample.RunAsync(args, Console.Out, Console.Error);
