@@ -42,7 +42,7 @@ if (args is [RandomFiles.Name, string folder])
 IBenchmark[] all =
 [
     new EmbeddingBenchmark(), new ScoringBenchmark(), new FitnessBenchmark(), new SwitchBenchmark(), new NearestNeighboursBenchmark(),
-    new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(), new AxesBenchmark(),
+    new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(), new AxesBenchmark(), new DataBenchmark(),
 ];
 
 string? file = Option("--out"), only = Option("--only");

@@ -93,7 +93,7 @@ public sealed class ElasticViT : IDisposable
 
     /// <summary>Scores a model on photos: a few minutes for a small one. Any size can be cut from what comes back.</summary>
     /// <param name="modelPath">The unpruned model: a checkpoint, or a folder of the Hugging Face hub.</param>
-    /// <param name="imageFolder">Photos (JPEG, PNG, WebP, BMP), best a thousand; they need no labels.</param>
+    /// <param name="imageFolder">Photos (JPEG, PNG, WebP, BMP, TIFF), best a thousand; they need no labels.</param>
     /// <param name="options">How it is made elastic; null for <see cref="BuildOptions.Recommended"/>.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two batches.</param>

@@ -72,12 +72,12 @@ public sealed class Subnet : IDisposable
     public Tensor Embed(string path) => Apply(Model.Embed, [ImageEntry.FromFile(path)]);
 
     /// <summary>Pooled features of one encoded image, [1, D].</summary>
-    /// <param name="encoded">The bytes of a JPEG, PNG, WebP or BMP file.</param>
+    /// <param name="encoded">The bytes of a JPEG, PNG, WebP, BMP or TIFF file.</param>
     /// <exception cref="SnapViTException">They are no image, or a damaged one.</exception>
     public Tensor Embed(ReadOnlySpan<byte> encoded) => Apply(Model.Embed, Decode(encoded));
 
     /// <summary>Pooled features of one encoded image, [1, D].</summary>
-    /// <param name="encoded">A stream of the bytes of a JPEG, PNG, WebP or BMP file; read to its end, stays the caller's.</param>
+    /// <param name="encoded">A stream of the bytes of a JPEG, PNG, WebP, BMP or TIFF file; read to its end, stays the caller's.</param>
     /// <exception cref="SnapViTException">They are no image, or a damaged one.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     public Tensor Embed(Stream encoded) => Apply(Model.Embed, Decode(encoded));

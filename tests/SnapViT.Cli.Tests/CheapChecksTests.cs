@@ -26,7 +26,7 @@ public sealed class CheapChecksTests : IDisposable
     [Theory]
     [InlineData("build MODEL --images PHOTOS --out {0}/none/new", "{0}/none/new: expected a folder {0}/none to write into, found none")]
     [InlineData("build MODEL --images PHOTOS --out {0}/folder", "{0}/folder: expected a file to write, found a folder")]
-    [InlineData("build MODEL --images {0}/void --out {0}/new", "{0}/void: expected JPEG, PNG, WebP or BMP images, found an empty folder")]
+    [InlineData("build MODEL --images {0}/void --out {0}/new", "{0}/void: expected JPEG, PNG, WebP, BMP or TIFF images, found an empty folder")]
     [InlineData("build MODEL --images PHOTOS --out {0}/new --samples 0", "samples: expected at least 1, found 0")]
     [InlineData("build MODEL --images PHOTOS --out {0}/new --batch 0", "batch: expected at least 1, found 0")]
     [InlineData("build MODEL --images PHOTOS --out {0}/new --calibration-views -1", "calibration views: expected 0 or more, found -1")]

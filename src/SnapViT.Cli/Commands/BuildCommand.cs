@@ -24,7 +24,7 @@ internal static class BuildCommand
     private static readonly ModelOptions Model = new();
     private static readonly Option<string> Images = new("--images")
     {
-        Description = "Photos: a folder (JPEG, PNG, WebP, BMP), an archive, or a data set as it is published; labels are used by the "
+        Description = "Photos: a folder (JPEG, PNG, WebP, BMP, TIFF), an archive, or a data set as it is published; labels are used by the "
             + "criteria of cross-entropy only.",
         Required = true,
     };

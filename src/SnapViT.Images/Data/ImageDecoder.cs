@@ -3,8 +3,8 @@ using SkiaSharp;
 namespace SnapViT.Data;
 
 /// <summary>
-/// Decodes JPEG, PNG, WebP and BMP to the bytes that PIL's <c>Image.open(f).convert("RGB")</c> gives: no rotation by EXIF, no colour
-/// management, alpha dropped.
+/// Decodes JPEG, PNG, WebP and BMP to the bytes that PIL's <c>Image.open(f).convert("RGB")</c> gives, and TIFF: no rotation by EXIF, no
+/// colour management, alpha dropped, the higher 8 of 16 bits.
 /// </summary>
 internal static class ImageDecoder
 {
@@ -49,7 +49,8 @@ internal static class ImageDecoder
             ? new MemoryStream((int)Math.Max(length, 0))
             : throw new ImageException(name, $"expected an image of at most {Array.MaxLength} bytes, found {length}");
         stream.CopyTo(bytes);
-        return Decode(bytes.GetBuffer().AsSpan(0, (int)bytes.Length), name, reserve);
+        ReadOnlyMemory<byte> content = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
+        return TiffDecoder.Begins(content.Span) ? TiffDecoder.Decode(content, name, reserve) : Decode(content.Span, name, reserve);
     }
 
     /// <summary>Decodes one image from bytes.</summary>
@@ -63,13 +64,18 @@ internal static class ImageDecoder
     /// </exception>
     internal static unsafe RgbImage Decode(ReadOnlySpan<byte> bytes, string name, Action<long>? reserve = null)
     {
+        if (TiffDecoder.Begins(bytes))
+        {
+            return TiffDecoder.Decode(bytes.ToArray(), name, reserve);
+        }
+
         // The codec reads the bytes where they are: a large file is not there twice.
         fixed (byte* encoded = bytes)
         {
             using SKData? data = bytes.IsEmpty ? null : SKData.Create((nint)encoded, bytes.Length);
             using SKCodec codec = (data is null ? null : SKCodec.Create(data))
                 ?? throw new ImageException(
-                    name, $"expected a JPEG, PNG, WebP or BMP image, found no usable header in {bytes.Length} bytes");
+                    name, $"expected a JPEG, PNG, WebP, BMP or TIFF image, found no usable header in {bytes.Length} bytes");
             Check(codec, bytes, name, reserve);
             SKImageInfo asRgba = new(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
             return GivesRows(codec) ? Rows(codec, asRgba, name) : Whole(codec, asRgba, name);

@@ -101,7 +101,7 @@ public sealed class ImageDecoderTests : IDisposable
     {
         string path = _folder.Put(name, System.Text.Encoding.ASCII.GetBytes(content));
         ImageException exception = Assert.Throws<ImageException>(() => TemporaryImages.Decode(path));
-        Assert.Equal($"{path}: expected a JPEG, PNG, WebP or BMP image, found no usable header in {content.Length} bytes", exception.Message);
+        Assert.Equal($"{path}: expected a JPEG, PNG, WebP, BMP or TIFF image, found no usable header in {content.Length} bytes", exception.Message);
     }
 
     [Theory]

@@ -57,9 +57,9 @@ public sealed class ImageSetTests : IDisposable
         string none = Path.Combine(_folder.Root, "none"), text = _folder.Put("only/text.txt", "text"u8);
         Assert.Equal($"{none}: there is no such folder", Refusal(none));
         Assert.Equal($"{text}: expected a folder of images, found a file", Refusal(text));
-        Assert.Equal($"{Path.GetDirectoryName(text)}: expected JPEG, PNG, WebP or BMP images, found files that are no images: 1 (text.txt)", Refusal(Path.GetDirectoryName(text)!));
+        Assert.Equal($"{Path.GetDirectoryName(text)}: expected JPEG, PNG, WebP, BMP or TIFF images, found files that are no images: 1 (text.txt)", Refusal(Path.GetDirectoryName(text)!));
         string empty = Directory.CreateDirectory(Path.Combine(_folder.Root, "empty")).FullName;
-        Assert.Equal($"{empty}: expected JPEG, PNG, WebP or BMP images, found an empty folder", Refusal(empty));
+        Assert.Equal($"{empty}: expected JPEG, PNG, WebP, BMP or TIFF images, found an empty folder", Refusal(empty));
 
         static string Refusal(string path) => Assert.Throws<ImageException>(() => ImageSet.FromFolder(path)).Message;
     }

@@ -23,6 +23,15 @@ internal static class PngBytes
         return [.. Signature, .. Chunk("IHDR", header), .. chunks, .. Chunk("IDAT", Compress(samples, samples.Length == 0 ? 1 : samples.Length / height)), .. Chunk("IEND", [])];
     }
 
+    /// <summary>A grey PNG of 16 bits a sample.</summary>
+    public static byte[] Sixteen(int width, int height, ushort[] samples)
+    {
+        byte[] file = Write(width, height, Gray, [.. samples.SelectMany(value => new[] { (byte)(value >> 8), (byte)value })]);
+        file[24] = 16;
+        BinaryPrimitives.WriteUInt32BigEndian(file.AsSpan(29), Crc32(file.AsSpan(12, 17)));
+        return file;
+    }
+
     /// <summary>The header of an interlaced 8-bit PNG, and pixels that are no more than zeros.</summary>
     public static byte[] Interlaced(int width, int height, byte colourType, int length)
     {

@@ -103,7 +103,7 @@ public sealed class SnapViTEmbeddingGeneratorTests : IDisposable
         { "property", "budget: expected a text such as 0.6, a number or a budget, found a List`1" },
         { "dimensions", "dimensions: expected 64, which this model gives, or none, found 7" },
         { "text", "image 1: expected an image, found text/plain" },
-        { "damaged", "broken.png: expected a JPEG, PNG, WebP or BMP image, found no usable header in 3 bytes" },
+        { "damaged", "broken.png: expected a JPEG, PNG, WebP, BMP or TIFF image, found no usable header in 3 bytes" },
     };
 
     [Theory, MemberData(nameof(Faults))]

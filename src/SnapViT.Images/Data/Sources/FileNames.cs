@@ -4,19 +4,19 @@ namespace SnapViT.Data.Sources;
 internal static class FileNames
 {
     /// <summary>The formats that are read, for messages.</summary>
-    public const string Formats = "JPEG, PNG, WebP or BMP";
+    public const string Formats = "JPEG, PNG, WebP, BMP or TIFF";
 
     private const string SystemEntries = "entries of a system or a tool";
     private const string HiddenEntries = "hidden entries";
 
     private static readonly HashSet<string> Photos = new(StringComparer.OrdinalIgnoreCase)
     {
-        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp",
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff",
     };
 
     private static readonly HashSet<string> OtherImages = new(StringComparer.OrdinalIgnoreCase)
     {
-        ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".ico", ".svg",
+        ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".ico", ".svg",
         ".psd", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".dng",
         ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".exr", ".hdr", ".dcm",
     };

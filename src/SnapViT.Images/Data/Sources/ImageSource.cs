@@ -17,8 +17,8 @@ internal static class ImageSource
     /// <summary>All layouts; the first that recognises a tree opens it.</summary>
     private static readonly IImageLayout[] Layouts =
     [
-        new CifarBinary(), new CifarPython(), new DescribableTextures(), new Aircraft(), new Pets(), new Caltech(), new ParquetImages(),
-        new WebDataset(), new ListFile(), new ListedFolders(), new SplitFolders(), new ClassFolders(),
+        new CifarBinary(), new CifarPython(), new DescribableTextures(), new Aircraft(), new Pets(), new Caltech(), new ImageNet(),
+        new ParquetImages(), new WebDataset(), new ListFile(), new ListedFolders(), new SplitFolders(), new ClassFolders(),
     ];
 
     /// <summary>Recognises what a path holds.</summary>

@@ -24,12 +24,12 @@ public sealed class FolderTreeTests : IDisposable
     [Fact]
     public void Files_that_are_not_read_are_counted_by_their_kind()
     {
-        Put("a/1.jpg", "a/2.tif", "b/3.TIF", "b/4.gif", "b/5.heic", "b/notes.txt", "readme", "a/x.jpg.bak");
+        Put("a/1.jpg", "a/2.jp2", "b/3.JP2", "b/4.gif", "b/5.heic", "b/notes.txt", "readme", "a/x.jpg.bak");
         Assert.Equal(
             [
-                ".gif images, of no format that is read (JPEG, PNG, WebP or BMP): 1 (b/4.gif)",
-                ".heic images, of no format that is read (JPEG, PNG, WebP or BMP): 1 (b/5.heic)",
-                ".tif images, of no format that is read (JPEG, PNG, WebP or BMP): 2 (a/2.tif, ...)",
+                ".gif images, of no format that is read (JPEG, PNG, WebP, BMP or TIFF): 1 (b/4.gif)",
+                ".heic images, of no format that is read (JPEG, PNG, WebP, BMP or TIFF): 1 (b/5.heic)",
+                ".jp2 images, of no format that is read (JPEG, PNG, WebP, BMP or TIFF): 2 (a/2.jp2, ...)",
                 "files that are no images: 3 (a/x.jpg.bak, ...)",
                 "class folders without a photo: 1 (b)",
             ],
@@ -39,16 +39,16 @@ public sealed class FolderTreeTests : IDisposable
     [Fact]
     public void A_folder_of_nothing_but_another_format_says_which()
     {
-        Put("a/1.tiff", "a/2.tiff");
+        Put("a/1.jp2", "a/2.jp2");
         Assert.Equal(
-            $"{_folder.Root}: expected JPEG, PNG, WebP or BMP images, found .tiff images, of no format that is read (JPEG, PNG, WebP or BMP): 2 (a/1.tiff, ...)",
+            $"{_folder.Root}: expected JPEG, PNG, WebP, BMP or TIFF images, found .jp2 images, of no format that is read (JPEG, PNG, WebP, BMP or TIFF): 2 (a/1.jp2, ...)",
             Assert.Throws<ImageException>(Read).Message);
     }
 
     [Fact]
     public void A_class_without_a_photo_keeps_its_number()
     {
-        Put("a/1.tif", "b/1.jpg");
+        Put("a/1.jp2", "b/1.jpg");
         Directory.CreateDirectory(Path.Combine(_folder.Root, "c"));
         ImageSet images = Read();
         Assert.Equal(["a", "b", "c"], images.Classes);
