@@ -22,8 +22,8 @@ public sealed class ImageException : SnapViTException
 public sealed record SkippedImage(string Name, string Reason);
 
 /// <summary>
-/// One encoded image of a set (JPEG, PNG, WebP, BMP or TIFF): a name and something that opens, such as a file, a block of bytes, an entry of
-/// an archive or a row of a table. Nothing is read before <see cref="Open"/>.
+/// One encoded image of a set (JPEG, PNG, WebP, BMP or TIFF): a name and something that opens, such as a file, a block of bytes, an entry
+/// of an archive or a row of a table. Nothing is read before <see cref="Open"/>.
 /// </summary>
 public sealed class ImageEntry
 {
