@@ -125,17 +125,10 @@ public sealed class Subnet : IDisposable
     /// <returns>Tokens, float32 [B, P, D], the patches row by row.</returns>
     /// <exception cref="ArgumentException">The images have another shape.</exception>
     /// <exception cref="ObjectDisposedException">This object is disposed.</exception>
-    public Tensor PatchTokens(Tensor images)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable frozen = no_grad();
-        Tensor tokens = Model.Tokens(images);
-        return tokens.narrow(1, _model.Architecture.PrefixTokens, _model.Architecture.Patches)
-            .contiguous().clone().MoveToOuterDisposeScope();
-    }
+    public Tensor PatchTokens(Tensor images) => ImageEmbedding.PatchTokens(Model, images);
 
     /// <summary>
-    /// Features of all images of a folder, in the order of their names. Files that are no images are left out and listed.
+    /// Features of all images of a set, in its order. Images that cannot be read are left out and listed.
     /// </summary>
     /// <param name="images">The images; labels are not used.</param>
     /// <param name="batchSize">Images per forward pass, at least 1.</param>
@@ -148,22 +141,13 @@ public sealed class Subnet : IDisposable
         ImageSet images, int batchSize = 32, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(images);
-        List<string> names = [];
-        using DisposeScope scope = NewDisposeScope();
-        List<Tensor> parts = [];
-        ImageConsumer consumer = new(images, ImagePreparation.Whole(Preprocessing), batchSize, take: batch =>
-        {
-            parts.Add(OnCpu(Model.Embed, batch.Images));
-            names.AddRange(batch.Entries.Select(entry => entry.Name));
-        });
-        IProgress<WorkProgress>? job = JobProgress.Of(progress, TimeProvider.System);
-        ImageReader reader = new(images, consumer) { Progress = (done, all) => job?.Report(new WorkProgress("embedding", done, all)) };
-        reader.Run(cancellation);
-        return new ImageFeatures(cat(parts, 0).DetachFromDisposeScope(), names, [.. reader.Skipped]);
+        EmbeddedImages embedded = ImageEmbedding.Run(
+            Model.Embed, Preprocessing, images, batchSize, Model.Weights.Device, progress, cancellation);
+        return new ImageFeatures(embedded.Features, [.. embedded.Entries.Select(entry => entry.Name)], embedded.Skipped);
     }
 
     /// <inheritdoc cref="EmbedFolder(ImageSet, int, IProgress{WorkProgress}, CancellationToken)"/>
-    /// <param name="folder">The folder; its sub-folders count.</param>
+    /// <param name="folder">A folder, whose sub-folders count, an archive or a data set; after a <c>#</c> one split of it.</param>
     /// <param name="batchSize">Images per forward pass, at least 1.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two batches.</param>

@@ -28,9 +28,12 @@ internal sealed class BudgetOptions
         Description = "Shares of all neurons and of all heads to remove, such as 0.45:0.3.",
     };
 
+    /// <summary>The options themselves.</summary>
+    public IReadOnlyList<Option> Options => [_flops, _parameters, _size, _latency, _ratios];
+
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _flops, _parameters, _size, _latency, _ratios })
+        foreach (Option option in Options)
         {
             command.Options.Add(option);
         }

@@ -63,8 +63,8 @@ internal static class DataCommand
             rows.Add(SplitReport.Of(split.Name, images, unreadable));
             if (sheet is not null && split.Name == shown.Name)
             {
-                string title = $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(data.Location.Path))} {split.Name}";
-                ContactSheet.Write(sheet, images, title, parsed.GetValue(GlobalOptions.Seed));
+                string name = data.Location.Name ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(data.Location.Path));
+                ContactSheet.Write(sheet, images, $"{name} {split.Name}", parsed.GetValue(GlobalOptions.Seed));
             }
         }
 

@@ -80,7 +80,7 @@ internal static class MergeCommand
                 text.Append(CultureInfo.InvariantCulture, $"{Quoted(source)},{Quoted(entry.Name)}\n");
             }
 
-            rows.Add(new Row(set, split.Name, sample.Count, images.Count));
+            rows.Add(new Row(data.Location.Name ?? set, split.Name, sample.Count, images.Count));
         }
 
         AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text.ToString())));

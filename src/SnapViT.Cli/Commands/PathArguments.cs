@@ -141,6 +141,7 @@ internal static class PathArguments
             (Use.Write, _, _) when Directory.Exists(path) => [],
             (Use.Write, "cut", "--out") => [path, ModelFile.ConfigPath(path)],
             (Use.Write, "convert", "--out") => ConvertCommand.FilesOf(parsed, path),
+            (Use.Write, "embed", "--out") => [.. FeatureFile.FilesOf(path)],
             (Use.Write, "build", "--out") => [path, path + BuildCommand.Unfinished],
             (Use.Write, _, "--onnx") => [path, path + OnnxExport.DataSuffix],
             (Use.Write, _, _) => [path],

@@ -27,12 +27,14 @@ internal sealed class PhotoFolders(ParseResult parsed)
     /// <param name="path">What was given: <c>[NAME=]PATH[#SPLIT]</c>.</param>
     /// <param name="use">What they are wanted for.</param>
     /// <param name="labels">The list of labels; null for none.</param>
-    /// <param name="needsLabels">Whether photos without a label are left out.</param>
-    public ImageSet Open(string path, SplitUse use = SplitUse.Photos, LabelFile? labels = null, bool needsLabels = false)
+    /// <param name="needsLabels">Whether labels are read, and photos without one left out.</param>
+    /// <param name="withLabels">Whether labels are read where there are some.</param>
+    public ImageSet Open(
+        string path, SplitUse use = SplitUse.Photos, LabelFile? labels = null, bool needsLabels = false, bool withLabels = false)
     {
         ImageData data = ImageSource.Open(path, labels);
         ImageSplit split = data.Choose(use);
-        ImageSet images = split.Open(new Wanted(needsLabels, labels));
+        ImageSet images = split.Open(new Wanted(needsLabels || withLabels, labels));
         images = needsLabels ? images.Labelled() : images;
         if (_folders.TryAdd(path, images.LeftOut))
         {
