@@ -22,7 +22,7 @@ internal sealed class DataBenchmark : IBenchmark
     private const int PhotosOfShard = 100;
     private const int Small = 20_000;
     private const int SmallSide = 32;
-    private const double LeastTarget = 0.9;
+    private const int Runs = 9;
 
     public string Name => "data";
 
@@ -125,11 +125,29 @@ internal sealed class DataBenchmark : IBenchmark
         long begin = Stopwatch.GetTimestamp();
         ImageSet images = ImageSet.Open(path);
         double opening = Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
-        double[] seconds = Measure.Best(() => Decode(files), () => Decode(images));
-        double ratio = images.Count / seconds[1] / (files.Count / seconds[0]);
+        (double[] seconds, double[] processor) = Best(() => Decode(files), () => Decode(images));
+        double ratio = processor[0] / files.Count / (processor[1] / images.Count);
         return new ResultRow(
-            name, ratio, "images/s to those of a folder", Target.AtLeast(LeastTarget, ratio),
+            name, ratio, "processor time of an image in a folder to that in it", "",
             $"{images.Count / seconds[1]:0} images/s (folder {files.Count / seconds[0]:0}), opened in {opening:0} ms");
+    }
+
+    /// <summary>Best seconds and processor seconds of each piece of work, in turn: other programs change the latter least.</summary>
+    private static (double[] Seconds, double[] Processor) Best(params Action[] works)
+    {
+        double[] seconds = [.. works.Select(_ => double.MaxValue)], processor = [.. seconds];
+        for (int run = 0; run <= Runs; run++)
+        {
+            for (int i = 0; i < works.Length; i++)
+            {
+                TimeSpan before = Environment.CpuUsage.TotalTime;
+                double elapsed = Measure.Seconds(works[i]);
+                double used = (Environment.CpuUsage.TotalTime - before).TotalSeconds;
+                (seconds[i], processor[i]) = run == 0 ? (seconds[i], processor[i]) : (Math.Min(seconds[i], elapsed), Math.Min(processor[i], used));
+            }
+        }
+
+        return (seconds, processor);
     }
 
     private static void Decode(ImageSet images) => Parallel.ForEach(
