@@ -11,18 +11,23 @@ namespace SnapViT.Benchmarks.Runtimes;
 /// <summary>One way to run a family, measured in this process.</summary>
 internal static class RuntimesChild
 {
-    private const int Eight = 8, Side = 224, Runs = 15;
+    private const int Eight = 8, Side = 224, Runs = 60;
     private const string MeasuredBudget = "0.6";
 
     public static int Run(string way, string model, string scores, string family)
     {
         string[] budgets = [.. Directory.GetFiles(family, "flops-*.onnx").Select(file => Path.GetFileNameWithoutExtension(file)["flops-".Length..])];
+        if (way == "torch")
+        {
+            set_num_threads(1);
+        }
+
         float[] one = new float[3 * Side * Side], eight = new float[Eight * one.Length];
         using IDisposable? opened = way switch
         {
             "torch" => new SubnetPool(ElasticViT.Open(model, scores, new ElasticOptions { Correction = null }), budgets.Length, ownsModel: true),
-            "runtime" => ViTFamily.Open(family),
-            "copies" => ViTFamily.Open(family, new RuntimeOptions { CopyWeights = true }),
+            "runtime" => ViTFamily.Open(family, new RuntimeOptions { Threads = 1 }),
+            "copies" => ViTFamily.Open(family, new RuntimeOptions { Threads = 1, CopyWeights = true }),
             _ => null,
         };
         Dictionary<string, InferenceSession> sessions = [];
@@ -34,7 +39,7 @@ internal static class RuntimesChild
         };
         embed(MeasuredBudget, one, 1);
         double start = (DateTime.Now - Process.GetCurrentProcess().StartTime).TotalMilliseconds;
-        double single = 1 / Best(() => embed(MeasuredBudget, one, 1));
+        double single = 1 / Best(Runs, () => embed(MeasuredBudget, one, 1));
         long oneBytes = Memory();
         foreach (string budget in budgets)
         {
@@ -42,7 +47,7 @@ internal static class RuntimesChild
         }
 
         long allBytes = Memory();
-        double batch = Eight / Best(() => embed(MeasuredBudget, eight, Eight));
+        double batch = Eight / Best(Runs / Eight, () => embed(MeasuredBudget, eight, Eight));
         foreach (InferenceSession session in sessions.Values)
         {
             session.Dispose();
@@ -63,7 +68,8 @@ internal static class RuntimesChild
     {
         if (!sessions.TryGetValue(graph, out InferenceSession? session))
         {
-            session = new InferenceSession(graph);
+            using SessionOptions one = new() { IntraOpNumThreads = 1 };
+            session = new InferenceSession(graph, one);
             sessions.Add(graph, session);
         }
 
@@ -73,7 +79,7 @@ internal static class RuntimesChild
     }
 
     /// <summary>Seconds of the fastest run.</summary>
-    private static double Best(Action run) => Enumerable.Range(0, Runs).Min(_ =>
+    private static double Best(int runs, Action run) => Enumerable.Range(0, runs).Min(_ =>
     {
         long start = Stopwatch.GetTimestamp();
         run();

@@ -12,7 +12,7 @@ internal static class RuntimesCommand
 {
     public const string Name = "runtimes", Child = "runtimes-child";
 
-    private const int Rounds = 3;
+    private const int Rounds = 5;
 
     private static readonly (string Way, string Says)[] Ways =
     [
@@ -80,7 +80,7 @@ internal static class RuntimesCommand
                     + $"| {all.Min(one => one.OneBytes) / 1e6:0} MB | {all.Min(one => one.AllBytes) / 1e6:0} MB |\n");
         }));
         return $"# Runtimes\n\n{machine}  \nCommand: `{command}`\n\n"
-            + $"The best of {Rounds} processes each, which took turns. Speed is of the budget 0.6, images prepared ahead. Start-up is from the start of the process to the\n"
+            + $"The best of {Rounds} processes each, which took turns, with one thread. Speed is of the budget 0.6, images prepared ahead. Start-up is from the start of the process to the\n"
             + "first features. Memory is what the process has (its share of pages that others have too), after one budget ran, and after all ran.\n\n"
             + "| Way | On disk | Start-up | Images/s, one by one | Images/s, batch 8 | Memory, one budget | Memory, all budgets |\n|---|---:|---:|---:|---:|---:|---:|\n"
             + rows;
