@@ -77,6 +77,7 @@ public sealed class DataCommandTests : IDisposable
     [Theory]
     [InlineData("merge {0}/set --out {0}/merged.txt2", "expected a name that ends with .csv")]
     [InlineData("merge {0}/set --each 0 --out {0}/merged.csv", "--each: expected at least 1, found 0")]
+    [InlineData("merge {0}/set {0}/set#train --out {0}/merged.csv", "expected every set once, found it twice")]
     [InlineData("merge {0}/set {0}/none --out {0}/merged.csv", "{0}/none: there is no such folder")]
     [InlineData("data {0}/set#tests", "expected one of its splits test, train, found 'tests'")]
     [InlineData("data {0}/set --sheet {0}/flat/a.png", "there is such a file already")]

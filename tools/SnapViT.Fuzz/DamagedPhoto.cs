@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using BitMiracle.LibTiff.Classic;
 using SkiaSharp;
 using SnapViT.Core.Randomness;
 
@@ -13,6 +14,7 @@ internal static class DamagedPhoto
     [
         ("photo.png", Encode(SKEncodedImageFormat.Png)), ("photo.jpg", Encode(SKEncodedImageFormat.Jpeg)),
         ("photo.webp", Encode(SKEncodedImageFormat.Webp)), ("photo.bmp", Bitmap()),
+        ("photo.tif", Tiff()),
     ];
 
     /// <summary>Makes an input.</summary>
@@ -34,7 +36,7 @@ internal static class DamagedPhoto
         };
     }
 
-    private static byte[] Encode(SKEncodedImageFormat format)
+    public static byte[] Encode(SKEncodedImageFormat format)
     {
         using SKBitmap bitmap = new(Side, Side);
         SeededRandom random = new(1);
@@ -46,6 +48,23 @@ internal static class DamagedPhoto
         using SKData data = bitmap.Encode(format, quality: 90);
         return data.ToArray();
     }
+
+    /// <summary>A TIFF of RGB in strips of LZW.</summary>
+    public static byte[] Tiff() => FuzzInput.Bytes(path =>
+    {
+        using BitMiracle.LibTiff.Classic.Tiff tiff = BitMiracle.LibTiff.Classic.Tiff.Open(path, "w");
+        tiff.SetField(TiffTag.IMAGEWIDTH, Side);
+        tiff.SetField(TiffTag.IMAGELENGTH, Side);
+        tiff.SetField(TiffTag.SAMPLESPERPIXEL, 3);
+        tiff.SetField(TiffTag.BITSPERSAMPLE, 8);
+        tiff.SetField(TiffTag.PHOTOMETRIC, Photometric.RGB);
+        tiff.SetField(TiffTag.COMPRESSION, Compression.LZW);
+        tiff.SetField(TiffTag.ROWSPERSTRIP, Side / 3);
+        for (int row = 0; row < Side; row++)
+        {
+            tiff.WriteScanline([.. Enumerable.Range(0, Side * 3).Select(i => (byte)(i * row))], row);
+        }
+    });
 
     /// <summary>An uncompressed bitmap of 24 bits a pixel.</summary>
     private static byte[] Bitmap()

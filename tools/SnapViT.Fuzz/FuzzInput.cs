@@ -108,6 +108,7 @@ internal sealed record FuzzInput(
         < 92 => StrangeNames.Create(random),
         < 94 => OwnFiles.Create(random),
         < 97 => DamagedPhoto.Create(random),
+        < 98 => DamagedDataSet.Create(random),
         _ => StrangeFolder.Create(random),
     };
 
@@ -186,6 +187,9 @@ internal enum FuzzTarget
 
     /// <summary>The walk of a folder of photos.</summary>
     Folder,
+
+    /// <summary>The readers of archives and data sets, with their labels and some images.</summary>
+    DataSet,
 
     /// <summary>The reader of scores, with all second moments.</summary>
     Scores,

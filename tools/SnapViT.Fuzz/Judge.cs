@@ -70,6 +70,25 @@ internal sealed class Judge(string folder)
             ?? (bytes > MostBytes ? string.Create(CultureInfo.InvariantCulture, $"the process took {bytes >> 20} MB") : null);
     }
 
+    private static void OpenDataSet(string path)
+    {
+        const int images = 4;
+        foreach (ImageSplit split in ImageSource.Open(path).Splits)
+        {
+            foreach (ImageEntry entry in split.Open(new Wanted(Labels: true)).Entries.Take(images))
+            {
+                try
+                {
+                    entry.Decode();
+                }
+                catch (Exception exception) when (exception is ImageException or IOException or InvalidDataException)
+                {
+                    // A reader leaves such an image out.
+                }
+            }
+        }
+    }
+
     private void Write(FuzzInput input)
     {
         if (Directory.Exists(folder))
@@ -140,6 +159,9 @@ internal sealed class Judge(string folder)
                     && files.All(file => File.Exists(file) && new FileInfo(file).LinkTarget is null)
                         ? null
                         : "a file was found twice, or is none";
+            case FuzzTarget.DataSet:
+                OpenDataSet(input.Files.Count > 1 ? folder : path);
+                return null;
             case FuzzTarget.Scores:
                 ElasticScores scores = ElasticScores.Load(path);
                 _ = scores.Scaled;

@@ -62,6 +62,7 @@ internal static class MergeCommand
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"# {each} images of each source, seed {seed}\nsource,image\n");
         List<Row> rows = [];
+        HashSet<string> sources = new(StringComparer.Ordinal);
         foreach (string set in parsed.GetRequiredValue(Sets))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -75,6 +76,11 @@ internal static class MergeCommand
             ImageSet images = split.Open(new Wanted(Labels: false));
             ImageSet sample = images.Sample(each, seed);
             string source = SourceOf(data.Location, path, data.Splits.Count > 1 || data.Location.Split is not null ? split.Name : null);
+            if (!sources.Add(source))
+            {
+                throw new SnapViTException(ErrorKind.Option, $"{set}: expected every set once, found it twice");
+            }
+
             foreach (ImageEntry entry in sample.Entries)
             {
                 text.Append(CultureInfo.InvariantCulture, $"{Quoted(source)},{Quoted(entry.Name)}\n");

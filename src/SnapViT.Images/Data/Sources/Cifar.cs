@@ -117,10 +117,10 @@ internal sealed class CifarPython : IImageLayout
     {
         try
         {
-            return PickleMachine.LoadData(file.Location, file.Bytes.ReadAll(MostBytes)) as IReadOnlyDictionary<string, object?>
+            return PickleMachine.LoadData(file.Location, file.ReadAll(MostBytes)) as IReadOnlyDictionary<string, object?>
                 ?? throw new ImageException(file.Location, "expected a dictionary in the pickle, found another value");
         }
-        catch (Exception exception) when (exception is CheckpointFormatException or InvalidDataException)
+        catch (Exception exception) when (exception is CheckpointFormatException)
         {
             throw exception.Message.StartsWith(file.Location, StringComparison.Ordinal)
                 ? new ImageException(file.Location, exception.Message[file.Location.Length..].TrimStart(':', ' '))

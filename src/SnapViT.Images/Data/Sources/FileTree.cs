@@ -21,12 +21,26 @@ internal sealed class TreeFile(string name, string location, SourceBytes bytes)
     /// <summary>Its name without folders.</summary>
     public string FileName => name[(name.LastIndexOf('/') + 1)..];
 
+    /// <summary>All of its bytes, where they are not too many.</summary>
+    /// <exception cref="ImageException">They are more, or cut short.</exception>
+    public byte[] ReadAll(int most)
+    {
+        try
+        {
+            return bytes.ReadAll(most);
+        }
+        catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException)
+        {
+            throw new ImageException(location, exception.Message);
+        }
+    }
+
     /// <summary>Its lines of text, where they are not too many.</summary>
-    /// <exception cref="InvalidDataException">It is larger than a list would be.</exception>
+    /// <exception cref="ImageException">It is larger than a list would be, or cut short.</exception>
     public string[] ReadLines()
     {
         const int mostText = 64 << 20;
-        using StreamReader reader = new(new MemoryStream(bytes.ReadAll(mostText)));
+        using StreamReader reader = new(new MemoryStream(ReadAll(mostText)));
         List<string> lines = [];
         while (reader.ReadLine() is string line)
         {

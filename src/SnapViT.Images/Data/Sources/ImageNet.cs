@@ -158,7 +158,7 @@ internal sealed class ImageNet : IImageLayout
         try
         {
             Dictionary<int, string> synsets = [];
-            foreach (IReadOnlyDictionary<string, object> row in MatFile.ReadStructs(meta.Bytes.ReadAll(mostBytes), "synsets"))
+            foreach (IReadOnlyDictionary<string, object> row in MatFile.ReadStructs(meta.ReadAll(mostBytes), "synsets"))
             {
                 if (row.GetValueOrDefault("num_children") is 0.0 && row.GetValueOrDefault("ILSVRC2012_ID") is double number
                     && row.GetValueOrDefault("WNID") is string name && ClassNames.IsWordNet(name))

@@ -14,13 +14,19 @@ internal sealed class ParquetImages : IImageLayout
 {
     private const string Extension = ".parquet";
 
+    private static ReadOnlySpan<byte> Magic => "PAR1"u8;
+
     /// <inheritdoc/>
     public string Name => "Parquet";
 
     /// <inheritdoc/>
     public IReadOnlyList<ImageSplit>? Open(FileTree tree)
     {
-        TreeFile[] shards = [.. tree.Files.Where(file => file.Name.EndsWith(Extension, StringComparison.OrdinalIgnoreCase))];
+        TreeFile[] shards =
+        [
+            .. tree.Files.Where(file => file.Name.EndsWith(Extension, StringComparison.OrdinalIgnoreCase)
+                || (tree.Files.Count == 1 && file.Bytes.Start(Magic.Length).AsSpan().SequenceEqual(Magic))),
+        ];
         if (shards.Length == 0 || tree.Files.Any(file => FileNames.IsPhoto(file.Name)))
         {
             return null;
@@ -154,9 +160,11 @@ internal sealed class ParquetShard
     private readonly string _image;
     private readonly string? _label;
 
-    private ParquetShard(TreeFile file, ParquetReader reader)
+    private readonly ParquetFooter _footer;
+
+    private ParquetShard(TreeFile file, ParquetReader reader, ParquetFooter footer)
     {
-        _file = file;
+        (_file, _footer) = (file, footer);
         DataField[] fields = reader.Schema.GetDataFields();
         string[] columns = [.. fields.Select(field => field.Path.ToString())];
         string[] images = [.. fields.Where(IsOfBytes).Select(field => field.Path.ToString())];
@@ -196,14 +204,22 @@ internal sealed class ParquetShard
 
     /// <summary>Reads the schema of a file.</summary>
     /// <exception cref="ImageException">It is damaged, or has no images.</exception>
-    public static ParquetShard Open(TreeFile file) => Read(file, reader => Task.FromResult(new ParquetShard(file, reader)));
+    public static ParquetShard Open(TreeFile file)
+    {
+        ParquetFooter? footer = null;
+        return Read(
+            file, reader => Task.FromResult(new ParquetShard(file, reader, footer!)), () => footer = ParquetFooter.Read(file.Bytes));
+    }
 
     /// <summary>The encoded images of a row group; null for a row without one.</summary>
-    public byte[]?[] ReadImages(int group) => Read(_file, reader => Column(reader, group, _image, Of));
+    public byte[]?[] ReadImages(int group) => Read(
+        _file, reader => Column(reader, group, _image, Of), () => _footer.CheckPages(group, _image, MostBytesOfGroup));
 
     /// <summary>The labels of a row group: numbers, names or null; empty where there are none.</summary>
     public IReadOnlyList<object?> ReadLabels(int group) =>
-        _label is null ? [] : Read(_file, reader => Column(reader, group, _label, Label));
+        _label is null
+            ? []
+            : Read(_file, reader => Column(reader, group, _label, Label), () => _footer.CheckPages(group, _label, MostBytesOfGroup));
 
     private static bool IsOfBytes(DataField field) => field.ClrType == typeof(ReadOnlyMemory<byte>) || field.ClrType == typeof(byte[]);
 
@@ -276,10 +292,11 @@ internal sealed class ParquetShard
     }
 
     /// <summary>What a damaged file makes the reader throw is told as its fault.</summary>
-    private static T Read<T>(TreeFile file, Func<ParquetReader, Task<T>> read)
+    private static T Read<T>(TreeFile file, Func<ParquetReader, Task<T>> read, Action check)
     {
         try
         {
+            check();
             return Open().GetAwaiter().GetResult();
         }
         catch (Exception exception) when (exception is not (ImageException or OutOfMemoryException or UnauthorizedAccessException))

@@ -87,7 +87,7 @@ internal sealed class WebDataset : IImageLayout
         TreeFile[] files = [.. sample];
         if (Array.Find(files, file => IsLabel(file.Name)) is TreeFile label)
         {
-            string text = System.Text.Encoding.UTF8.GetString(label.Bytes.ReadAll(MostText)).Trim();
+            string text = System.Text.Encoding.UTF8.GetString(label.ReadAll(MostText)).Trim();
             return ClassNames.NumberOf(text) is int number ? number
                 : text.Length is > 0 and < 256 && !text.Any(char.IsControl) ? text
                 : throw new ImageException(label.Location, "expected a class, found no text or too much");
@@ -100,7 +100,7 @@ internal sealed class WebDataset : IImageLayout
     {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(file.Bytes.ReadAll(MostText));
+            using JsonDocument json = JsonDocument.Parse(file.ReadAll(MostText));
             foreach (string name in json.RootElement.ValueKind == JsonValueKind.Object ? LabelNames : [])
             {
                 if (json.RootElement.TryGetProperty(name, out JsonElement value))

@@ -23,6 +23,7 @@ public sealed class ArchiveTreeTests : IDisposable
         { "photos.zip", Archives.Zip(Photos) },
         { "photos.tar", Archives.Tar(Photos) },
         { "photos.tar.gz", Archives.Gzip(Archives.Tar(TarEntryFormat.Pax, Photos)) },
+        { "renamed.dat", Archives.Gzip(Archives.Tar(Photos)) },
         { "photos.tgz", Archives.Gzip(Archives.Tar(TarEntryFormat.Gnu, Photos)) },
         { "wrapped.tar", Archives.Tar([.. Photos.Reverse().Select(photo => ($"./set/v1/{photo.Name}", photo.Content))]) },
         { "wrapped.zip", Archives.Zip([.. Photos.Select(photo => ($"set/{photo.Name}", photo.Content)), ("__MACOSX/._x.png", [1])]) },

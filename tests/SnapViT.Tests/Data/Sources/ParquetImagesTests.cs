@@ -1,6 +1,7 @@
 using Parquet;
 using Parquet.Schema;
 using SkiaSharp;
+using SnapViT.Core.Randomness;
 using SnapViT.Data;
 using SnapViT.Data.Sources;
 
@@ -32,6 +33,16 @@ public sealed class ParquetImagesTests : IDisposable
         ImageSet byPattern = ImageSet.Open(Path.Combine(_folder.Root, "data", "train-*.parquet"), withLabels: true);
         Assert.Equal(train.Entries.Select(entry => entry.Label), byPattern.Entries.Select(entry => entry.Label));
         Assert.Equal(2, ImageSet.Open(Path.Combine(_folder.Root, "data", "train-00001-of-00002.parquet")).Count);
+    }
+
+    [Fact]
+    public async Task A_file_without_its_extension_is_known_by_its_first_bytes()
+    {
+        string path = await Write("x.parquet", [0, 1]);
+        string renamed = Path.Combine(_folder.Root, "renamed", "x");
+        Directory.CreateDirectory(Path.GetDirectoryName(renamed)!);
+        File.Move(path, renamed);
+        Assert.Equal([0, 1], ImageSet.Open(renamed, withLabels: true).Entries.Select(entry => entry.Label!.Value));
     }
 
     [Fact]
@@ -88,6 +99,31 @@ public sealed class ParquetImagesTests : IDisposable
                 }
             }
             catch (Exception exception) when (exception is ImageException or InvalidDataException)
+            {
+                // Refused is as good as read.
+            }
+        }
+    }
+
+    // The library that reads Parquet follows a damaged count of its footer without an end.
+    [Fact]
+    public async Task Damage_to_the_footer_never_keeps_the_reader_busy()
+    {
+        byte[] whole = File.ReadAllBytes(await Write("x.parquet", [0, 1]));
+        SeededRandom random = new(3);
+        for (int i = 0; i < 1500; i++)
+        {
+            byte[] damaged = [.. whole];
+            for (int change = 0; change < 3; change++)
+            {
+                damaged[whole.Length - 1 - random.NextInt(460)] = (byte)random.NextInt(256);
+            }
+
+            try
+            {
+                Assert.True(ImageSet.Open(_folder.Put("damaged.parquet", damaged), withLabels: true).Count > 0);
+            }
+            catch (ImageException)
             {
                 // Refused is as good as read.
             }
