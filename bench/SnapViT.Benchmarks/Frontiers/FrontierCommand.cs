@@ -5,7 +5,7 @@ using SnapViT.Tensors;
 namespace SnapViT.Benchmarks.Frontiers;
 
 /// <summary>
-/// <c>frontier [--shared DIR] [--models NAME,…] [--seeds 42,…] [--knn-seeds 42] [--flops 0.8,…] [--params 0.85,…] [--rows NAME,…] [--photos N] [--scores DIR] [--out FILE]</c>:
+/// <c>frontier [--shared DIR] [--models NAME,…] [--seeds 42,…] [--knn-seeds 42] [--knn-images N] [--flops 0.8,…] [--params 0.85,…] [--rows NAME,…] [--photos N] [--scores DIR] [--out FILE]</c>:
 /// what sub-networks of real models are worth that take from all axes, from one kind of axis, and as they were made before. Scores are built where the folder
 /// lacks them.
 /// </summary>
@@ -32,7 +32,7 @@ internal static class FrontierCommand
             foreach (string model in models)
             {
                 using FrontierRows made = new(shared, folder, model, seed);
-                using FrontierMeasurement measurement = new(made, shared, int.Parse(Value("--photos", "1000"), CultureInfo.InvariantCulture));
+                using FrontierMeasurement measurement = new(made, shared, Count("--photos", "1000"), Count("--knn-images", "100000"));
                 figures[model].AddRange(measurement.Run(rows, [.. flops, .. parameters], knn.Contains(seed)));
                 Console.Error.WriteLine($"{model}, seed {seed}: measured");
 
@@ -50,6 +50,8 @@ internal static class FrontierCommand
 
         string Value(string name, string otherwise) =>
             Array.IndexOf(args, name) is int at and >= 0 && at + 1 < args.Length ? args[at + 1] : otherwise;
+
+        int Count(string name, string otherwise) => int.Parse(Value(name, otherwise), CultureInfo.InvariantCulture);
 
         IEnumerable<string> List(string name, string otherwise) =>
             Value(name, otherwise).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -15,7 +15,7 @@ internal sealed record FrontierFigure(
     string Row, Budget Budget, double Flops, double Parameters, double Top1, double Divergence, double? Cifar10, double? EuroSat, double Speed, double? Distance);
 
 /// <summary>Measures all sub-networks side by side on every batch, in bfloat16.</summary>
-internal sealed class FrontierMeasurement(FrontierRows rows, string shared, int mostPhotos) : IDisposable
+internal sealed class FrontierMeasurement(FrontierRows rows, string shared, int mostPhotos, int mostNeighbours) : IDisposable
 {
     private const int BatchSize = 32;
 
@@ -77,6 +77,8 @@ internal sealed class FrontierMeasurement(FrontierRows rows, string shared, int 
     {
         string folder = Path.Combine(shared, "images", set);
         return new ModelEvaluation(rows.Preprocessing, BatchSize, CPU).Run(
-            [.. _models.Select(entry => entry.Model)], ImageSet.FromFolder(Path.Combine(folder, "test")), ImageSet.FromFolder(Path.Combine(folder, "train")));
+            [.. _models.Select(entry => entry.Model)], Sample("test"), Sample("train"));
+
+        ImageSet Sample(string part) => ImageSet.FromFolder(Path.Combine(folder, part)).Sample(mostNeighbours, 1);
     }
 }

@@ -102,7 +102,7 @@ public sealed class CostModelTests
         BlockWidths first = new() { [Axis.Heads] = 2, [Axis.QueryKeyDims] = 3, [Axis.ValueDims] = 5, [Axis.Tokens] = 12, [Axis.Neurons] = 10 };
         long embedding = 2L * 16 * (8 * 8 * 3) * 48;
         long one = (2 * 17 * 48 * 2 * (3 + 3 + 5)) + (2 * 17 * (2 * 5) * 48) + (2 * 17 * 17 * 2 * (3 + 5)) + (3 * 2 * 17 * 17)
-            + (2 * 8 * 8 * 3) + (8 * 3) + (2 * 12 * 48 * 10 * 2);
+            + (2 * 8 * 8 * (2 * 3)) + (8 * 3) + (2 * 17 * (2 * 3)) + (2 * 12 * 48 * 10 * 2);
         long two = (2 * 48 * 2 * 3) + (2 * 12 * 48 * 2 * (3 + 5)) + (2 * 1 * (2 * 5) * 48) + (2 * 1 * 12 * 2 * (3 + 5)) + (3 * 2 * 12)
             + (2 * 1 * 48 * 10 * 2);
         Assert.Equal(embedding + one + two, CostModel.Flops(a, new SubnetWidths([first, first.With(Axis.Tokens, 1)])));
@@ -151,7 +151,8 @@ public sealed class CostModelTests
             if (left < tokens && !isPooled)
             {
                 long even = (tokens - a.PrefixTokens + 1) / 2;
-                yield return (even, heads == 0 ? a.EmbedDim : q, tokens - a.PrefixTokens - even);
+                yield return (even, heads == 0 ? a.EmbedDim : heads * q, tokens - a.PrefixTokens - even);
+                yield return (heads > 0 && a.PrefixTokens > 0 ? 1 : 0, heads * q, tokens);
             }
 
             for (int layer = 0; layer < (a.Mlp == MlpKind.SwiGlu ? 2 : 1); layer++)

@@ -43,11 +43,11 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
         {
             string prefix = $"blocks.{block}.";
             BlockWidths widths = model.Widths[block];
-            double[][] mixed = Attention(stream, Norm(stream.Tokens, prefix + "norm1"), prefix, widths, out double[][] keys);
+            double[][] mixed = Attention(stream, Norm(stream.Tokens, prefix + "norm1"), prefix, widths, out double[][] keys, out double[]? attention);
             stream = stream with { Tokens = Add(stream.Tokens, mixed, prefix + "ls1.gamma") };
             if (block < _a.Depth - 1 || _a.PooledTokens == 0)
             {
-                stream = Merge(stream, keys, stream.Tokens.Length - widths[Axis.Tokens]);
+                stream = Merge(stream, keys, attention, stream.Tokens.Length - widths[Axis.Tokens]);
             }
 
             tokens = Add(stream.Tokens, Mlp(Norm(stream.Tokens, prefix + "norm2"), prefix + "mlp.", widths[Axis.Neurons], _a.Mlp), prefix + "ls2.gamma");
@@ -59,28 +59,39 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
         return [.. stages];
     }
 
-    /// <summary>Merges the most similar pairs of an even and an odd patch token, one after the other.</summary>
-    private Merged Merge(Merged stream, double[][] keys, int pairs)
+    /// <summary>Merges the pairs of an even and an odd patch token that lose least, one after the other.</summary>
+    private Merged Merge(Merged stream, double[][] keys, double[]? attention, int pairs)
     {
         int prefix = _a.PrefixTokens, count = stream.Tokens.Length;
         double[][] unit = [.. keys.Select(key => key.Select(value => value / Math.Sqrt(Dot(key, key))).ToArray())];
         int[] even = [.. Enumerable.Range(prefix, count - prefix).Where(place => (place - prefix) % 2 == 0)], odd = [.. even.Select(place => place + 1).Where(place => place < count)];
-        (int From, int Into, double Similarity)[] order =
+        (int From, int Into, double Gained)[] order =
         [
-            .. even.Select(from => odd.Select(into => (from, into, Dot(unit[from], unit[into]))).MaxBy(pair => pair.Item3)).OrderByDescending(pair => pair.Item3),
+            .. even.Select(from => odd.MaxBy(into => Dot(unit[from], unit[into])) is int into ? (from, into, Gained(from, into)) : default)
+                .OrderByDescending(pair => pair.Item3),
         ];
         if (pairs == 0)
         {
             return stream;
         }
 
-        Margin = Math.Min(Margin, pairs < order.Length ? order[pairs - 1].Similarity - order[pairs].Similarity : Margin);
+        Margin = Math.Min(Margin, pairs < order.Length ? order[pairs - 1].Gained - order[pairs].Gained : Margin);
         Dictionary<int, int> into = [];
-        foreach ((int from, int destination, double similarity) in order.Take(pairs))
+        foreach ((int from, int destination, _) in order.Take(pairs))
         {
             into[from] = destination;
-            Margin = odd.Where(other => other != destination).Aggregate(Margin, (least, other) => Math.Min(least, similarity - Dot(unit[from], unit[other])));
         }
+
+        // A partner that is hardly nearer than the next may be another one elsewhere, and with it the order.
+        foreach ((int from, int destination, _) in order)
+        {
+            Margin = odd.Where(other => other != destination).Aggregate(
+                Margin, (least, other) => Math.Min(least, Dot(unit[from], unit[destination]) - Dot(unit[from], unit[other])));
+        }
+
+        double Gained(int from, int partner) => (Dot(unit[from], unit[partner]) - 1) * (attention is not null
+            ? Math.Sqrt(attention[from])
+            : stream.Sizes.All(size => size == 1) ? 1 : stream.Sizes[from] * stream.Sizes[partner] / (stream.Sizes[from] + stream.Sizes[partner]));
 
         int[] kept = [.. Enumerable.Range(0, count).Where(place => !into.ContainsKey(place))];
         int[][] members = [.. kept.Select(place => into.Where(pair => pair.Value == place).Select(pair => pair.Key).Prepend(place).ToArray())];
@@ -137,13 +148,14 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
 
     private double[][] Positioned(double[][] tokens) => [.. tokens.Zip(_weights["pos_embed"].Chunk(_a.EmbedDim), Sum)];
 
-    private double[][] Attention(Merged stream, double[][] tokens, string prefix, BlockWidths widths, out double[][] keys)
+    private double[][] Attention(Merged stream, double[][] tokens, string prefix, BlockWidths widths, out double[][] keys, out double[]? attention)
     {
         int heads = widths[Axis.Heads], q = widths[Axis.QueryKeyDims], v = widths[Axis.ValueDims], stored = Math.Max(q, v), prefixTokens = _a.PrefixTokens;
         double[][] mixed = [.. tokens.Select(_ => new double[heads * v])];
         IReadOnlyList<int>? pairs = model.Weights.RotaryPairs?[int.Parse(prefix.Split('.')[1], System.Globalization.CultureInfo.InvariantCulture)];
         double[][] qkv = [.. tokens.Select(token => Linear(token, prefix + "attn.qkv", heads * 3 * stored))];
-        keys = heads == 0 ? tokens : [.. qkv.Select(row => Mean([.. Enumerable.Range(0, heads).Select(head => row.AsSpan(((head * 3) + 1) * stored, q).ToArray())]))];
+        keys = heads == 0 ? tokens : [.. qkv.Select(row => Enumerable.Range(0, heads).SelectMany(head => row.AsSpan(((head * 3) + 1) * stored, q).ToArray()).ToArray())];
+        attention = heads == 0 || prefixTokens == 0 ? null : new double[tokens.Length];
         for (int head = 0; head < heads; head++)
         {
             double[][] Part(int part, int width) => [.. qkv.Select(row => row.AsSpan(((head * 3) + part) * stored, width).ToArray())];
@@ -151,6 +163,14 @@ internal sealed class PlainVisionTransformer(VisionTransformer model)
                 ? [.. Part(part, q).Select((row, token) => token < prefixTokens ? row : Rotated(row, stream.Origins[token] - prefixTokens, pairs))]
                 : Part(part, q);
             double[][] attended = Attend(Turned(0), Turned(1), Part(2, v), _a.HeadDim, stream.Sizes);
+            if (attention is not null)
+            {
+                // The mix of unit vectors is the attention itself.
+                double[][] unit = [.. tokens.Select((_, place) => tokens.Select((_, other) => place == other ? 1.0 : 0).ToArray())];
+                double[] paid = Attend([Turned(0)[0]], Turned(1), unit, _a.HeadDim, stream.Sizes)[0];
+                attention = [.. attention.Zip(paid, (sum, one) => sum + (one / heads))];
+            }
+
             for (int token = 0; token < tokens.Length; token++)
             {
                 attended[token].CopyTo(mixed[token], head * v);

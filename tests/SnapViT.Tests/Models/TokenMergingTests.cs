@@ -85,10 +85,10 @@ public sealed class TokenMergingTests
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = new(4);
         Tensor tokens = randn([6, 18, 8], generator: generator), keys = randn([6, 2, 18, 8], generator: generator);
-        TokenStream batch = new TokenStream(tokens).Merge(keys, 13, prefix: 2);
+        TokenStream batch = new TokenStream(tokens).Merge(new TokenAffinity(keys), 13, prefix: 2);
         for (int image = 0; image < 6; image++)
         {
-            TokenStream alone = new TokenStream(tokens.narrow(0, image, 1)).Merge(keys.narrow(0, image, 1), 13, prefix: 2);
+            TokenStream alone = new TokenStream(tokens.narrow(0, image, 1)).Merge(new TokenAffinity(keys.narrow(0, image, 1)), 13, prefix: 2);
             batch.Tokens.narrow(0, image, 1).ShouldBeWithin(0, alone.Tokens);
             batch.Sizes!.narrow(0, image, 1).ShouldBeWithin(0, alone.Sizes!);
         }
@@ -106,7 +106,7 @@ public sealed class TokenMergingTests
             while (stream.Tokens.shape[1] - prefix >= 2)
             {
                 long count = stream.Tokens.shape[1], left = count - Math.Max(1, (count - prefix) / 2 * seed / 1000);
-                stream = stream.Merge(randn([batch, 3, count, 5], generator: generator), left, prefix);
+                stream = stream.Merge(new TokenAffinity(randn([batch, 3, count, 5], generator: generator)), left, prefix);
                 Assert.Equal([batch, left, 4], stream.Tokens.shape);
                 stream.Tokens.narrow(1, 0, prefix).ShouldBeWithin(0, tokens.narrow(1, 0, prefix));
                 stream.Sizes!.narrow(1, 0, prefix).ShouldBeWithin(0, ones(batch, prefix));
@@ -123,7 +123,7 @@ public sealed class TokenMergingTests
         Tensor tokens = tensor(new float[] { 9, 0, 1, 2, 3, 4, 5, 6, 7 }, [1, 9, 1]), keys = ones(1, 1, 9, 1);
 
         // Places behind the prefix token: 0, 2, 4 go into 1, the first of all that are equally similar.
-        TokenStream merged = new TokenStream(tokens).Merge(keys, 6, prefix: 1);
+        TokenStream merged = new TokenStream(tokens).Merge(new TokenAffinity(keys), 6, prefix: 1);
         merged.Tokens.flatten().ShouldBeWithin(1e-6, tensor(new float[] { 9, (0 + 1 + 2 + 4) / 4f, 3, 5, 6, 7 }));
         merged.Sizes!.flatten().ShouldBeWithin(0, tensor(new float[] { 1, 4, 1, 1, 1, 1 }));
         merged.Positions!.flatten().to(ScalarType.Float32).ShouldBeWithin(0, tensor(new float[] { 0, 1, 3, 5, 6, 7 }));
@@ -134,11 +134,24 @@ public sealed class TokenMergingTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor tokens = tensor(new float[] { 1, 2, 6, 100 }, [1, 4, 1]);
-        TokenStream first = new TokenStream(tokens).Merge(tensor(new float[] { 1, 1, -1, -1 }, [1, 1, 4, 1]), 3, prefix: 0);
+        TokenStream first = new TokenStream(tokens).Merge(new TokenAffinity(tensor(new float[] { 1, 1, -1, -1 }, [1, 1, 4, 1])), 3, prefix: 0);
         first.Tokens.flatten().ShouldBeWithin(1e-6, tensor(new float[] { 1.5f, 6, 100 }));
-        TokenStream second = first.Merge(tensor(new float[] { 1, 1, -1 }, [1, 1, 3, 1]), 2, prefix: 0);
+        TokenStream second = first.Merge(new TokenAffinity(tensor(new float[] { 1, 1, -1 }, [1, 1, 3, 1])), 2, prefix: 0);
         second.Tokens.flatten().ShouldBeWithin(1e-6, tensor(new float[] { 3, 100 }));
         second.Sizes!.flatten().ShouldBeWithin(0, tensor(new float[] { 3, 1 }));
+    }
+
+    [Fact]
+    public void Of_pairs_that_are_equally_similar_those_go_first_that_the_class_token_attends_to_less()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor tokens = tensor(new float[] { 9, 1, 2, 3, 4 }, [1, 5, 1]), keys = tensor(new float[] { 0, 0, 2, 1, 1, 2, 2, 1, 1, 2 }, [1, 1, 5, 2]);
+        Tensor attention = tensor(new[] { 0.1f, 0.6f, 0.1f, 0.1f, 0.1f }, [1, 5]);
+
+        // Places 0 and 2 behind the class token are equally far from those they are compared with.
+        new TokenStream(tokens).Merge(new TokenAffinity(keys), 4, prefix: 1).Sizes!.flatten().ShouldBeWithin(0, tensor(new float[] { 1, 2, 1, 1 }));
+        new TokenStream(tokens).Merge(new TokenAffinity(keys, attention), 4, prefix: 1).Tokens.flatten()
+            .ShouldBeWithin(1e-6, tensor(new float[] { 9, 1, 2.5f, 4 }));
     }
 
     [Theory, MemberData(nameof(Families))]
@@ -152,7 +165,7 @@ public sealed class TokenMergingTests
         same.Tokens(images).ShouldBeWithin(0, whole.Tokens(images));
         same.Embed(images).ShouldBeWithin(0, whole.Embed(images));
         TokenStream stream = new(whole.Tokens(images));
-        TokenStream unmerged = stream.Merge(ones(2, 1, a.Tokens, 3), a.Tokens, a.PrefixTokens);
+        TokenStream unmerged = stream.Merge(new TokenAffinity(ones(2, 1, a.Tokens, 3)), a.Tokens, a.PrefixTokens);
         unmerged.Tokens.ShouldBeWithin(0, stream.Tokens);
         unmerged.Sizes!.ShouldBeWithin(0, ones(2, a.Tokens));
     }

@@ -75,8 +75,8 @@ internal sealed class AttentionSpec
     }
 
     /// <summary>
-    /// FLOPs of finding the pairs that are merged, 0 where none is: the products of the keys of even with odd patch tokens and a sort. A
-    /// block without heads compares tokens as attention would see them.
+    /// FLOPs of finding the pairs that are merged, 0 where none is: the products of the keys of even with odd patch tokens, a sort, and
+    /// what the class token attends to. A block without heads compares tokens as attention would see them.
     /// </summary>
     /// <param name="a">The model.</param>
     /// <param name="widths">What the block keeps.</param>
@@ -86,7 +86,8 @@ internal sealed class AttentionSpec
     {
         long patches = tokens - a.PrefixTokens, odd = patches / 2, even = patches - odd;
         long sort = even * (long)Math.Ceiling(Math.Log2(Math.Max(2, even)));
-        long width = widths[Axis.Heads] == 0 ? a.EmbedDim : widths[Axis.QueryKeyDims];
-        return left == tokens ? 0 : (2 * even * odd * width) + sort;
+        long heads = widths[Axis.Heads], width = heads == 0 ? a.EmbedDim : heads * widths[Axis.QueryKeyDims];
+        long attention = heads > 0 && a.PrefixTokens > 0 ? 2 * width * tokens : 0;
+        return left == tokens ? 0 : (2 * even * odd * width) + sort + attention;
     }
 }

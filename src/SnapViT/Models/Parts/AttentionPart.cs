@@ -1,6 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Architecture.Parts;
 using SnapViT.Onnx;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -30,13 +31,15 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
     /// <param name="queries">The first tokens whose output is wanted, M; N for all.</param>
     /// <param name="rotary">Rotary positions; null where the model has none.</param>
     /// <param name="hook">Sees the linear layers; null for none.</param>
-    /// <param name="keys">Keys without rotary positions, [B, A, N, q].</param>
-    public Tensor Forward(Tensor x, TokenStream stream, long queries, RotaryPart? rotary, IForwardHook? hook, out Tensor keys)
+    /// <param name="merges">Whether tokens are merged behind it.</param>
+    /// <param name="affinity">What they are compared by then; null where none is.</param>
+    public Tensor Forward(
+        Tensor x, TokenStream stream, long queries, RotaryPart? rotary, IForwardHook? hook, bool merges, out TokenAffinity? affinity)
     {
         using DisposeScope scope = NewDisposeScope();
         long batch = x.shape[0];
         (Tensor q, Tensor k, Tensor v) = QueriesKeysValues(x.to(Qkv.Weight.dtype), queries, hook);
-        keys = k;
+        Tensor keys = k;
         if (rotary is not null)
         {
             (q, k) = (rotary.Forward(q, stream, block.Block), rotary.Forward(k, stream, block.Block));
@@ -46,17 +49,35 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
         mixed = mixed.transpose(1, 2).reshape(batch, queries, (long)_spec.Heads * _spec.ValueDims);
         Tensor output = Proj.Forward(mixed);
         hook?.Observe(block.Block, BlockLinear.Proj, mixed, output);
-        keys.MoveToOuterDisposeScope();
+        affinity = merges ? new TokenAffinity(keys.MoveToOuterDisposeScope(), OfClassToken(q, k, stream)?.MoveToOuterDisposeScope()) : null;
         return output.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Tokens after the norm, rows [batch*N, D], to rows [batch*M, D]; and the keys, as the forward pass in torch.</summary>
+    /// <summary>Attention that the class token pays to every token, [B, N]; null where the model has none.</summary>
+    private Tensor? OfClassToken(Tensor queries, Tensor keys, TokenStream stream)
+    {
+        if (_architecture.PrefixTokens == 0)
+        {
+            return null;
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor asked = queries.narrow(2, 0, 1).to(ScalarType.Float32).Div(Math.Sqrt(_architecture.HeadDim));
+        Tensor logits = (asked * keys.to(ScalarType.Float32)).sum([-1]);
+        Tensor biased = stream.KeyBias(ScalarType.Float32) is Tensor bias ? logits.Plus(bias.squeeze(2)) : logits;
+        return biased.softmax(-1).mean([1]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Tokens after the norm, rows [batch*N, D], to rows [batch*M, D], as the forward pass in torch.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="x">Tokens.</param>
     /// <param name="stream">What is known of them.</param>
     /// <param name="queries">The first tokens whose output is wanted, M; N for all.</param>
     /// <param name="rotary">Rotary positions; null where the model has none.</param>
-    public (string Output, string Keys) Forward(OnnxGraph graph, string x, GraphTokens stream, long queries, RotaryPart? rotary)
+    /// <param name="merges">Whether tokens are merged behind it.</param>
+    /// <returns>The rows, and what tokens are compared by where some are merged.</returns>
+    public (string Output, GraphAffinity? Affinity) Forward(
+        OnnxGraph graph, string x, GraphTokens stream, long queries, RotaryPart? rotary, bool merges)
     {
         int q = _spec.QueryKeyDims, v = _spec.ValueDims;
         long heads = _spec.Heads;
@@ -73,15 +94,18 @@ internal sealed class AttentionPart(ViTWeights weights, BlockSpec block)
             parts = [OfHeads(asked, queries, q), .. graph.Split(others, axis: -1, q, v)];
         }
 
-        string mixed = ScaledDotProduct.Attend(
-            graph,
-            rotary?.Forward(graph, parts[0], stream, queries, block.Block, q) ?? parts[0],
-            rotary?.Forward(graph, parts[1], stream, stream.Count, block.Block, q) ?? parts[1],
-            parts[2],
-            Math.Sqrt(_architecture.HeadDim),
-            stream.KeyBias(graph));
+        string asking = rotary?.Forward(graph, parts[0], stream, queries, block.Block, q) ?? parts[0];
+        string keys = rotary?.Forward(graph, parts[1], stream, stream.Count, block.Block, q) ?? parts[1];
+        double divisor = Math.Sqrt(_architecture.HeadDim);
+        string mixed = ScaledDotProduct.Attend(graph, asking, keys, parts[2], divisor, stream.KeyBias(graph));
         string side = graph.Reshape(graph.Transpose(mixed, 0, 2, 1, 3), -1, heads * v);
-        return (Proj.Forward(graph, side, new HeadRows(heads, [v], _architecture.HeadDim)), parts[1]);
+        GraphAffinity? affinity = merges ? new GraphAffinity(parts[1], heads * q, OfClassToken()) : null;
+        return (Proj.Forward(graph, side, new HeadRows(heads, [v], _architecture.HeadDim)), affinity);
+
+        string? OfClassToken() => _architecture.PrefixTokens == 0 ? null : graph.Reshape(
+            graph.Mean(
+                ScaledDotProduct.Weights(graph, graph.Slice(asking, axis: 2, 0, 1), keys, divisor, stream.KeyBias(graph)), axis: 1),
+            -1, stream.Count);
 
         string OfHeads(string part, long tokens, long width) =>
             graph.Transpose(graph.Reshape(part, -1, tokens, heads, width), 0, 2, 1, 3);

@@ -48,8 +48,8 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     public TokenStream Forward(TokenStream stream, long left, RotaryPart? rotary, IForwardHook? hook)
     {
         long count = stream.Tokens.shape[1];
-        Tensor x = AfterAttention(stream, count, rotary, hook, out Tensor? keys);
-        TokenStream merged = left == count ? stream.With(x) : stream.With(x).Merge(keys ?? Keys(stream), left, _prefixTokens);
+        Tensor x = AfterAttention(stream, count, rotary, hook, merges: left < count, out TokenAffinity? affinity);
+        TokenStream merged = left == count ? stream.With(x) : stream.With(x).Merge(affinity ?? Affinity(stream), left, _prefixTokens);
         return merged.With(AfterMlp(merged.Tokens, hook));
     }
 
@@ -60,7 +60,7 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     /// <param name="first">Tokens that are wanted, M.</param>
     /// <param name="rotary">Rotary positions; null where the model has none.</param>
     public TokenStream ForwardFirst(TokenStream stream, long first, RotaryPart? rotary) =>
-        new(AfterMlp(AfterAttention(stream, first, rotary, hook: null, out _), hook: null));
+        new(AfterMlp(AfterAttention(stream, first, rotary, hook: null, merges: false, out _), hook: null));
 
     /// <summary>Tokens to those that leave the block.</summary>
     /// <param name="graph">The graph.</param>
@@ -69,8 +69,9 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     /// <param name="rotary">Rotary positions; null where the model has none.</param>
     public GraphTokens Forward(OnnxGraph graph, GraphTokens stream, int left, RotaryPart? rotary)
     {
-        GraphTokens x = AfterAttention(graph, stream, stream.Count, rotary, out string? keys);
-        return AfterMlp(graph, left == stream.Count ? x : x.Merge(graph, keys ?? Keys(graph, stream), left, _prefixTokens));
+        bool merges = left < stream.Count;
+        GraphTokens x = AfterAttention(graph, stream, stream.Count, rotary, merges, out GraphAffinity? affinity);
+        return AfterMlp(graph, merges ? x.Merge(graph, affinity ?? Affinity(graph, stream), left, _prefixTokens) : x);
     }
 
     /// <summary>The first tokens behind the block.</summary>
@@ -79,40 +80,43 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     /// <param name="first">Tokens that are wanted.</param>
     /// <param name="rotary">Rotary positions; null where the model has none.</param>
     public GraphTokens ForwardFirst(OnnxGraph graph, GraphTokens stream, int first, RotaryPart? rotary) =>
-        AfterMlp(graph, AfterAttention(graph, stream, first, rotary, out _));
+        AfterMlp(graph, AfterAttention(graph, stream, first, rotary, merges: false, out _));
 
-    private GraphTokens AfterAttention(OnnxGraph graph, GraphTokens stream, int queries, RotaryPart? rotary, out string? keys)
+    private GraphTokens AfterAttention(
+        OnnxGraph graph, GraphTokens stream, int queries, RotaryPart? rotary, bool merges, out GraphAffinity? affinity)
     {
         GraphTokens wanted = queries == stream.Count ? stream : stream.First(graph, queries);
         if (Attention.IsEmpty)
         {
-            keys = null;
+            affinity = null;
             return wanted.With(_residual1.Forward(graph, wanted.Rows, Attention.Proj.OnnxBias(graph)));
         }
 
-        (string branch, keys) = Attention.Forward(graph, _norm1.Forward(graph, stream.Rows), stream, queries, rotary);
+        (string branch, affinity) = Attention.Forward(graph, _norm1.Forward(graph, stream.Rows), stream, queries, rotary, merges);
         return wanted.With(_residual1.Forward(graph, wanted.Rows, branch));
     }
 
     private GraphTokens AfterMlp(OnnxGraph graph, GraphTokens x) => x.With(_residual2.Forward(
         graph, x.Rows, Mlp.IsEmpty ? Mlp.Last.OnnxBias(graph) : Mlp.Forward(graph, _norm2.Forward(graph, x.Rows))));
 
-    private string Keys(OnnxGraph graph, GraphTokens stream) =>
-        graph.Reshape(_norm1.Forward(graph, stream.Rows), -1, 1, stream.Count, _embedDim);
+    private GraphAffinity Affinity(OnnxGraph graph, GraphTokens stream) =>
+        new(graph.Reshape(_norm1.Forward(graph, stream.Rows), -1, 1, stream.Count, _embedDim), _embedDim);
 
-    private Tensor AfterAttention(TokenStream stream, long queries, RotaryPart? rotary, IForwardHook? hook, out Tensor? keys)
+    private Tensor AfterAttention(
+        TokenStream stream, long queries, RotaryPart? rotary, IForwardHook? hook, bool merges, out TokenAffinity? affinity)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor x = stream.Tokens;
         Tensor wanted = queries == x.shape[1] ? x : x.narrow(1, 0, queries);
         if (Attention.IsEmpty)
         {
-            keys = null;
+            affinity = null;
             return _residual1.Forward(wanted, Attention.Proj.Bias!).MoveToOuterDisposeScope();
         }
 
-        Tensor branch = Attention.Forward(_norm1.Forward(x), stream, queries, rotary, hook, out keys);
-        keys.MoveToOuterDisposeScope();
+        Tensor branch = Attention.Forward(_norm1.Forward(x), stream, queries, rotary, hook, merges, out affinity);
+        affinity?.Keys.MoveToOuterDisposeScope();
+        affinity?.Attention?.MoveToOuterDisposeScope();
         return _residual1.Forward(wanted, branch).MoveToOuterDisposeScope();
     }
 
@@ -123,7 +127,7 @@ internal sealed class BlockPart(ViTWeights weights, BlockSpec spec)
     }
 
     /// <summary>What tokens are compared by in a block without heads: what attention would see.</summary>
-    private Tensor Keys(TokenStream stream) => _norm1.Forward(stream.Tokens).unsqueeze(1);
+    private TokenAffinity Affinity(TokenStream stream) => new(_norm1.Forward(stream.Tokens).unsqueeze(1));
 }
 
 /// <summary>What adds a branch to the residual stream, scaled per channel where the model has LayerScale.</summary>

@@ -56,7 +56,14 @@ internal static class ScaledDotProduct
     /// <param name="keyBias">What is added to the logits of every key, [batch, 1, 1, N]; null for nothing.</param>
     public static string Attend(OnnxGraph graph, string queries, string keys, string values, double divisor, string? keyBias)
     {
+        return graph.MatMul(Weights(graph, queries, keys, divisor, keyBias), values);
+    }
+
+    /// <summary>How much of every value is in the mix, [batch, A, M, N].</summary>
+    /// <inheritdoc cref="Attend(OnnxGraph, string, string, string, double, string)"/>
+    public static string Weights(OnnxGraph graph, string queries, string keys, double divisor, string? keyBias)
+    {
         string logits = graph.MatMul(graph.Multiply(queries, 1 / divisor), graph.Transpose(keys, 0, 1, 3, 2));
-        return graph.MatMul(graph.Softmax(keyBias is null ? logits : graph.Add(logits, keyBias)), values);
+        return graph.Softmax(keyBias is null ? logits : graph.Add(logits, keyBias));
     }
 }

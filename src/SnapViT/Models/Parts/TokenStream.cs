@@ -9,9 +9,14 @@ namespace SnapViT.Models.Parts;
 
 /// <summary>
 /// The tokens of a batch on their way through the blocks, and what is known of merged ones. Merging is that of Bolya et al. (Token Merging,
-/// 2023, section 3): the patch tokens at even places are compared with those at odd ones by their keys, and the most similar pairs become
-/// one token, the mean weighted by how many patches each stands for. Attention adds the logarithm of that number to the logits of a key.
+/// 2023, section 3): the patch tokens at even places are compared with those at odd ones by their keys, and pairs become one token, the
+/// mean weighted by how many patches each stands for. Attention adds the logarithm of that number to the logits of a key.
 /// </summary>
+/// <remarks>
+/// Two things differ, each measured better (bench/results/frontier.md). The keys of all heads are compared side by side, not their mean. And
+/// a pair goes by what merging it loses: <c>1 - similarity</c> times the root of the attention that the class token pays to the even token;
+/// in a model without one times <c>s t / (s + t)</c>, where s and t patches are in the two.
+/// </remarks>
 /// <param name="tokens">Tokens, float32 [B, N, D].</param>
 internal sealed class TokenStream(Tensor tokens)
 {
@@ -60,17 +65,17 @@ internal sealed class TokenStream(Tensor tokens)
     }
 
     /// <summary>Merges patch tokens until so many tokens are left.</summary>
-    /// <param name="keys">Keys of all heads, without rotary positions, [B, A, N, q].</param>
+    /// <param name="by">What tokens are compared by.</param>
     /// <param name="left">Tokens left, N less at most half of the patch tokens.</param>
     /// <param name="prefix">Tokens before the patch tokens, which are never merged.</param>
     /// <returns>New tensors in the scope of the caller.</returns>
-    public TokenStream Merge(Tensor keys, long left, int prefix)
+    public TokenStream Merge(TokenAffinity by, long left, int prefix)
     {
         using DisposeScope scope = NewDisposeScope();
         Device device = Tokens.device;
         (long batch, long count, long width) = (Tokens.shape[0], Tokens.shape[1], Tokens.shape[2]);
         long merged = count - left;
-        (Tensor from, Tensor into) = Pairs(keys, merged, prefix);
+        (Tensor from, Tensor into) = Pairs(by, merged, prefix);
 
         // Flat indices: the row of an image begins at its number times N.
         Tensor start = TensorArithmetic.Range(batch, device).Times(count).unsqueeze(1);
@@ -115,20 +120,34 @@ internal sealed class TokenStream(Tensor tokens)
         return cat([Tokens.narrow(1, 0, prefix), patches], 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The tokens that are merged and those that they go into, int64 [B, merged] each: the most similar pairs first.</summary>
-    private static (Tensor From, Tensor Into) Pairs(Tensor keys, long merged, int prefix)
+    /// <summary>
+    /// The tokens that are merged and those that they go into, int64 [B, merged] each: the pairs first that lose least.
+    /// </summary>
+    private (Tensor From, Tensor Into) Pairs(TokenAffinity by, long merged, int prefix)
     {
-        Tensor metric = F.normalize(keys.mean([1], type: ScalarType.Float32), dim: -1);
-        long patches = metric.shape[1] - prefix;
-        Tensor even = metric.slice(1, prefix, prefix + patches, 2), odd = metric.slice(1, prefix + 1, prefix + patches, 2);
+        (long batch, long count, Device device) = (by.Keys.shape[0], by.Keys.shape[2], by.Keys.device);
+        Tensor unit = F.normalize(by.Keys.to(ScalarType.Float32).transpose(1, 2).reshape(batch, count, -1), dim: -1);
+        Tensor even = Every(unit, prefix), odd = Every(unit, prefix + 1);
         (Tensor best, Tensor partner) = even.bmm(odd.transpose(1, 2)).max(-1);
+        Tensor gained = best.Minus(ones_like(best));
+        if (by.Attention is not null)
+        {
+            gained = gained * Every(by.Attention, prefix).sqrt();
+        }
+        else if (Sizes is not null)
+        {
+            Tensor s = Every(Sizes, prefix), t = Every(Sizes, prefix + 1).gather(1, partner);
+            gained = gained * (s * t / s.Plus(t));
+        }
 
-        // Equal similarities go in the order of the places, so that a batch gives what its images give.
-        Tensor chosen = best.sort(dim: -1, descending: true, stable: true).Indices.narrow(1, 0, merged);
-        Tensor first = ones([1], ScalarType.Int64, keys.device).Times(prefix);
+        // Equal pairs go in the order of their places, so that a batch gives what its images give.
+        Tensor chosen = gained.sort(dim: -1, descending: true, stable: true).Indices.narrow(1, 0, merged);
+        Tensor first = ones([1], ScalarType.Int64, device).Times(prefix);
         return (
             chosen.Times(2).Plus(first),
             partner.gather(1, chosen).Times(2).Plus(first.Plus(ones_like(first))));
+
+        Tensor Every(Tensor tokens, long from) => tokens.slice(1, from, count, 2);
     }
 
     private static Tensor Moved(Tensor places, Tensor moved, Tensor source, Tensor newPlace, long count, long left)
@@ -176,13 +195,13 @@ internal sealed record GraphTokens(string Rows, int Count, int Width)
 
     /// <summary>Merges patch tokens until so many tokens are left.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="keys">Keys of all heads, without rotary positions, [batch, A, N, q].</param>
+    /// <param name="by">What tokens are compared by.</param>
     /// <param name="left">Tokens left, N less at most half of the patch tokens.</param>
     /// <param name="prefix">Tokens before the patch tokens, which are never merged.</param>
-    public GraphTokens Merge(OnnxGraph graph, string keys, int left, int prefix)
+    public GraphTokens Merge(OnnxGraph graph, GraphAffinity by, int left, int prefix)
     {
         int merged = Count - left;
-        (string source, string destination) = Pairs(graph, keys, merged, prefix);
+        (string source, string destination) = Pairs(graph, by, merged, prefix);
         string tokens = Tokens(graph), ones = graph.Ones(tokens, dimensions: 2);
         string stays = graph.Scatter(ones, source, graph.Multiply(graph.Ones(source, dimensions: 2), 0));
 
@@ -206,20 +225,44 @@ internal sealed record GraphTokens(string Rows, int Count, int Width)
         };
     }
 
-    /// <summary>The tokens that are merged and those that they go into, int64 [batch, merged] each: the most similar pairs first.</summary>
-    private (string From, string Into) Pairs(OnnxGraph graph, string keys, int merged, int prefix)
+    /// <summary>
+    /// The tokens that are merged and those that they go into, int64 [batch, merged] each: the pairs first that lose least.
+    /// </summary>
+    private (string From, string Into) Pairs(OnnxGraph graph, GraphAffinity by, int merged, int prefix)
     {
-        string mean = graph.Mean(keys, axis: 1);
-        string norm = graph.Node("ReduceL2", [mean], OnnxAttribute.Ints("axes", -1), OnnxAttribute.Int("keepdims", 1));
-        string metric = graph.Divide(mean, graph.Node("Max", [norm, graph.Number(SmallestNorm)]));
-        string even = graph.Slice(metric, axis: 1, prefix, Count, step: 2), odd = graph.Slice(metric, axis: 1, prefix + 1, Count, step: 2);
-        string similar = graph.MatMul(even, graph.Transpose(odd, 0, 2, 1));
+        string rows = graph.Reshape(graph.Transpose(by.Keys, 0, 2, 1, 3), -1, Count, by.Width);
+        string norm = graph.Node("ReduceL2", [rows], OnnxAttribute.Ints("axes", -1), OnnxAttribute.Int("keepdims", 1));
+        string unit = graph.Divide(rows, graph.Node("Max", [norm, graph.Number(SmallestNorm)]));
+        string similar = graph.MatMul(Every(unit, prefix), graph.Transpose(Every(unit, prefix + 1), 0, 2, 1));
         string best = graph.Node("ReduceMax", [similar], OnnxAttribute.Ints("axes", -1), OnnxAttribute.Int("keepdims", 0));
         string partner = graph.Node("ArgMax", [similar], OnnxAttribute.Int("axis", -1), OnnxAttribute.Int("keepdims", 0));
-        string chosen = graph.Largest(best, merged).Places;
+        string gained = graph.Subtract(best, graph.Number(1));
+        if (by.Attention is not null)
+        {
+            gained = graph.Multiply(gained, graph.Node("Sqrt", [Every(by.Attention, prefix)]));
+        }
+        else if (Sizes is not null)
+        {
+            string s = Every(Sizes, prefix), t = graph.Gather(Every(Sizes, prefix + 1), partner);
+            gained = graph.Multiply(gained, graph.Divide(graph.Multiply(s, t), graph.Add(s, t)));
+        }
+
+        string chosen = graph.Largest(gained, merged).Places;
         return (Place(chosen, prefix), Place(graph.Gather(partner, chosen), prefix + 1));
 
+        string Every(string tokens, int from) => graph.Slice(tokens, axis: 1, from, Count, step: 2);
         string Place(string half, int first) =>
             graph.Add(graph.Multiply(half, graph.Integers(2)), graph.Integers(first));
     }
 }
+
+/// <summary>What tokens are compared by where some are merged.</summary>
+/// <param name="Keys">Keys of all heads, without rotary positions, [B, A, N, q].</param>
+/// <param name="Attention">Attention that the class token pays to every token, the mean of all heads, [B, N]; null without one.</param>
+internal sealed record TokenAffinity(Tensor Keys, Tensor? Attention = null);
+
+/// <summary>The same in a graph.</summary>
+/// <param name="Keys">Keys of all heads, without rotary positions, [batch, A, N, q].</param>
+/// <param name="Width">Their elements of a token, A q.</param>
+/// <param name="Attention">Attention that the class token pays to every token, [batch, N]; null without one.</param>
+internal sealed record GraphAffinity(string Keys, long Width, string? Attention = null);
