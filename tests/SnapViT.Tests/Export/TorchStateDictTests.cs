@@ -126,11 +126,11 @@ public sealed class TorchStateDictTests : IDisposable
         for (int i = 0; i < depth; i++)
         {
             string block = $"blocks.{i}.";
-            (Tensor branch, Tensor keys) = Attend(Norm(x, block + "norm1"), block + "attn.", allHeads[i], allQ[i], allV[i]);
+            (Tensor branch, (Tensor, Tensor?) by) = Attend(Norm(x, block + "norm1"), block + "attn.", allHeads[i], allQ[i], allV[i]);
             x += Scaled(branch, block + "ls1.gamma");
             if (prefix < allLeft[i] && allLeft[i] < x.shape[1])
             {
-                (x, size, place) = Merge(keys, allLeft[i]);
+                (x, size, place) = Merge(by, allLeft[i]);
             }
 
             x += Scaled(Mlp(Norm(x, block + "norm2"), block + "mlp."), block + "ls2.gamma");
@@ -151,11 +151,11 @@ public sealed class TorchStateDictTests : IDisposable
         Tensor Mlp(Tensor input, string name) => Read(name + "fc2.weight").numel() == 0
             ? Read(name + "fc2.bias").expand_as(input)
             : Linear(F.gelu(Linear(input, name + "fc1")), name + "fc2");
-        (Tensor Branch, Tensor Keys) Attend(Tensor input, string name, int heads, int q, int v)
+        (Tensor Branch, (Tensor Keys, Tensor? Attention) By) Attend(Tensor input, string name, int heads, int q, int v)
         {
             if (heads == 0)
             {
-                return (Read(name + "proj.bias").expand_as(input), input.unsqueeze(1));
+                return (Read(name + "proj.bias").expand_as(input), (input, null));
             }
 
             Tensor[] parts = [.. Linear(input, name + "qkv").split([heads * q, heads * q, heads * v], -1)
@@ -163,15 +163,17 @@ public sealed class TorchStateDictTests : IDisposable
             Tensor logits = (bmm(parts[0].flatten(0, 1), parts[1].flatten(0, 1).transpose(1, 2)) * Math.Pow(width, -0.5)).unflatten(0, 2, heads);
             Tensor weights = (logits + size.log().transpose(1, 2).unsqueeze(1)).softmax(-1);
             Tensor mixed = bmm(weights.flatten(0, 1), parts[2].flatten(0, 1)).unflatten(0, 2, heads);
-            return (Linear(mixed.transpose(1, 2).flatten(2), name + "proj"), parts[1]);
+            Tensor? attention = prefix > 0 ? weights.select(2, 0).mean([1]) : null;
+            return (Linear(mixed.transpose(1, 2).flatten(2), name + "proj"), (parts[1].transpose(1, 2).flatten(2), attention));
         }
 
-        (Tensor Tokens, Tensor Sizes, Tensor Places) Merge(Tensor keys, int left)
+        (Tensor Tokens, Tensor Sizes, Tensor Places) Merge((Tensor Keys, Tensor? Attention) by, int left)
         {
-            Tensor metric = F.normalize(keys.mean([1]), dim: -1);
-            Tensor even = metric.slice(1, prefix, x.shape[1], 2), odd = metric.slice(1, prefix + 1, x.shape[1], 2);
-            (Tensor similarity, Tensor partner) = even.bmm(odd.transpose(1, 2)).max(-1);
-            Tensor chosen = similarity.sort(-1, descending: true, stable: true).Indices.narrow(1, 0, x.shape[1] - left);
+            Tensor unit = F.normalize(by.Keys, dim: -1);
+            (Tensor similarity, Tensor partner) = Evens(unit).bmm(Odds(unit).transpose(1, 2)).max(-1);
+            Tensor s = Evens(size).squeeze(2), t = Odds(size).squeeze(2).gather(1, partner);
+            Tensor weight = by.Attention is null ? s * t / (s + t) : Evens(by.Attention).sqrt();
+            Tensor chosen = ((similarity - 1) * weight).sort(-1, descending: true, stable: true).Indices.narrow(1, 0, x.shape[1] - left);
             Tensor source = prefix + (2 * chosen), target = prefix + 1 + (2 * partner.gather(1, chosen));
             Tensor stays = ones([2, x.shape[1]], ScalarType.Int64).scatter(1, source, zeros_like(source));
             Tensor moved = stays.cumsum(1) - 1;
@@ -179,6 +181,9 @@ public sealed class TorchStateDictTests : IDisposable
             Tensor sizes = zeros(2, left, 1).scatter_add(1, moved.unsqueeze(-1), size);
             Tensor sums = zeros(2, left, 24).scatter_add(1, moved.unsqueeze(-1).expand_as(x), x * size);
             return (sums / sizes, sizes, moved.gather(1, place));
+
+            Tensor Evens(Tensor all) => all.slice(1, prefix, x.shape[1], 2);
+            Tensor Odds(Tensor all) => all.slice(1, prefix + 1, x.shape[1], 2);
         }
     }
 
