@@ -13,9 +13,9 @@ namespace SnapViT.Models.Parts;
 /// mean weighted by how many patches each stands for. Attention adds the logarithm of that number to the logits of a key.
 /// </summary>
 /// <remarks>
-/// Two things differ, each measured better (bench/results/frontier.md). The keys of all heads are compared side by side, not their mean. And
-/// a pair goes by what merging it loses: <c>1 - similarity</c> times the root of the attention that the class token pays to the even token;
-/// in a model without one times <c>s t / (s + t)</c>, where s and t patches are in the two.
+/// Two things differ, each measured better (bench/results/frontier.md). The keys of all heads are compared side by side, not their mean.
+/// And a pair goes by what merging it loses: <c>1 - similarity</c> times the root of the attention that the class token pays to the even
+/// token; in a model without one times <c>s t / (s + t)</c>, where s and t patches are in the two.
 /// </remarks>
 /// <param name="tokens">Tokens, float32 [B, N, D].</param>
 internal sealed class TokenStream(Tensor tokens)
