@@ -56,7 +56,7 @@ public sealed class PhotoSearchTests : IDisposable
 
         using HttpResponseMessage damaged = await Send(client, [1, 2, 3]);
         Assert.Equal(HttpStatusCode.BadRequest, damaged.StatusCode);
-        Assert.StartsWith("the photo: expected a JPEG, PNG, WebP or BMP image", await damaged.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        Assert.StartsWith("the photo: expected a JPEG, PNG, WebP, BMP or TIFF", await damaged.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
         using HttpResponseMessage unknown = await client.GetAsync("/photo/99999", Token);
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
         using HttpResponseMessage path = await client.GetAsync("/photo/..%2F..%2Findex%2Fphotos.json", Token);
