@@ -16,7 +16,7 @@ public sealed partial class DemoTests
         JsonElement demo = await CommandRun.Json($"demo --out {page} --files {files}");
 
         JsonElement[] lines = [.. demo.GetProperty("lines").EnumerateArray()];
-        Assert.Equal(["all axes", "without tokens", "heads and neurons", "random order"], lines.Select(line => line.GetProperty("name").GetString()));
+        Assert.Equal(["all axes", "no merging", "heads and neurons", "random order"], lines.Select(line => line.GetProperty("name").GetString()));
         double[][] top1 = [.. lines.Select(line => Top1(line.GetProperty("rows")))];
         Assert.All(top1, accuracies => Assert.Equal(9, accuracies.Length));
         Assert.InRange(top1[0][0], 0.8, 0.9);

@@ -93,7 +93,7 @@ internal sealed class DemoRun
         (string Name, string Meaning, ElasticViT Of, PlanOptions How)[] ways =
         [
             ("all axes", "what costs least of heads, dimensions inside heads, tokens and neurons, by the frontier", elastic, new()),
-            ("without tokens", "the same with every token kept", elastic, new() { WholeAxes = [Axis.Tokens] }),
+            ("no merging", "the same frontier with every token kept", elastic, new() { WholeAxes = [Axis.Tokens] }),
             ("heads and neurons", "by scores alone, along the paper's line", elastic, pools),
             ("random order", "as many heads and neurons removed without scores, the layers re-fitted in the same way", random, pools),
         ];

@@ -51,7 +51,7 @@ internal static class PlanReport
         return new Report(Json(row, bytes, how), console =>
         {
             Table costs = Report.Table("", "kept", "whole model", "share");
-            foreach (AxisFacts row in AxisTable.InPaperOrder)
+            foreach (AxisFacts row in RemovedShares.Columns([plan.Removed]))
             {
                 (int kept, int all) = (plan.Widths.Total(row.Axis), full.Widths.Total(row.Axis));
                 costs.AddRow(row.Label, $"{kept}", $"{all}", Share(kept, all));

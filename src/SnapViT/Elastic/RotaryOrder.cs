@@ -55,8 +55,6 @@ internal static class RotaryOrder
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor turned = tensor.narrow(1, 0, 2).index_select(2, torch.tensor(dims, device: tensor.device));
-        Tensor values = tensor.narrow(1, 2, 1);
-
-        return cat([turned, values], 1).MoveToOuterDisposeScope();
+        return cat([turned, tensor.narrow(1, 2, 1)], 1).MoveToOuterDisposeScope();
     }
 }
