@@ -27,6 +27,16 @@ if (args is [RuntimesCommand.Child, string way, string model, string scores, str
     return RuntimesChild.Run(way, model, scores, family);
 }
 
+if (args is [ThreadsBenchmark.Child])
+{
+    return ThreadsBenchmark.RunChild();
+}
+
+if (args is [ThreadsBenchmark.Load])
+{
+    return ThreadsBenchmark.RunLoad();
+}
+
 if (args is [AccuracyPicture.Name, .. string[] picture])
 {
     return AccuracyPicture.Run(picture);
@@ -42,7 +52,7 @@ if (args is [RandomFiles.Name, string folder])
 IBenchmark[] all =
 [
     new EmbeddingBenchmark(), new ScoringBenchmark(), new FitnessBenchmark(), new SwitchBenchmark(), new NearestNeighboursBenchmark(),
-    new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(), new AxesBenchmark(), new DataBenchmark(),
+    new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(), new AxesBenchmark(), new DataBenchmark(), new ThreadsBenchmark(),
 ];
 
 string? file = Option("--out"), only = Option("--only");

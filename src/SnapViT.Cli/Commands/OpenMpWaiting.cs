@@ -4,8 +4,9 @@ namespace SnapViT.Cli.Commands;
 
 /// <summary>How torch's threads wait for each other between two parallel pieces of work.</summary>
 /// <remarks>
-/// By default they spin, which on a machine that has other work to do costs a multiple of the time. OpenMP reads the setting from the
-/// process's own environment when it is loaded, which .NET's view of the environment never reaches.
+/// By default they spin, which on a machine that has other work to do costs a multiple of the time. Batches do not depend on it: their
+/// images are computed side by side, on threads that do not wait for each other (<see cref="Tensors.SideBySide"/>). OpenMP reads the
+/// setting from the process's own environment when it is loaded, which .NET's view of the environment never reaches.
 /// </remarks>
 internal static partial class OpenMpWaiting
 {

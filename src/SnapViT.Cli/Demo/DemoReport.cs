@@ -31,7 +31,8 @@ internal static class DemoReport
                 $"One trained ViT, {result.Photos} unlabelled images, no retraining: scored, cut and measured in {result.Seconds:0} s."));
             console.WriteLine(Figures.Invariant(
                 $"Accuracy on {result.TestImages} other images of {ShapeTextureImages.Classes} classes ")
-                + Figures.Invariant($"(chance {100.0 / ShapeTextureImages.Classes:0.0} %); k-NN, parameters and images/s are those of all axes:"));
+                + Figures.Invariant($"(chance {100.0 / ShapeTextureImages.Classes:0.0} %); ")
+                + "k-NN, parameters and images/s are those of all axes:");
             console.Write(Rows(result));
             foreach (DemoLine line in result.Lines)
             {

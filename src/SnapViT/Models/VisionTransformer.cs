@@ -2,6 +2,7 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Models.Parts;
 using SnapViT.Onnx;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -109,8 +110,44 @@ public sealed class VisionTransformer : IDisposable
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);
         using DisposeScope scope = NewDisposeScope();
-        (Tensor? vector, Tensor? scores) = Outputs(ToPooled(new TokenStream(EmbedTokens(images)), first: 0), features, logits);
-        return (vector?.MoveToOuterDisposeScope(), scores?.MoveToOuterDisposeScope());
+        (Tensor? Features, Tensor? Logits)[] parts = SideBySide.Run<(Tensor?, Tensor?)>(
+            [.. Pieces(images).Select(piece => (Func<(Tensor?, Tensor?)>)(() => OutputsOf(piece)))]);
+        return (Joined(parts.Select(part => part.Features)), Joined(parts.Select(part => part.Logits)));
+
+        (Tensor?, Tensor?) OutputsOf(Tensor piece)
+        {
+            using DisposeScope ofPiece = NewDisposeScope();
+            (Tensor? vector, Tensor? scores) = Outputs(ToPooled(new TokenStream(EmbedTokens(piece)), first: 0), features, logits);
+            return (vector?.DetachFromDisposeScope(), scores?.DetachFromDisposeScope());
+        }
+
+        static Tensor? Joined(IEnumerable<Tensor?> parts)
+        {
+            Tensor[] all = [.. parts.OfType<Tensor>()];
+            try
+            {
+                return all.Length switch { 0 => null, 1 => all[0].alias(), _ => cat(all, 0) } is Tensor joined
+                    ? joined.MoveToOuterDisposeScope()
+                    : null;
+            }
+            finally
+            {
+                Array.ForEach(all, part => part.Dispose());
+            }
+        }
+    }
+
+    /// <summary>
+    /// A batch in pieces for threads side by side: about two pieces a thread, since a thread that other programs hold up then takes fewer.
+    /// A batch that has no image for every thread, or whose gradients are wanted, is one piece.
+    /// </summary>
+    private static Tensor[] Pieces(Tensor images)
+    {
+        long count = images.shape[0];
+        int threads = images.device_type == DeviceType.CPU && !is_grad_enabled() ? SideBySide.Free : 1;
+        return threads > 1 && count >= threads
+            ? images.split(Math.Max(1, (count + (2 * threads) - 1) / (2 * threads)), 0)
+            : [images.alias()];
     }
 
     private (Tensor? Features, Tensor? Logits) Outputs(TokenStream stream, bool features, bool logits)

@@ -24,9 +24,6 @@ internal sealed class FrontierSearch : IDisposable
     /// <summary>Where the path ends, as a share of the whole cost, if the floors allow.</summary>
     private const double End = 0.2;
 
-    /// <summary>An axis that costs so many times more than the best is not tried again in the next step.</summary>
-    private const double FarBehind = 4;
-
     /// <summary>
     /// By parameters a way is judged by its distance and by that of class scores times 2, which counts less how sure a model is of the same
     /// class. Corrected layers take a part of that, and without tokens most of what goes is in such layers.
@@ -50,32 +47,47 @@ internal sealed class FrontierSearch : IDisposable
 
     private readonly VisionTransformer _whole;
     private readonly ElasticWeights _elastic;
-    private readonly Func<IEnumerable<Tensor>> _batches;
+    /// <summary>The images as they enter the first block, which no sub-network changes, batch by batch.</summary>
+    private readonly Tensor[] _tokens;
+    private readonly Dictionary<SubnetWidths, (double Plain, double Sharp)> _known = [];
     private readonly ViTArchitecture _architecture;
     private readonly Axis[] _axes;
     private readonly Tensor? _mean;
     private readonly Tensor _target;
     private readonly CancellationToken _cancellation;
     private readonly Action<string> _measured;
+    private readonly Lock _telling = new();
     private Dictionary<(int Block, Axis Axis), DamageCurve>? _curves;
 
     /// <summary>Embeds the images with the whole model once.</summary>
     /// <param name="whole">The unpruned model in the bases of its heads, in the precision that is measured in; stays the caller's.</param>
     /// <param name="elastic">Its weights at every size, corrected as they will be; stay the caller's.</param>
     /// <param name="axes">The axes that the path may take from.</param>
-    /// <param name="batches">Starts a pass over the images: batches [B, 3, S, S], disposed here after use.</param>
-    /// <param name="measured">Told what was measured after every measurement.</param>
+    /// <param name="batches">The images in batches [B, 3, S, S], disposed here after use.</param>
+    /// <param name="measured">Told what was measured after every measurement, from one thread at a time.</param>
     /// <param name="cancellation">Stops between two measurements.</param>
     public FrontierSearch(
-        VisionTransformer whole, ElasticWeights elastic, IEnumerable<Axis> axes, Func<IEnumerable<Tensor>> batches,
+        VisionTransformer whole, ElasticWeights elastic, IEnumerable<Axis> axes, IEnumerable<Tensor> batches,
         Action<string>? measured = null, CancellationToken cancellation = default)
     {
-        (_whole, _elastic, _batches, _axes) = (whole, elastic, batches, [.. axes]);
+        (_whole, _elastic, _axes) = (whole, elastic, [.. axes]);
         (_architecture, _cancellation, _measured) = (whole.Architecture, cancellation, measured ?? (_ => { }));
+        _tokens = [.. batches.Select(Embedded)];
         using DisposeScope scope = NewDisposeScope();
-        Tensor target = Answers(whole);
+        Tensor[] answers = SideBySide.Run<Tensor>(
+            [.. _tokens.Select(batch => (Func<Tensor>)(() => whole.AnswersFrom(batch, 0)))], cancellation);
+        Tensor target = cat(answers, 0);
+        Array.ForEach(answers, ofBatch => ofBatch.Dispose());
         _mean = whole.Architecture.Classes > 0 ? null : target.mean([0], keepdim: true).DetachFromDisposeScope();
         _target = (_mean is null ? target : target.Minus(_mean)).DetachFromDisposeScope();
+
+        Tensor Embedded(Tensor batch)
+        {
+            using (batch)
+            {
+                return whole.EmbedTokens(batch).DetachFromDisposeScope();
+            }
+        }
     }
 
     /// <summary>About how many measurements both frontiers take.</summary>
@@ -102,7 +114,7 @@ internal sealed class FrontierSearch : IDisposable
             _architecture.FullWidths, 0, null, axes.ToDictionary(axis => axis, _ => 1.0), axes.ToDictionary(axis => axis, _ => 0.0));
         if (!ways.Start.Equals(_architecture.FullWidths))
         {
-            start = start with { Widths = ways.Start, Distance = Distance(ways.Start).Plain, Before = start };
+            start = start with { Widths = ways.Start, Distance = Plain(ways.Start), Before = start };
         }
 
         Place[] places = [start];
@@ -110,7 +122,8 @@ internal sealed class FrontierSearch : IDisposable
         {
             Place[] next =
             [
-                .. places.SelectMany(place => ways.Share(place.Widths) <= share ? [place] : Smaller(place, ways, order, share, axes))
+                .. places.Where(place => ways.Share(place.Widths) <= share)
+                    .Concat(Smaller([.. places.Where(place => ways.Share(place.Widths) > share)], ways, order, share, axes))
                     .DistinctBy(place => place.Widths).OrderBy(place => place.Judged).Take(PathsKept),
             ];
             if (next.Length == 0)
@@ -130,60 +143,56 @@ internal sealed class FrontierSearch : IDisposable
             .. end.Path().Select(place => new FrontierSlice(place.Widths, place.Distance)),
             .. smallest.Equals(end.Widths)
                 ? Array.Empty<FrontierSlice>()
-                : [new FrontierSlice(smallest, Math.Max(Distance(smallest).Plain, end.Distance))],
+                : [new FrontierSlice(smallest, Math.Max(Plain(smallest), end.Distance))],
         ]);
     }
 
-    /// <summary>The sub-networks that a step from a place can lead to, measured.</summary>
-    private List<Place> Smaller(Place place, FrontierWays ways, RemovalOrder? order, double share, Axis[] axes)
+    /// <summary>The sub-networks that a step from one of some places can lead to, measured.</summary>
+    private IEnumerable<Place> Smaller(Place[] places, FrontierWays ways, RemovalOrder? order, double share, Axis[] axes)
     {
-        Dictionary<Axis, double> weights = new(place.Weights), behind = new(place.Behind), lost = [];
-        List<(SubnetWidths Widths, double Distance, double Judged)> found = [];
-        foreach (Axis axis in axes)
-        {
-            if (behind[axis] > FarBehind)
-            {
-                // Measured again in the step after.
-                behind[axis] /= 2;
-            }
-            else if (ways.Shrunk(place.Widths, share, weights, [axis]) is (SubnetWidths widths, double expected))
-            {
-                lost[axis] = Math.Max(Measure(widths) - place.Judged, 1e-9);
-                weights[axis] = Math.Clamp(Math.Sqrt(weights[axis] * lost[axis] / Math.Max(expected / weights[axis], 1e-9)), 0.02, 50);
-            }
-        }
-
-        if (ways.Shrunk(place.Widths, share, weights, axes) is (SubnetWidths mixed, _))
-        {
-            Measure(mixed);
-        }
-
-        if (order is not null && ways.Along(order, place.Widths, share) is SubnetWidths ordered)
-        {
-            Measure(ordered);
-        }
-
-        double least = found.Count == 0 ? 0 : found.Min(way => way.Judged);
-        foreach ((Axis axis, double loss) in lost)
-        {
-            behind[axis] = loss / Math.Max(least - place.Judged, 1e-9);
-        }
-
-        // What was measured of a smaller model may be less by chance; a path that promised so would not be one.
-        return
+        FrontierStep[] steps =
         [
-            .. found.Select(way => new Place(way.Widths, Math.Max(way.Distance, place.Distance), place, weights, behind)
-            {
-                Judged = way.Judged,
-            }),
+            .. places.Select(place => new FrontierStep(
+                place.Widths, place.Judged, share, ways, axes, new(place.Weights), new(place.Behind), order)),
         ];
-
-        double Measure(SubnetWidths widths)
+        Measure(steps.SelectMany(step => step.Alone));
+        Array.ForEach(steps, step => step.Learn(Judged));
+        Measure(steps.SelectMany(step => step.Mixed));
+        return places.Zip(steps, (place, step) =>
         {
-            (double plain, double sharp) = Distance(widths);
-            found.Add((widths, plain, ways.Unit == CostUnit.Flops ? plain : plain + (SharpWeight * sharp)));
-            return found[^1].Judged;
+            SubnetWidths[] found = [.. step.Alone, .. step.Mixed];
+            IReadOnlyDictionary<Axis, double> behind = step.Behind(found.Length == 0 ? 0 : found.Min(Judged));
+
+            // What was measured of a smaller model may be less by chance; a path that promised so would not be one.
+            return found.Select(widths => new Place(widths, Math.Max(_known[widths].Plain, place.Distance), place, step.Weights, behind)
+            {
+                Judged = Judged(widths),
+            });
+        }).SelectMany(found => found);
+
+        double Judged(SubnetWidths widths)
+        {
+            (double plain, double sharp) = _known[widths];
+            return ways.Unit == CostUnit.Flops ? plain : plain + (SharpWeight * sharp);
         }
+    }
+
+    /// <summary>Measures what was not measured before, side by side.</summary>
+    private void Measure(IEnumerable<SubnetWidths> some)
+    {
+        SubnetWidths[] unknown = [.. some.Distinct().Where(widths => !_known.ContainsKey(widths))];
+        (double, double)[] distances = SideBySide.Run<(double, double)>(
+            [.. unknown.Select(widths => (Func<(double, double)>)(() => Distance(widths)))], _cancellation);
+        foreach ((SubnetWidths widths, (double, double) distance) in unknown.Zip(distances))
+        {
+            _known.Add(widths, distance);
+        }
+    }
+
+    private double Plain(SubnetWidths widths)
+    {
+        Measure([widths]);
+        return _known[widths].Plain;
     }
 
     /// <summary>
@@ -195,9 +204,9 @@ internal sealed class FrontierSearch : IDisposable
         _cancellation.ThrowIfCancellationRequested();
         using VisionTransformer subnet = _elastic.At(widths);
         using DisposeScope scope = NewDisposeScope();
-        Tensor answers = Answers(subnet);
+        Tensor answers = cat([.. _tokens.Select(batch => subnet.AnswersFrom(batch, 0))], 0);
         double distance = Distance(answers, 1);
-        _measured(FormattableString.Invariant($"distance {distance:0.0000}"));
+        Tell(FormattableString.Invariant($"distance {distance:0.0000}"));
         return (distance, Distance(answers, Sharpness));
     }
 
@@ -206,21 +215,15 @@ internal sealed class FrontierSearch : IDisposable
     {
         _mean?.Dispose();
         _target.Dispose();
+        Array.ForEach(_tokens, batch => batch.Dispose());
     }
 
-    private Tensor Answers(VisionTransformer model)
+    private void Tell(string figure)
     {
-        using DisposeScope scope = NewDisposeScope();
-        List<Tensor> answers = [];
-        foreach (Tensor batch in _batches())
+        lock (_telling)
         {
-            using (batch)
-            {
-                answers.Add(model.Answers(batch));
-            }
+            _measured(figure);
         }
-
-        return cat(answers, 0).MoveToOuterDisposeScope();
     }
 
     private double Distance(Tensor answers, double sharpness)
@@ -244,37 +247,27 @@ internal sealed class FrontierSearch : IDisposable
     private Dictionary<(int Block, Axis Axis), DamageCurve> MeasureCurves()
     {
         Dictionary<(int, Axis), DamageCurve> curves = [];
-        List<Tensor> tokens = [];
+
+        // Half of the images will do: curves are corrected by what is measured later.
+        Tensor[] tokens = [.. _tokens.Take((_tokens.Length + 1) / 2).Select(batch => batch.alias().DetachFromDisposeScope())];
         try
         {
-            // Half of the images will do: curves are corrected by what is measured later.
-            Tensor[] batches = [.. _batches()];
-            foreach ((Tensor batch, int index) in batches.Select((batch, index) => (batch, index)))
-            {
-                using (batch)
-                {
-                    if (index < (batches.Length + 1) / 2)
-                    {
-                        tokens.Add(_whole.EmbedTokens(batch).DetachFromDisposeScope());
-                    }
-                }
-            }
-
             for (int block = 0; block < _architecture.Depth; block++)
             {
-                foreach (Axis axis in _axes)
+                (Axis Axis, int Removed, SubnetWidths Widths)[] points =
+                [
+                    .. _axes.SelectMany(axis => Points(block, axis).Select(point => (axis, point.Removed, point.Widths))),
+                ];
+                int at = block;
+                double[] distances = SideBySide.Run<double>(
+                    [.. points.Select(point => (Func<double>)(() => Distance(point.Widths, at, tokens)))], _cancellation);
+                foreach (IGrouping<Axis, (int Removed, double Distance)> ofAxis in points.Zip(distances)
+                    .GroupBy(point => point.First.Axis, point => (point.First.Removed, point.Second)))
                 {
-                    (int, double)[] points =
-                    [
-                        .. Points(block, axis).Select(point => (point.Removed, Distance(point.Widths, block, tokens))),
-                    ];
-                    if (points.Length > 0)
-                    {
-                        curves[(block, axis)] = new DamageCurve(points);
-                    }
+                    curves[(block, ofAxis.Key)] = new DamageCurve([.. ofAxis]);
                 }
 
-                for (int batch = 0; batch < tokens.Count; batch++)
+                for (int batch = 0; batch < tokens.Length; batch++)
                 {
                     using Tensor before = tokens[batch];
                     tokens[batch] = _whole.Block(before, block, hook: null).DetachFromDisposeScope();
@@ -285,7 +278,7 @@ internal sealed class FrontierSearch : IDisposable
         }
         finally
         {
-            tokens.ForEach(batch => batch.Dispose());
+            Array.ForEach(tokens, batch => batch.Dispose());
         }
     }
 
@@ -309,13 +302,13 @@ internal sealed class FrontierSearch : IDisposable
         }
     }
 
-    private double Distance(SubnetWidths widths, int block, List<Tensor> tokens)
+    private double Distance(SubnetWidths widths, int block, Tensor[] tokens)
     {
         _cancellation.ThrowIfCancellationRequested();
         using VisionTransformer subnet = _elastic.At(widths);
         using DisposeScope scope = NewDisposeScope();
         double distance = Distance(cat([.. tokens.Select(batch => subnet.AnswersFrom(batch, block))], 0), 1);
-        _measured(FormattableString.Invariant($"block {block}"));
+        Tell(FormattableString.Invariant($"block {block}"));
         return distance;
     }
 

@@ -52,7 +52,7 @@ internal sealed class FrontierRun(VisionTransformer model, ElasticScores scores,
         progress.Report(new WorkProgress("frontier", 0, all));
         using FrontierSearch search = new(
             whole, elastic, Axes,
-            () => photos.Batches(options.BatchSize, options.Device, cancellation: cancellation),
+            photos.Batches(options.BatchSize, options.Device, cancellation: cancellation),
             figure => progress.Report(new WorkProgress("frontier", Math.Min(++done, all), all, figure)),
             cancellation);
         Dictionary<CostUnit, Frontier> found = new[] { CostUnit.Flops, CostUnit.Parameters }.ToDictionary(unit => unit, search.Find);
