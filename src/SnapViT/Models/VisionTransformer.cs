@@ -25,6 +25,11 @@ public sealed class VisionTransformer : IDisposable
     private readonly PoolingPart _pooling;
     private readonly ClassifierPart? _classifier;
 
+    /// <summary>
+    /// Fewer images than threads: threads inside every matrix product, or one thread that never waits, which is faster for a small model.
+    /// </summary>
+    private readonly ThreadChoice _fewImages = new(TimeProvider.System);
+
     /// <summary>Makes a model of weights and takes ownership of them.</summary>
     /// <param name="weights">Weights of the model, disposed with it.</param>
     public VisionTransformer(ViTWeights weights)
@@ -110,9 +115,16 @@ public sealed class VisionTransformer : IDisposable
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);
         using DisposeScope scope = NewDisposeScope();
-        (Tensor? Features, Tensor? Logits)[] parts = SideBySide.Run<(Tensor?, Tensor?)>(
-            [.. Pieces(images).Select(piece => (Func<(Tensor?, Tensor?)>)(() => OutputsOf(piece)))]);
+        long count = images.shape[0];
+        int threads = images.device_type == DeviceType.CPU && !is_grad_enabled() ? SideBySide.Free : 1;
+        (Tensor? Features, Tensor? Logits)[] parts =
+            threads == 1 ? [OutputsOf(images)]
+            : count >= threads ? Apart(images.split(PieceOf(count, threads), 0))
+            : _fewImages.Run(() => [OutputsOf(images)], () => Apart([images.alias()]));
         return (Joined(parts.Select(part => part.Features)), Joined(parts.Select(part => part.Logits)));
+
+        (Tensor?, Tensor?)[] Apart(Tensor[] pieces) =>
+            SideBySide.Run<(Tensor?, Tensor?)>([.. pieces.Select(piece => (Func<(Tensor?, Tensor?)>)(() => OutputsOf(piece)))]);
 
         (Tensor?, Tensor?) OutputsOf(Tensor piece)
         {
@@ -138,17 +150,10 @@ public sealed class VisionTransformer : IDisposable
     }
 
     /// <summary>
-    /// A batch in pieces for threads side by side: about two pieces a thread, since a thread that other programs hold up then takes fewer.
-    /// A batch that has no image for every thread, or whose gradients are wanted, is one piece.
+    /// Images of a piece of a batch for threads side by side: about two pieces a thread, since a thread that other programs hold up then
+    /// takes fewer.
     /// </summary>
-    private static Tensor[] Pieces(Tensor images)
-    {
-        long count = images.shape[0];
-        int threads = images.device_type == DeviceType.CPU && !is_grad_enabled() ? SideBySide.Free : 1;
-        return threads > 1 && count >= threads
-            ? images.split(Math.Max(1, (count + (2 * threads) - 1) / (2 * threads)), 0)
-            : [images.alias()];
-    }
+    private static long PieceOf(long count, int threads) => Math.Max(1, (count + (2 * threads) - 1) / (2 * threads));
 
     private (Tensor? Features, Tensor? Logits) Outputs(TokenStream stream, bool features, bool logits)
     {

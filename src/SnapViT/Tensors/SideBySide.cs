@@ -36,14 +36,16 @@ internal static class SideBySide
         }
     }
 
-    /// <summary>Runs every piece; the results are in the order of the pieces, whatever ended first.</summary>
+    /// <summary>
+    /// Runs every piece, one alone too, on threads of their own; the results are in the order of the pieces, whatever ended first.
+    /// </summary>
     /// <param name="pieces">Work that is independent of each other. Tensors that it returns must be of no dispose scope.</param>
     /// <param name="cancellation">Stops between two pieces.</param>
     /// <exception cref="OperationCanceledException">It was cancelled; the pieces that had begun were ended.</exception>
     public static T[] Run<T>(IReadOnlyList<Func<T>> pieces, CancellationToken cancellation = default)
     {
         T[] results = new T[pieces.Count];
-        if (Math.Min(Free, pieces.Count) <= 1)
+        if (Free <= 1)
         {
             for (int i = 0; i < pieces.Count; i++)
             {
