@@ -110,6 +110,20 @@ internal static class BuildCommand
         DefaultValueFactory = _ => 0.2,
     };
 
+    private static readonly Option<int?> FrontierImages = new("--frontier-images")
+    {
+        Description = "Photos on which the frontier over tokens, head dimensions, heads and neurons is looked for; 0 leaves it out. "
+            + "Default: the preset's, 64 or 0.",
+    };
+    private static readonly Option<bool?> HeadDims = new("--head-dims")
+    {
+        Description = "Whether the dimensions inside heads are sorted, so that they can be taken out. Default: the preset's, true or "
+            + "false.",
+    };
+
+    /// <summary>A named table has a frontier of its own.</summary>
+    private static readonly LatencyOptions Latency = new();
+
     public static Command Create()
     {
         Verb command = new("build", "Scores a model on unlabelled photos; from the scores file any size can be cut.", """
@@ -117,14 +131,17 @@ internal static class BuildCommand
             against each other. The same command continues an interrupted build, from its state in OUT.unfinished.
 
               snapvit build deit_tiny.safetensors --images photos --out deit_tiny.scores.safetensors
+
+            Budgets in time follow the frontier of FLOPs. With --latency-table FILE they have one of their own, along the latencies in that
+            file, which are measured first where it is not there.
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[]
-            {
+        foreach (Option option in (Option[])
+            [
                 Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
                 PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, NeuronFloor, HeadFloor,
-                GlobalOptions.Force,
-            })
+                FrontierImages, HeadDims, .. Latency.Options, GlobalOptions.Force,
+            ])
         {
             command.Options.Add(option);
         }
@@ -170,6 +187,8 @@ internal static class BuildCommand
             PrefixWeights = new PrefixWeights(
                 parsed.GetValue(PrefixWeight), parsed.GetValue(LastPrefixWeight) ?? preset.PrefixWeights.Last),
             KeepMoments = parsed.GetValue(Moments) ?? preset.KeepMoments,
+            FrontierImages = parsed.GetValue(FrontierImages) ?? preset.FrontierImages,
+            SortHeadDims = parsed.GetValue(HeadDims) ?? preset.SortHeadDims,
             Crops = parsed.GetValue(Crops),
             Fitness = new FitnessOptions { Floors = new KeepFloors(parsed.GetValue(NeuronFloor), parsed.GetValue(HeadFloor)) },
             Seed = parsed.GetValue(GlobalOptions.Seed),
@@ -180,11 +199,16 @@ internal static class BuildCommand
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(path + Unfinished);
+        Latency.Require(parsed);
         PhotoFolders folders = new(parsed);
         LabelFile? labels = parsed.GetValue(Labels) is string file ? LabelFile.Read(file) : null;
         ImageSet images = folders.Open(
             parsed.GetRequiredValue(Images), labels: labels, needsLabels: options.Criterion.NeedsLabels);
         using LoadedModel model = Model.Load(parsed, cancellation);
+        options = (options with
+        {
+            Latency = Latency.Table(parsed, model, device, precision, needed: Latency.IsNamed(parsed), cancellation),
+        }).Validated();
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
             ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress)

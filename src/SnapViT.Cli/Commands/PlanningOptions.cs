@@ -1,7 +1,5 @@
 using System.CommandLine;
-using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
-using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Loading;
@@ -42,20 +40,12 @@ internal sealed class PlanningOptions
             + "narrower.",
         DefaultValueFactory = _ => 1,
     };
-    private readonly Option<int> _batch = new("--latency-batch")
-    {
-        Description = "Images per forward pass of --latency.",
-        DefaultValueFactory = _ => 1,
-    };
-    private readonly Option<string?> _table = new("--latency-table")
-    {
-        Description = "The file in which measured latencies are kept (JSON). Default: one per conditions in the cache folder of the user.",
-    };
+    private readonly LatencyOptions _latency = new();
 
     public PlanningOptions() => _allocation.AcceptOnlyFromAmong("auto", "frontier", "pools", "joint");
 
     /// <summary>The options themselves.</summary>
-    public IReadOnlyList<Option> Options => [_allocation, _tokens, _headDims, _align, _batch, _table];
+    public IReadOnlyList<Option> Options => [_allocation, _tokens, _headDims, _align, .. _latency.Options];
 
     public void AddTo(Command command)
     {
@@ -73,15 +63,7 @@ internal sealed class PlanningOptions
             throw new SnapViTException(ErrorKind.Option, $"--align: expected 8, 16, 32 or 64, or 1 for none, found {align}");
         }
 
-        if (parsed.GetValue(_batch) is < 1 and int batch)
-        {
-            throw new SnapViTException(ErrorKind.Option, $"--latency-batch: expected at least 1, found {batch}");
-        }
-
-        if (parsed.GetValue(_table) is string table && !File.Exists(table))
-        {
-            OutputPath.RequireWritable(table);
-        }
+        _latency.Require(parsed);
     }
 
     /// <summary>
@@ -121,7 +103,7 @@ internal sealed class PlanningOptions
             }
         }
 
-        return how with { Latency = Table(parsed, subject, isTimed, cancellation) };
+        return how with { Latency = _latency.Table(parsed, subject.Model, subject.Device, subject.Precision, isTimed, cancellation) };
     }
 
     private static Option<string> Switch(string name, string description)
@@ -133,61 +115,5 @@ internal sealed class PlanningOptions
 
     /// <summary>What latencies are measured with.</summary>
     public LatencyTables Tables(ParseResult parsed, PlanSubject subject) =>
-        new(Conditions(parsed, subject), subject.Device, subject.Precision, TimeProvider.System);
-
-    private LatencyConditions Conditions(ParseResult parsed, PlanSubject subject) => new()
-    {
-        Architecture = subject.Model.Model.Architecture,
-        Precision = subject.Precision == ScalarType.BFloat16 ? "bf16" : "fp32",
-        Device = subject.Device.type.ToString().ToLowerInvariant(),
-        Threads = GlobalOptions.ThreadsOf(parsed),
-        Batch = parsed.GetValue(_batch),
-        Machine = MachineFacts.Describe(),
-        Runtime = $"libtorch {TorchSharp.torch.__version__}",
-    };
-
-    /// <summary>
-    /// The table that a budget in time needs: kept from before, or measured now. For other budgets only one that is named is read, to
-    /// predict by.
-    /// </summary>
-    private LatencyTable? Table(ParseResult parsed, PlanSubject subject, bool needed, CancellationToken cancellation)
-    {
-        string? asked = parsed.GetValue(_table);
-        if (asked is null && !needed)
-        {
-            return null;
-        }
-
-        LatencyTables tables = Tables(parsed, subject);
-        string path = asked ?? LatencyCache.Path(Conditions(parsed, subject));
-        LatencyTable? found = asked is null ? Cached(parsed, tables, path) : tables.Find(path);
-        if (found is not null || !needed)
-        {
-            return found;
-        }
-
-        if (asked is null)
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        }
-
-        OutputPath.RequireWritable(path);
-        parsed.InvocationConfiguration.Error.WriteLine(
-            $"no latencies of this model under these conditions yet: measured now and kept in {path}");
-        return ProgressDisplay.Run(parsed, progress => tables.Measure(path, subject.Model, subject.Elastic.Scores, progress, cancellation));
-    }
-
-    /// <summary>A cache may lose what is in it: a damaged table is none.</summary>
-    private static LatencyTable? Cached(ParseResult parsed, LatencyTables tables, string path)
-    {
-        try
-        {
-            return tables.Find(path);
-        }
-        catch (CheckpointFormatException exception)
-        {
-            parsed.InvocationConfiguration.Error.WriteLine($"{exception.Message}; it is replaced");
-            return null;
-        }
-    }
+        _latency.Tables(parsed, subject.Model, subject.Device, subject.Precision);
 }

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -77,6 +80,12 @@ public sealed record LatencyTable
         widths.RequireFit(Conditions.Architecture);
         return (long)Math.Round(FixedNanoseconds + Enumerable.Range(0, widths.Count).Sum(block => Block(widths, block)));
     }
+
+    /// <summary>SHA-256 of its times, in hexadecimal.</summary>
+    internal string Hash() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(' ', AxisTable.Rows
+        .SelectMany(row => this[row.Axis].Points.SelectMany(point => new[] { point.Width, point.Nanoseconds }))
+        .Concat([FixedNanoseconds, MergingNanoseconds])
+        .Select(number => number.ToString("R", CultureInfo.InvariantCulture))))));
 
     /// <summary>The share of its time that a part of a block takes with so many units of an axis that it is not counted in.</summary>
     internal double Share(Axis axis, int width)
@@ -204,6 +213,10 @@ public sealed record LatencyConditions
     /// <summary>Version of what computes, as text.</summary>
     public required string Runtime { get; init; }
 
+    /// <summary>The conditions but the model, as text.</summary>
+    internal string Describe() => string.Create(
+        CultureInfo.InvariantCulture, $"batch {Batch}, {Precision}, {Device}, {Threads} threads, {Machine}, {Runtime}");
+
     /// <summary>The first condition in which the other differs from this one, as <c>batch 8, not 1</c>; null where none does.</summary>
     /// <param name="other">The conditions that are expected.</param>
     public string? DifferenceTo(LatencyConditions other)
@@ -222,7 +235,8 @@ public sealed record LatencyConditions
 /// <summary>Latency tables as JSON files.</summary>
 internal static class LatencyTableFile
 {
-    private const int Version = 2;
+    /// <summary>Of tables since 3, images of a batch were computed side by side.</summary>
+    private const int Version = 3;
     private const string VersionKey = "snapvit_latency";
     private const string ConditionsKey = "conditions";
     private const string FixedKey = "fixed_nanoseconds";

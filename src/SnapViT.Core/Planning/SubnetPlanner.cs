@@ -96,8 +96,8 @@ public sealed class SubnetPlanner
     /// <summary>The path that plans by cost are cut from.</summary>
     internal NestedPath PathBy(CostUnit unit, PlanOptions how)
     {
-        Frontier? frontier = _frontiers.GetValueOrDefault(
-            unit is CostUnit.Parameters or CostUnit.FileBytes ? CostUnit.Parameters : CostUnit.Flops);
+        Frontier? frontier = _frontiers.GetValueOrDefault(unit == CostUnit.FileBytes ? CostUnit.Parameters : unit)
+            ?? (unit == CostUnit.Nanoseconds ? _frontiers.GetValueOrDefault(CostUnit.Flops) : null);
         if (how.Allocation == Allocation.Frontier && frontier is null)
         {
             throw new BudgetException(

@@ -31,7 +31,7 @@ public sealed record ElasticScores(
     /// <summary>The kinds of frontiers by their names in a file.</summary>
     private static readonly Dictionary<CostUnit, string> Kinds = new()
     {
-        [CostUnit.Flops] = "flops", [CostUnit.Parameters] = "parameters",
+        [CostUnit.Flops] = "flops", [CostUnit.Parameters] = "parameters", [CostUnit.Nanoseconds] = "latency",
     };
 
     /// <summary>Whether the file holds the second moments that corrections are computed from.</summary>
@@ -47,8 +47,8 @@ public sealed record ElasticScores(
     internal StoredHeadBasis? HeadBasis { get; init; }
 
     /// <summary>
-    /// The frontiers over all axes by what they save: <see cref="CostUnit.Flops"/> and <see cref="CostUnit.Parameters"/>; empty where none
-    /// was looked for.
+    /// The frontiers over all axes by what they save: <see cref="CostUnit.Flops"/>, <see cref="CostUnit.Parameters"/>, and where a latency
+    /// table was given <see cref="CostUnit.Nanoseconds"/>; empty where none was looked for.
     /// </summary>
     public IReadOnlyDictionary<CostUnit, Frontier> Frontiers { get; init; } = new Dictionary<CostUnit, Frontier>();
 

@@ -31,7 +31,7 @@ internal sealed class FrontierSearch : IDisposable
     private const double Sharpness = 2, SharpWeight = 0.5;
 
     /// <summary>The widths of the curves, as shares of the whole.</summary>
-    private static readonly Dictionary<Axis, double[]> Measured = new()
+    private static readonly Dictionary<Axis, double[]> CurvePoints = new()
     {
         [Axis.Heads] = [0.85, 0.67, 0.34],
         [Axis.QueryKeyDims] = [0.75, 0.5, 0.3],
@@ -49,7 +49,7 @@ internal sealed class FrontierSearch : IDisposable
     private readonly ElasticWeights _elastic;
     /// <summary>The images as they enter the first block, which no sub-network changes, batch by batch.</summary>
     private readonly Tensor[] _tokens;
-    private readonly Dictionary<SubnetWidths, (double Plain, double Sharp)> _known = [];
+    private readonly Dictionary<(int? Block, SubnetWidths Widths), FrontierMeasurement> _known;
     private readonly ViTArchitecture _architecture;
     private readonly Axis[] _axes;
     private readonly Tensor? _mean;
@@ -64,12 +64,14 @@ internal sealed class FrontierSearch : IDisposable
     /// <param name="elastic">Its weights at every size, corrected as they will be; stay the caller's.</param>
     /// <param name="axes">The axes that the path may take from.</param>
     /// <param name="batches">The images in batches [B, 3, S, S], disposed here after use.</param>
+    /// <param name="known">What an interrupted search measured; null for nothing.</param>
     /// <param name="measured">Told what was measured after every measurement, from one thread at a time.</param>
     /// <param name="cancellation">Stops between two measurements.</param>
     public FrontierSearch(
         VisionTransformer whole, ElasticWeights elastic, IEnumerable<Axis> axes, IEnumerable<Tensor> batches,
-        Action<string>? measured = null, CancellationToken cancellation = default)
+        IEnumerable<FrontierMeasurement>? known = null, Action<string>? measured = null, CancellationToken cancellation = default)
     {
+        _known = (known ?? []).ToDictionary(one => (one.Block, one.Widths));
         (_whole, _elastic, _axes) = (whole, elastic, [.. axes]);
         (_architecture, _cancellation, _measured) = (whole.Architecture, cancellation, measured ?? (_ => { }));
         _tokens = [.. batches.Select(Embedded)];
@@ -90,23 +92,33 @@ internal sealed class FrontierSearch : IDisposable
         }
     }
 
-    /// <summary>About how many measurements both frontiers take.</summary>
-    public static int Measurements(ViTArchitecture architecture, int axes) => (architecture.Depth * axes * 3) + OnPaths(axes);
+    /// <summary>What was measured so far, in the order in which it was.</summary>
+    public IReadOnlyList<FrontierMeasurement> Known => [.. _known.Values];
+
+    /// <summary>Told now and then that more is known, and when the search is cancelled; null for nobody.</summary>
+    public Action? Progressed { get; init; }
+
+    /// <summary>About how many measurements so many frontiers take.</summary>
+    public static int Measurements(ViTArchitecture architecture, int axes, int frontiers) =>
+        (architecture.Depth * axes * 3) + OnPaths(axes, frontiers);
 
     /// <summary>What they cost, in passes of the whole model over the images.</summary>
-    public static double Passes(ViTArchitecture architecture, int axes) => (0.25 * architecture.Depth * axes * 3) + (0.6 * OnPaths(axes));
+    public static double Passes(ViTArchitecture architecture, int axes, int frontiers) =>
+        (0.25 * architecture.Depth * axes * 3) + (0.6 * OnPaths(axes, frontiers));
 
     /// <summary>Every axis alone, all mixed and an order; some axes are passed over, and places of two paths may be the same.</summary>
-    private static int OnPaths(int axes) => (int)(0.7 * PathsKept * ((2 * axes) + 2) * (1 - End) / Step);
+    private static int OnPaths(int axes, int frontiers) =>
+        (int)(0.7 * PathsKept * frontiers * (axes + 1) * (1 - End) / Step);
 
     /// <summary>Looks for the frontier of one cost.</summary>
-    /// <param name="unit"><see cref="CostUnit.Flops"/> or <see cref="CostUnit.Parameters"/>.</param>
-    public Frontier Find(CostUnit unit)
+    /// <param name="unit"><see cref="CostUnit.Flops"/>, <see cref="CostUnit.Parameters"/> or <see cref="CostUnit.Nanoseconds"/>.</param>
+    /// <param name="latency">What a forward pass takes; needed for nanoseconds alone.</param>
+    public Frontier Find(CostUnit unit, LatencyTable? latency = null)
     {
         using IDisposable frozen = no_grad();
         _curves ??= MeasureCurves();
-        FrontierWays ways = new(_architecture, unit, _elastic.Planner.Floors, _curves);
-        Axis[] axes = [.. _axes.Where(axis => unit == CostUnit.Flops || axis != Axis.Tokens)];
+        FrontierWays ways = new(_architecture, unit, latency, _elastic.Planner.Floors, _curves);
+        Axis[] axes = [.. _axes.Where(axis => unit != CostUnit.Parameters || axis != Axis.Tokens)];
         RemovalOrder? order = unit == CostUnit.Parameters && AxisTable.InPaperOrder.All(row => axes.Contains(row.Axis))
             ? _elastic.Planner.RemovalsBy(unit, new PlanOptions { Allocation = Allocation.Pools })
             : null;
@@ -164,7 +176,7 @@ internal sealed class FrontierSearch : IDisposable
             IReadOnlyDictionary<Axis, double> behind = step.Behind(found.Length == 0 ? 0 : found.Min(Judged));
 
             // What was measured of a smaller model may be less by chance; a path that promised so would not be one.
-            return found.Select(widths => new Place(widths, Math.Max(_known[widths].Plain, place.Distance), place, step.Weights, behind)
+            return found.Select(widths => new Place(widths, Math.Max(Plain(widths), place.Distance), place, step.Weights, behind)
             {
                 Judged = Judged(widths),
             });
@@ -172,42 +184,57 @@ internal sealed class FrontierSearch : IDisposable
 
         double Judged(SubnetWidths widths)
         {
-            (double plain, double sharp) = _known[widths];
-            return ways.Unit == CostUnit.Flops ? plain : plain + (SharpWeight * sharp);
+            FrontierMeasurement measured = _known[(null, widths)];
+            return ways.Unit != CostUnit.Parameters ? measured.Plain : measured.Plain + (SharpWeight * measured.Sharp);
         }
     }
 
     /// <summary>Measures what was not measured before, side by side.</summary>
-    private void Measure(IEnumerable<SubnetWidths> some)
+    private void Measure(IEnumerable<SubnetWidths> some) => Measure(some, block: null, _tokens);
+
+    /// <inheritdoc cref="Measure(IEnumerable{SubnetWidths})"/>
+    /// <param name="some">What is measured.</param>
+    /// <param name="block">The only block that is smaller; null where any may be.</param>
+    /// <param name="tokens">The images as they enter that block, or the first.</param>
+    private void Measure(IEnumerable<SubnetWidths> some, int? block, Tensor[] tokens)
     {
-        SubnetWidths[] unknown = [.. some.Distinct().Where(widths => !_known.ContainsKey(widths))];
-        (double, double)[] distances = SideBySide.Run<(double, double)>(
-            [.. unknown.Select(widths => (Func<(double, double)>)(() => Distance(widths)))], _cancellation);
-        foreach ((SubnetWidths widths, (double, double) distance) in unknown.Zip(distances))
+        SubnetWidths[] unknown = [.. some.Distinct().Where(widths => !_known.ContainsKey((block, widths)))];
+        try
         {
-            _known.Add(widths, distance);
+            SideBySide.Run<FrontierMeasurement>(
+                [.. unknown.Select(widths => (Func<FrontierMeasurement>)(() => Measured(widths, block, tokens)))], _cancellation);
+        }
+        finally
+        {
+            if (unknown.Length > 0)
+            {
+                Progressed?.Invoke();
+            }
         }
     }
 
     private double Plain(SubnetWidths widths)
     {
         Measure([widths]);
-        return _known[widths].Plain;
+        return _known[(null, widths)].Plain;
     }
 
-    /// <summary>
-    /// How far a sub-network is from the whole model (<see cref="FrontierSlice.Distance"/>), and how far with class scores times
-    /// <see cref="Sharpness"/>; of a model without a classifier the same.
-    /// </summary>
-    private (double Plain, double Sharp) Distance(SubnetWidths widths)
+    private FrontierMeasurement Measured(SubnetWidths widths, int? block, Tensor[] tokens)
     {
         _cancellation.ThrowIfCancellationRequested();
         using VisionTransformer subnet = _elastic.At(widths);
         using DisposeScope scope = NewDisposeScope();
-        Tensor answers = cat([.. _tokens.Select(batch => subnet.AnswersFrom(batch, 0))], 0);
-        double distance = Distance(answers, 1);
-        Tell(FormattableString.Invariant($"distance {distance:0.0000}"));
-        return (distance, Distance(answers, Sharpness));
+        Tensor answers = cat([.. tokens.Select(batch => subnet.AnswersFrom(batch, block ?? 0))], 0);
+        FrontierMeasurement measurement = new(block, widths, Distance(answers, 1), Distance(answers, Sharpness));
+        lock (_telling)
+        {
+            _known.Add((block, widths), measurement);
+            _measured(block is null
+                ? FormattableString.Invariant($"distance {measurement.Plain:0.0000}")
+                : FormattableString.Invariant($"block {block}"));
+        }
+
+        return measurement;
     }
 
     /// <inheritdoc/>
@@ -218,14 +245,10 @@ internal sealed class FrontierSearch : IDisposable
         Array.ForEach(_tokens, batch => batch.Dispose());
     }
 
-    private void Tell(string figure)
-    {
-        lock (_telling)
-        {
-            _measured(figure);
-        }
-    }
-
+    /// <summary>
+    /// How far answers are from those of the whole model (<see cref="FrontierSlice.Distance"/>), with class scores times a number; of a
+    /// model without a classifier that makes no difference.
+    /// </summary>
     private double Distance(Tensor answers, double sharpness)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -258,13 +281,11 @@ internal sealed class FrontierSearch : IDisposable
                 [
                     .. _axes.SelectMany(axis => Points(block, axis).Select(point => (axis, point.Removed, point.Widths))),
                 ];
-                int at = block;
-                double[] distances = SideBySide.Run<double>(
-                    [.. points.Select(point => (Func<double>)(() => Distance(point.Widths, at, tokens)))], _cancellation);
-                foreach (IGrouping<Axis, (int Removed, double Distance)> ofAxis in points.Zip(distances)
-                    .GroupBy(point => point.First.Axis, point => (point.First.Removed, point.Second)))
+                Measure(points.Select(point => point.Widths), block, tokens);
+                foreach (IGrouping<Axis, (Axis, int Removed, SubnetWidths Widths)> ofAxis in points.GroupBy(point => point.Axis))
                 {
-                    curves[(block, ofAxis.Key)] = new DamageCurve([.. ofAxis]);
+                    curves[(block, ofAxis.Key)] = new DamageCurve(
+                        [.. ofAxis.Select(point => (point.Removed, _known[(block, point.Widths)].Plain))]);
                 }
 
                 for (int batch = 0; batch < tokens.Length; batch++)
@@ -288,7 +309,7 @@ internal sealed class FrontierSearch : IDisposable
         ViTArchitecture a = _architecture;
         int count = AxisTable.Of(axis).Count(a), grain = AxisTable.Of(axis).Grain(a);
         bool isPooled = axis == Axis.Tokens && block == a.Depth - 1 && a.PooledTokens > 0;
-        IEnumerable<int> widths = Measured[axis]
+        IEnumerable<int> widths = CurvePoints[axis]
             .Select(share => (int)Math.Round(share * count / grain) * grain)
             .Select(width => axis == Axis.Tokens ? Math.Max(width, SubnetWidths.FewestTokens(a, count)) : width)
             .Where(width => width > 0 && width < count && !isPooled)
@@ -300,16 +321,6 @@ internal sealed class FrontierSearch : IDisposable
                 : a.FullWidths.With(block, axis, width);
             yield return (count - width, smaller);
         }
-    }
-
-    private double Distance(SubnetWidths widths, int block, Tensor[] tokens)
-    {
-        _cancellation.ThrowIfCancellationRequested();
-        using VisionTransformer subnet = _elastic.At(widths);
-        using DisposeScope scope = NewDisposeScope();
-        double distance = Distance(cat([.. tokens.Select(batch => subnet.AnswersFrom(batch, block))], 0), 1);
-        Tell(FormattableString.Invariant($"block {block}"));
-        return distance;
     }
 
     /// <summary>Where a path has come to.</summary>
@@ -332,3 +343,10 @@ internal sealed class FrontierSearch : IDisposable
         public IEnumerable<Place> Path() => [.. Before?.Path() ?? [], this];
     }
 }
+
+/// <summary>How far a sub-network is from the whole model on the images of a search.</summary>
+/// <param name="Block">The only block that is smaller, measured on half of the images; null for one of a path.</param>
+/// <param name="Widths">What is left.</param>
+/// <param name="Plain">How far it is (<see cref="FrontierSlice.Distance"/>).</param>
+/// <param name="Sharp">How far with sharper class scores; of a model without a classifier the same.</param>
+internal sealed record FrontierMeasurement(int? Block, SubnetWidths Widths, double Plain, double Sharp);

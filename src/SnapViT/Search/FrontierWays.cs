@@ -23,20 +23,25 @@ internal sealed class FrontierWays
 
     /// <summary>Ways to save one cost.</summary>
     /// <param name="architecture">The unpruned architecture.</param>
-    /// <param name="unit"><see cref="CostUnit.Flops"/> or <see cref="CostUnit.Parameters"/>.</param>
+    /// <param name="unit"><see cref="CostUnit.Flops"/>, <see cref="CostUnit.Parameters"/> or <see cref="CostUnit.Nanoseconds"/>.</param>
+    /// <param name="latency">What a forward pass takes; needed for nanoseconds alone.</param>
     /// <param name="floors">What every block keeps.</param>
     /// <param name="curves">What units of one axis are worth in one block; what has no curve stays.</param>
     public FrontierWays(
-        ViTArchitecture architecture, CostUnit unit, KeepFloors floors, IReadOnlyDictionary<(int Block, Axis Axis), DamageCurve> curves)
+        ViTArchitecture architecture, CostUnit unit, LatencyTable? latency, KeepFloors floors,
+        IReadOnlyDictionary<(int Block, Axis Axis), DamageCurve> curves)
     {
         (_architecture, Unit, _floors, _curves) = (architecture, unit, floors, curves);
         SubnetWidths full = architecture.FullWidths;
         long fixedParameters = CostModel.Parameters(architecture, full) - CostModel.PrunableParameters(architecture, full);
-        _cost = unit == CostUnit.Flops
-            ? widths => CostModel.FlopsOfFitting(architecture, widths)
-            : widths => fixedParameters + CostModel.PrunableParameters(architecture, widths);
+        _cost = unit switch
+        {
+            CostUnit.Flops => widths => CostModel.FlopsOfFitting(architecture, widths),
+            CostUnit.Parameters => widths => fixedParameters + CostModel.PrunableParameters(architecture, widths),
+            _ => (latency ?? throw new ArgumentNullException(nameof(latency))).Predict,
+        };
         _whole = _cost(full);
-        Start = unit == CostUnit.Flops && architecture.PooledTokens > 0 && curves.Keys.Any(key => key.Axis == Axis.Tokens)
+        Start = unit != CostUnit.Parameters && architecture.PooledTokens > 0 && curves.Keys.Any(key => key.Axis == Axis.Tokens)
             ? full.With(full.Count - 1, Axis.Tokens, architecture.PooledTokens)
             : full;
     }

@@ -45,7 +45,7 @@ internal static class SideBySide
     public static T[] Run<T>(IReadOnlyList<Func<T>> pieces, CancellationToken cancellation = default)
     {
         T[] results = new T[pieces.Count];
-        if (Free <= 1)
+        if (Free <= 1 || pieces.Count == 0)
         {
             for (int i = 0; i < pieces.Count; i++)
             {

@@ -1,6 +1,8 @@
 using System.Globalization;
 using SnapViT.Calibration;
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
+using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
@@ -104,6 +106,16 @@ public sealed record BuildOptions
     /// </summary>
     public int FrontierImages { get; init; }
 
+    /// <summary>
+    /// What a forward pass takes on some machine, for a frontier of its own that budgets in time follow; default null, for those that
+    /// follow the frontier of FLOPs. Only with <see cref="FrontierImages"/>.
+    /// </summary>
+    public LatencyTable? Latency { get; init; }
+
+    /// <summary>The costs that frontiers are looked for.</summary>
+    internal IReadOnlyList<CostUnit> FrontierUnits =>
+        Latency is null ? [CostUnit.Flops, CostUnit.Parameters] : [CostUnit.Flops, CostUnit.Parameters, CostUnit.Nanoseconds];
+
     /// <summary>What the search minimises.</summary>
     public FitnessOptions Fitness { get; init; } = new();
 
@@ -148,6 +160,11 @@ public sealed record BuildOptions
         if (FrontierImages < 0)
         {
             faults.Add($"frontier images: expected 0 or more, found {FrontierImages}");
+        }
+
+        if (Latency is not null && FrontierImages == 0)
+        {
+            faults.Add("latency table: expected frontier images with it, found 0");
         }
 
         if (CalibrationViews < 0)

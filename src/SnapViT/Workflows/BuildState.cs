@@ -5,6 +5,7 @@ using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
+using SnapViT.Search;
 using SnapViT.Tensors;
 using static TorchSharp.torch;
 
@@ -18,6 +19,9 @@ internal sealed record BuildPosition
 
     /// <summary>The fitnesses that the search was told.</summary>
     public IReadOnlyList<double> History { get; init; } = [];
+
+    /// <summary>What was measured for the frontiers.</summary>
+    public IReadOnlyList<FrontierMeasurement> Frontier { get; init; } = [];
 
     /// <summary>Images read of <see cref="AllPhotos"/>.</summary>
     public int Photos { get; init; }
@@ -34,7 +38,13 @@ internal sealed record BuildPosition
     /// <summary>What is done so far, for people.</summary>
     public string ToText() => Local is null
         ? string.Create(CultureInfo.InvariantCulture, $"{Photos} of {AllPhotos} photos read")
-        : string.Create(CultureInfo.InvariantCulture, $"all {AllPhotos} photos scored, {History.Count} candidates of the search evaluated");
+        : string.Create(CultureInfo.InvariantCulture, $"all {AllPhotos} photos scored")
+            + (History.Count > 0 || Frontier.Count == 0
+                ? string.Create(CultureInfo.InvariantCulture, $", {History.Count} candidates of the search evaluated")
+                : "")
+            + (Frontier.Count > 0
+                ? string.Create(CultureInfo.InvariantCulture, $", {Frontier.Count} sub-networks of the frontier measured")
+                : "");
 }
 
 /// <summary>
@@ -50,12 +60,13 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
     /// <summary>The metadata key by which the file is known; its value is the version.</summary>
     private const string Kind = "snapvit.unfinished";
 
-    private const string Version = "2";
+    private const string Version = "3";
     private const string FingerprintKey = "build.fingerprint";
     private const string HistoryKey = "build.history";
     private const string PhotosKey = "build.photos";
     private const string ConsumersKey = "build.consumers";
     private const string SkippedKey = "build.skipped";
+    private const string FrontierName = "frontier.measured";
     private const string ScoresPrefix = "local.";
     private const string SumsPrefix = "sums.";
 
@@ -209,8 +220,18 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
                     ScoresPrefix + row.Label, Flat(local, row.Axis), local.Depth, local.Counts[0][row.Axis])));
         }
 
+        if (position.Frontier.Count > 0)
+        {
+            double[] rows = [.. position.Frontier.SelectMany(Row)];
+            tensors.Add(TensorToWrite.From(FrontierName, rows, position.Frontier.Count, rows.Length / position.Frontier.Count));
+        }
+
         return tensors;
     }
+
+    /// <summary>The block or -1, both distances, and the widths of all axes, block after block.</summary>
+    private static IEnumerable<double> Row(FrontierMeasurement one) =>
+        [one.Block ?? -1, one.Plain, one.Sharp, .. one.Widths.SelectMany(block => AxisTable.Rows.Select(row => (double)block[row.Axis]))];
 
     private static double[] Flat(ImportanceScores local, Axis axis)
     {
@@ -230,6 +251,7 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
         {
             Local = Scores(file),
             History = History(file),
+            Frontier = Frontier(file),
             Photos = photos is [int done, int all] && done <= all ? done : throw Damaged(file, PhotosKey, "two numbers of photos"),
             AllPhotos = photos[1],
             Consumers = Counts(file, ConsumersKey),
@@ -251,6 +273,32 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
         {
             throw new CheckpointFormatException(file.Path, exception.Message, innerException: exception);
         }
+    }
+
+    private static FrontierMeasurement[] Frontier(SafetensorsReader file)
+    {
+        if (!file.Tensors.ContainsKey(FrontierName))
+        {
+            return [];
+        }
+
+        double[,] rows = Matrix(file, FrontierName);
+        int axes = AxisTable.Rows.Count, depth = (rows.GetLength(1) - 3) / axes;
+        return [.. Enumerable.Range(0, rows.GetLength(0)).Select(Measurement)];
+
+        FrontierMeasurement Measurement(int row)
+        {
+            double[] values = [.. Enumerable.Range(0, rows.GetLength(1)).Select(column => rows[row, column])];
+            bool isWhole = values.Length == 3 + (depth * axes) && depth > 0 && values.All(double.IsFinite)
+                && values[3..].Append(values[0] + 1).All(value => value is >= 0 and <= int.MaxValue && double.IsInteger(value));
+            return isWhole
+                ? new FrontierMeasurement(values[0] < 0 ? null : (int)values[0], Widths(values), values[1], values[2])
+                : throw new CheckpointFormatException(
+                    file.Path, $"expected measurements of sub-networks, found others in row {row}", FrontierName);
+        }
+
+        SubnetWidths Widths(double[] values) => new(Enumerable.Range(0, depth).Select(block => AxisTable.Rows.Select((row, at) => (row, at))
+            .Aggregate(default(BlockWidths), (kept, axis) => kept.With(axis.row.Axis, (int)values[3 + (block * axes) + axis.at]))));
     }
 
     private static double[,] Matrix(SafetensorsReader file, string name)

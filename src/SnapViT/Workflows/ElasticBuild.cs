@@ -77,6 +77,7 @@ internal sealed class ElasticBuild
         _whole = ImagePreparation.Whole(preprocessing);
         _options = options.Validated();
         RequireRatiosWithinFloors();
+        RequireLatencyOfModel();
         images = Criterion.NeedsLabels ? InClassesOfModel(images.Labelled()) : images;
         _progress = progress;
         _images = images.Sample(options.Samples, options.Seed);
@@ -140,6 +141,7 @@ internal sealed class ElasticBuild
         {
             Local = local,
             History = from.History,
+            Frontier = from.Frontier,
             Photos = _images.Count,
             AllPhotos = _images.Count,
             Skipped = pass.Skipped,
@@ -159,7 +161,12 @@ internal sealed class ElasticBuild
             Moments = _options.KeepMoments ? pass.Moments?.ToStored() : null,
             HeadBasis = pass.Moments is { Heads: HeadMoments heads } moments ? heads.Bases(_source.Model.Weights, moments) : null,
         };
-        scores = pass.Compared is null ? scores : WithFrontiers(scores, pass, frontier, cancellation);
+        if (pass.Compared is not null)
+        {
+            BuildPosition searched = scored with { History = found?.History ?? [], Frontier = from.Frontier };
+            scores = WithFrontiers(scores, pass, searched, state, frontier, cancellation);
+        }
+
         return new BuildResult(scores, found, from.Photos, from.History.Count, pass.Skipped, state.Discarded);
     }
 
@@ -184,6 +191,14 @@ internal sealed class ElasticBuild
         foreach (PruningRatios ratios in _options.Fitness.Ratios)
         {
             planner.Plan(Budget.Ratios(ratios));
+        }
+    }
+
+    private void RequireLatencyOfModel()
+    {
+        if (_options.Latency is LatencyTable table && table.Conditions.Architecture != _source.Model.Architecture)
+        {
+            throw new SnapViTException(ErrorKind.File, "latency table: expected one of this model's architecture, found one of another");
         }
     }
 
@@ -312,17 +327,24 @@ internal sealed class ElasticBuild
 
     /// <summary>The same scores with the frontiers over all axes.</summary>
     private ElasticScores WithFrontiers(
-        ElasticScores scores, BuildPass pass, IProgress<WorkProgress> progress, CancellationToken cancellation)
+        ElasticScores scores, BuildPass pass, BuildPosition searched, BuildState state, IProgress<WorkProgress> progress,
+        CancellationToken cancellation)
     {
         using IMomentSource? moments = ((IMomentSource?)pass.Moments)?.Share();
         return scores with
         {
-            Frontiers = new FrontierRun(_source.Model, scores, moments, _options).Find(pass.Compared!, progress, cancellation),
+            Frontiers = new FrontierRun(_source.Model, scores, moments, _options).Find(
+                pass.Compared!,
+                progress,
+                searched.Frontier,
+                measured => state.Offer(_images.Count, () => (searched with { Frontier = measured() }, pass.SaveMoments)),
+                cancellation),
         };
     }
 
     private double FrontierPasses() =>
-        _compared is null ? 0 : FrontierSearch.Passes(_source.Model.Architecture, AxisTable.Rows.Count) * _compared.Count;
+        _compared is null ? 0
+            : FrontierSearch.Passes(_source.Model.Architecture, AxisTable.Rows.Count, _options.FrontierUnits.Count) * _compared.Count;
 
     /// <summary>Images for the frontier: none of the moments', where enough others were drawn.</summary>
     private ImageSet? Compared()
@@ -355,6 +377,10 @@ internal sealed class ElasticBuild
         if (_compared is not null)
         {
             input["frontier"] = FormattableString.Invariant($"{_compared.Count} images, sha256 {_compared.Hash()}");
+            if (_options.Latency is LatencyTable latency)
+            {
+                input["frontier_latency"] = $"{latency.Conditions.Describe()}, sha256 {latency.Hash()}";
+            }
         }
 
         return new SortedDictionary<string, string>(

@@ -31,12 +31,18 @@ internal sealed class FrontierRun(VisionTransformer model, ElasticScores scores,
         }),
     ];
 
-    /// <summary>Looks for the frontiers of FLOPs and of parameters.</summary>
+    /// <summary>Looks for the frontiers of FLOPs, of parameters, and of latency where there is a table of it.</summary>
     /// <param name="photos">Photos, best none of those that moments are of; stay the caller's.</param>
     /// <param name="progress">Told how far the work is.</param>
+    /// <param name="known">What an interrupted run measured; null for nothing.</param>
+    /// <param name="measured">Told now and then who knows what was measured by then; null for nobody.</param>
     /// <param name="cancellation">Stops between two measurements.</param>
     public IReadOnlyDictionary<CostUnit, Frontier> Find(
-        PreparedImages photos, IProgress<WorkProgress> progress, CancellationToken cancellation)
+        PreparedImages photos,
+        IProgress<WorkProgress> progress,
+        IReadOnlyList<FrontierMeasurement>? known = null,
+        Action<Func<IReadOnlyList<FrontierMeasurement>>>? measured = null,
+        CancellationToken cancellation = default)
     {
         using IDisposable frozen = no_grad();
         using HeadBasis? basis = scores.HeadBasis is null ? null : new HeadBasis(scores.HeadBasis, model.Architecture);
@@ -48,14 +54,19 @@ internal sealed class FrontierRun(VisionTransformer model, ElasticScores scores,
             : null;
         using ElasticWeights elastic = new(source, scores.Scaled, scores.Floors, correct, options.Precision, options.Device);
         using VisionTransformer whole = elastic.At(model.Architecture.FullWidths);
-        int done = 0, all = FrontierSearch.Measurements(model.Architecture, Axes.Count);
-        progress.Report(new WorkProgress("frontier", 0, all));
-        using FrontierSearch search = new(
+        int done = known?.Count ?? 0, all = FrontierSearch.Measurements(model.Architecture, Axes.Count, options.FrontierUnits.Count);
+        progress.Report(new WorkProgress("frontier", Math.Min(done, all), all));
+        FrontierSearch? running = null;
+        using FrontierSearch search = running = new(
             whole, elastic, Axes,
             photos.Batches(options.BatchSize, options.Device, cancellation: cancellation),
+            known,
             figure => progress.Report(new WorkProgress("frontier", Math.Min(++done, all), all, figure)),
-            cancellation);
-        Dictionary<CostUnit, Frontier> found = new[] { CostUnit.Flops, CostUnit.Parameters }.ToDictionary(unit => unit, search.Find);
+            cancellation)
+        {
+            Progressed = () => measured?.Invoke(() => running!.Known),
+        };
+        Dictionary<CostUnit, Frontier> found = options.FrontierUnits.ToDictionary(unit => unit, unit => search.Find(unit, options.Latency));
 
         // The floors may have ended a path before all was measured that could have been.
         progress.Report(new WorkProgress("frontier", all, all));

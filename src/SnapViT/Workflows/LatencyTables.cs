@@ -1,3 +1,4 @@
+using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
@@ -37,17 +38,18 @@ public sealed class LatencyTables(LatencyConditions conditions, Device device, S
     /// <summary>Measures a table of uncorrected sub-networks, which cost what corrected ones do, and stores it.</summary>
     /// <param name="path">The file to write; an existing one is replaced.</param>
     /// <param name="model">The unpruned model; stays the caller's.</param>
-    /// <param name="scores">Its scores.</param>
     /// <param name="progress">Told how far the work is; null for nobody.</param>
     /// <param name="cancellation">Stops between two models.</param>
     /// <exception cref="IOException">The table cannot be written.</exception>
     public LatencyTable Measure(
-        string path, LoadedModel model, ElasticScores scores,
-        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+        string path, LoadedModel model, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(scores);
-        using ElasticWeights elastic = new(model.Model, scores.Scaled, scores.Floors, correct: null, precision, device);
+
+        // Which heads and neurons are kept makes no difference to the time.
+        ViTArchitecture a = model.Model.Architecture;
+        ImportanceScores equal = new(new double[a.Depth, a.MlpDim], new double[a.Depth, a.Heads]);
+        using ElasticWeights elastic = new(model.Model, equal, new KeepFloors(), correct: null, precision, device);
         IProgress<WorkProgress>? job = JobProgress.Of(progress, time);
         LatencyTable table = new LatencyMeasurement(conditions, device, time).Table(
             elastic.Cut,

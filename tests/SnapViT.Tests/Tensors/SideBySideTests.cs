@@ -20,6 +20,9 @@ public sealed class SideBySideTests
     }
 
     [Fact]
+    public void Nothing_to_do_gives_nothing() => Assert.Empty(Run<int>([]));
+
+    [Fact]
     public void Torch_has_its_threads_again_when_all_pieces_have_ended()
     {
         int before = get_num_threads();

@@ -126,8 +126,8 @@ public sealed class ElasticBuildContinuationTests : IDisposable
         _site.Interrupt(told => told.Stage == "photos" && told.Done == 4);
         Edit(metadata => metadata["snapvit.unfinished"] = "1");
         List<string> begun = [];
-        Assert.Equal($"{_site.Unfinished}: expected a state of version 2, found '1'", _site.Build(told: begun.Add).Discarded);
-        Assert.Equal([$"begins anew: {_site.Unfinished}: expected a state of version 2, found '1'"], begun);
+        Assert.Equal($"{_site.Unfinished}: expected a state of version 3, found '1'", _site.Build(told: begun.Add).Discarded);
+        Assert.Equal([$"begins anew: {_site.Unfinished}: expected a state of version 3, found '1'"], begun);
         AssertDone();
     }
 
@@ -143,6 +143,27 @@ public sealed class ElasticBuildContinuationTests : IDisposable
         Edit(metadata => metadata[key] = value);
         Assert.StartsWith($"{_site.Unfinished}: ", _site.Build().Discarded, StringComparison.Ordinal);
         AssertDone();
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(25)]
+    [InlineData(40)]
+    public void A_frontier_goes_on_from_what_was_measured(int stop)
+    {
+        BuildOptions options = BuildOptions.Recommended with { Samples = 8, CalibrationImages = 4, CalibrationViews = 1, FrontierImages = 4, BatchSize = 4 };
+        _site.Build(options);
+        byte[] undisturbed = File.ReadAllBytes(_site.Out);
+        File.Delete(_site.Out);
+        List<string> begun = [];
+        List<long> done = [];
+
+        _site.Interrupt(told => told.Stage == "frontier" && told.Done >= stop, options);
+        _site.Build(options, told => done.AddRange(Enumerable.Repeat(told.Done, told.Stage == "frontier" ? 1 : 0)), begun.Add);
+
+        Assert.Equal(undisturbed, File.ReadAllBytes(_site.Out));
+        Assert.Matches(@"^continues an interrupted build: all 8 photos scored, \d+ sub-networks of the frontier measured$", Assert.Single(begun));
+        Assert.True(done[0] > 0, $"{done[0]} measured before");
     }
 
     [Fact]

@@ -88,7 +88,39 @@ public sealed class FrontierRunTests : IDisposable
         again.Model.Embed(images).ShouldBeWithinOfLargest(1e-6, small.Embed(images));
     }
 
-    private ElasticScores Build(LoadedModel loaded)
+    [Theory]
+    [InlineData("timm_vit")]
+    [InlineData("siglip2")]
+    public void Budgets_in_time_follow_a_frontier_of_their_own_where_a_table_was_given(string family)
+    {
+        using LoadedModel loaded = Golden.Model(family);
+        ViTArchitecture a = loaded.Model.Architecture;
+
+        // A machine on which tokens alone take time.
+        LatencyTable table = new(
+            new LatencyConditions { Architecture = a, Precision = "fp32", Device = "cpu", Threads = 1, Batch = 1, Machine = "none", Runtime = "none" },
+            0,
+            AxisTable.Rows.ToDictionary(row => row.Axis, row => Curve(row.Count(a), row.Axis switch
+            {
+                Axis.Tokens => (0, 1000), Axis.QueryKeyDims or Axis.ValueDims => (1000, 1000), _ => (500, 500),
+            })));
+        ElasticScores scores = Build(loaded, table);
+        string path = Path.Combine(_folder.Root, "scores.safetensors");
+        scores.Save(path);
+        ElasticScores read = ElasticScores.Load(path);
+        SubnetPlan plan = new SubnetPlanner(a, read.Scaled, read.Floors, read.Frontiers).Plan(Budget.Latency(0.8), new PlanOptions { Latency = table });
+
+        Assert.Equal(scores.Frontiers[CostUnit.Nanoseconds].Slices, read.Frontiers[CostUnit.Nanoseconds].Slices);
+        Assert.True(table.Predict(plan.Widths) <= 0.8 * table.Predict(a.FullWidths));
+        Assert.True(plan.Widths.Total(Axis.Tokens) < a.FullWidths.Total(Axis.Tokens));
+        Assert.Equal(a.FullWidths.Total(Axis.Neurons), plan.Widths.Total(Axis.Neurons));
+        Assert.Equal(a.FullWidths.Total(Axis.QueryKeyDims), plan.Widths.Total(Axis.QueryKeyDims));
+        Assert.Contains("batch 1, fp32, cpu", read.Provenance["frontier_latency"], StringComparison.Ordinal);
+
+        static LatencyCurve Curve(int count, (double First, double Last) nanoseconds) => new([(0, nanoseconds.First), (count, nanoseconds.Last)]);
+    }
+
+    private ElasticScores Build(LoadedModel loaded, LatencyTable? latency = null)
     {
         Preprocessing preprocessing = loaded.PreprocessingOrReference with
         {
@@ -96,7 +128,7 @@ public sealed class FrontierRunTests : IDisposable
         };
         BuildOptions options = BuildOptions.Recommended with
         {
-            Samples = 10, CalibrationImages = 6, CalibrationViews = 1, FrontierImages = 4, BatchSize = 4,
+            Samples = 10, CalibrationImages = 6, CalibrationViews = 1, FrontierImages = 4, BatchSize = 4, Latency = latency,
         };
         return new ElasticBuild(loaded, _images, preprocessing, options).Run(cancellation: TestContext.Current.CancellationToken).Scores;
     }
