@@ -67,7 +67,7 @@ public sealed class MainPathTests : IAsyncLifetime
         foreach ((JsonElement row, PruningRatios ratios) in rows.Zip(PruningRatios.Paper))
         {
             string[] names = [.. row.EnumerateObject().Select(property => property.Name)];
-            Assert.Equal(["budget", "removed", "parameters", "flops", "top1", "knn", "images_per_second", "images", "knn_images"], names);
+            Assert.Equal(["budget", "removed", "parameters", "flops", "top1", "knn", "images_per_second", "images", "knn_images", "most_changed", "blocks"], names);
             Assert.InRange(row.GetProperty("removed").GetProperty("neurons").GetDouble(), ratios[Axis.Neurons] - (1.0 / (a.Depth * a.MlpDim)), ratios[Axis.Neurons]);
             Assert.InRange(row.GetProperty("removed").GetProperty("heads").GetDouble(), ratios[Axis.Heads] - (1.0 / (a.Depth * a.Heads)), ratios[Axis.Heads]);
             Assert.Equal(ratios.ToString(), row.GetProperty("budget").GetString());

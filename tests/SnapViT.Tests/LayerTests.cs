@@ -46,7 +46,7 @@ public sealed class LayerTests
                 ["SnapViT"],
             ],
             [("Elastic", "Data"), ("Calibration", "Data"), ("Correction", "Data"), ("Evaluation", "Elastic"), ("Evaluation", "Importance")]),
-        ["command"] = new FolderLayers(Command, "SnapViT.Cli", [["Output"], ["Demo"], ["Commands"], ["SnapViT.Cli"]], []),
+        ["command"] = new FolderLayers(Command, "SnapViT.Cli", [["Output"], ["Pages"], ["Demo"], ["Experiments"], ["Commands"], ["SnapViT.Cli"]], []),
     };
 
     public static TheoryData<string> Assemblies => [.. Tables.Keys];

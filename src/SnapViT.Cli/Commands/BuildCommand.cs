@@ -224,7 +224,7 @@ internal static class BuildCommand
             build.Finish(built, path, path + Unfinished);
             return built;
         });
-        return BuildReport.Of(path, result, folders.LeftOut) with
+        return BuildReport.Of(path, RunRecord.Of(parsed, model) with { Photos = parsed.GetValue(Images) }, result, folders.LeftOut) with
         {
             Doubts = [.. Model.Doubts(parsed, model), .. DoubtOf(result, model) is string doubt ? [doubt] : Array.Empty<string>()],
             Next = NextCommand.Of(

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SnapViT.Cli.Demo;
 using SnapViT.Cli.Output;
+using SnapViT.Cli.Pages;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Workflows;
@@ -10,7 +11,7 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit demo</c>: the whole main job on a model and images that are part of the command.</summary>
 internal static class DemoCommand
 {
-    private static readonly Option<string?> Out = new("--out") { Description = "A page with the curves to write (self-contained HTML)." };
+    private static readonly Option<string?> Out = new("--out") { Description = "The report to write (self-contained HTML); its table goes beside it as CSV." };
     private static readonly Option<string?> Files = new("--files")
     {
         Description = "A folder to write, new or empty: model.safetensors, photos (without labels), "
@@ -53,6 +54,7 @@ internal static class DemoCommand
         if (page is not null)
         {
             OutputPath.RequireWritable(page);
+            OutputPath.RequireWritable(ReportFiles.TableOf(page));
         }
 
         string? files = parsed.GetValue(Files);
@@ -69,25 +71,32 @@ internal static class DemoCommand
             Device = device,
             Precision = precision,
         };
-        DemoResult result = ProgressDisplay.Run(parsed, progress => Execute(run, files, progress, cancellation));
-        if (page is not null)
+        void Write(DemoResult result, string folder)
         {
-            byte[] html = System.Text.Encoding.UTF8.GetBytes(DemoPage.Html(result));
-            AtomicFile.Write(page, stream => stream.Write(html));
+            if (page is not null)
+            {
+                ReportFiles.Write(DemoReport.Page(parsed, result, folder), page, figures: null);
+            }
         }
 
-        return DemoReport.Of(result, page, files);
+        DemoResult measured = ProgressDisplay.Run(parsed, progress => Execute(run, files, Write, progress, cancellation));
+        return DemoReport.Of(parsed, measured, page, files);
     }
 
-    private static DemoResult Execute(DemoRun run, string? files, IProgress<WorkProgress> progress, CancellationToken cancellation)
+    private static DemoResult Execute(
+        DemoRun run, string? files, Action<DemoResult, string> made, IProgress<WorkProgress> progress, CancellationToken cancellation)
     {
         if (files is null)
         {
-            return run.Execute(progress, cancellation);
+            return run.Execute(made, progress, cancellation);
         }
 
         DemoResult? result = null;
-        AtomicFolder.Write(files, folder => result = run.Execute(folder, progress, cancellation));
+        AtomicFolder.Write(files, folder =>
+        {
+            result = run.Execute(folder, progress, cancellation);
+            made(result, folder);
+        });
         return result!;
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SnapViT.Cli.Experiments;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
@@ -56,6 +57,13 @@ internal static class EvalCommand
         Description = "Test images measured at most, a seeded sample. Default: all of them.",
     };
 
+    private static readonly Option<string?> Out = new("--out") { Description = "Also write the result as JSON, for 'snapvit report'." };
+    private static readonly Option<bool> Baselines = new("--baselines")
+    {
+        Description = "Also measure what the method has to beat, at the same budgets and re-fitted in the same way: random order, "
+            + "block-normalised scores, and scores without search.",
+    };
+
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 32 };
 
     public static Command Create()
@@ -65,9 +73,11 @@ internal static class EvalCommand
 
               snapvit eval deit_tiny.safetensors --scores deit_tiny.scores.safetensors --test photos --labels synsets.txt
               snapvit eval small.safetensors --train cifar10/train --test cifar10/test
+              snapvit eval deit_tiny.safetensors --scores deit_tiny.scores.safetensors --test photos --baselines --out eval.json
             """);
         Model.AddTo(command);
-        foreach (Option option in new Option[] { Scores, Budgets, Train, Test, Samples, Labels, Batch, Images })
+        Option[] own = [Scores, Budgets, Train, Test, Samples, Labels, Batch, Images, Baselines, Out, GlobalOptions.Force];
+        foreach (Option option in own)
         {
             command.Options.Add(option);
         }
@@ -96,17 +106,22 @@ internal static class EvalCommand
         RequireComparable(parsed, test, train);
         (string Text, Budget Budget)[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
         Planning.Require(parsed);
+        if (parsed.GetValue(Out) is string result)
+        {
+            OutputPath.RequireWritable(result);
+        }
+
         using LoadedModel model = Model.Load(parsed, cancellation);
         Preprocessing preprocessing = Model.Preprocess(parsed, model);
         ModelEvaluation? evaluation = null;
-        using ElasticViT? elastic = scores is null ? null : ElasticViT.Open(
-            model, scores, new ElasticOptions
-            {
-                Correction = Correction.Read(parsed),
-                Precision = precision,
-                Device = device,
-                Preprocessing = Model.Chosen(parsed, model),
-            });
+        ElasticOptions opened = new()
+        {
+            Correction = Correction.Read(parsed),
+            Precision = precision,
+            Device = device,
+            Preprocessing = Model.Chosen(parsed, model),
+        };
+        using ElasticViT? elastic = scores is null ? null : ElasticViT.Open(model, scores, opened);
         PlanOptions? how = elastic is null
             ? null
             : Planning.Read(
@@ -117,14 +132,21 @@ internal static class EvalCommand
         SubnetPlan[] plans = elastic is null
             ? []
             : [elastic.Plan(Budget.Whole), .. budgets.Select(entry => elastic.Plan(entry.Budget, how))];
+        using EvaluationBaselines baselines = parsed.GetValue(Baselines) && elastic is not null
+            ? EvaluationBaselines.Open(model, scores!, opened, budgets, how!, parsed.GetValue(GlobalOptions.Seed))
+            : new EvaluationBaselines([]);
+        (ElasticViT? Of, SubnetPlan Plan)[] all = [.. plans.Select(plan => (elastic, plan)), .. baselines.Plans];
+        using ImageOutcomes outcomes = new(Math.Max(1, all.Length));
         IReadOnlyList<EvaluationRow> rows = ProgressDisplay.Run(parsed, progress =>
         {
             JobProgress job = new(progress, TimeProvider.System);
-            IProgress<WorkProgress>[] cuts = [.. plans.Select(plan => job.Part(CutCost(plan, photos)))];
+            IProgress<WorkProgress>[] cuts = [.. all.Select(entry => job.Part(CutCost(entry.Plan, photos)))];
             evaluation = new ModelEvaluation(
-                preprocessing, parsed.GetValue(Batch), device, job.Part(EvaluationCost(plans, model, test, train)))
+                preprocessing, parsed.GetValue(Batch), device, 
+                job.Part(EvaluationCost([.. all.Select(entry => entry.Plan)], model, test, train)))
             {
                 ClassNames = model.ClassNames,
+                Outcomes = outcomes,
             };
             if (elastic is null)
             {
@@ -132,27 +154,52 @@ internal static class EvalCommand
                 return evaluation.Run([cast], test, train, cancellation);
             }
 
-            Func<SubnetPlan, IProgress<WorkProgress>, Subnet> cut = photos is null
-                ? (plan, _) => elastic.At(plan)
-                : (plan, told) => elastic.CutSequentially(plan, photos, parsed.GetValue(GlobalOptions.Seed), told, cancellation);
-            return Measure(evaluation, plans.Zip(cuts, cut), test, train, cancellation);
+            IEnumerable<Subnet> cut = all.Zip(cuts, (entry, told) => photos is null
+                ? entry.Of!.At(entry.Plan)
+                : entry.Of!.CutSequentially(entry.Plan, photos, parsed.GetValue(GlobalOptions.Seed), told, cancellation));
+            return Measure(evaluation, cut, test, train, cancellation);
         });
-        string?[] texts = [null, .. budgets.Select(entry => entry.Text)];
+        ImageFacts facts = new(outcomes, model.ClassNames);
         MeasuredRow[] measured =
-            [
-                .. rows.Select((row, index) => new MeasuredRow(
-                    texts[index], elastic is null ? null : PlanReport.LatencyMs(plans[index], how!), row)),
-            ];
+        [
+            .. rows.Select((row, index) => new MeasuredRow(
+                index == 0 ? null : index <= budgets.Length ? budgets[index - 1].Text : baselines.TextOf(index - plans.Length),
+                all.Length == 0 || how is null ? null : PlanReport.LatencyMs(all[index].Plan, how),
+                row)
+            {
+                Widths = all.Length == 0 ? model.Model.Widths : all[index].Plan.Widths,
+                Distance = all.Length == 0 ? null : all[index].Plan.Distance,
+                Facts = facts.Of(index),
+            }),
+        ];
         MeasuredRow? unpruned = elastic is null ? null : measured[0];
+        MeasuredRow[] own = [.. measured.Take(Math.Max(1, plans.Length))];
+        string testPath = parsed.GetRequiredValue(Test);
         Report report = EvaluationReport.Of(
-            preprocessing, precision, parsed.GetValue(Batch), unpruned, [.. measured.Skip(elastic is null ? 0 : 1)],
-            evaluation!, folders.LeftOut);
-        return report with { Doubts = elastic?.Doubts ?? Model.Doubts(parsed, model), Next = Next(parsed, measured, model) };
+            RunRecord.Of(parsed, model, scores is null ? null : (parsed.GetValue(Scores)!, scores), (testPath, test)),
+            preprocessing, precision, parsed.GetValue(Batch), unpruned, [.. own.Skip(elastic is null ? 0 : 1)],
+            baselines.Lines(measured[own.Length..]), evaluation!, folders.LeftOut) with
+        {
+            Doubts = elastic?.Doubts ?? Model.Doubts(parsed, model),
+            Next = Next(parsed, own, model),
+        };
+        if (parsed.GetValue(Out) is string written)
+        {
+            report.SaveJson(written);
+        }
+
+        return report;
     }
 
     /// <summary>The cut to the smallest sub-network that keeps most of the accuracy; without scores what makes them.</summary>
     private static string? Next(ParseResult parsed, MeasuredRow[] measured, LoadedModel model)
     {
+        if (parsed.GetValue(Out) is string result)
+        {
+            string[] made = parsed.GetValue(Scores) is string used ? [used, result] : [result];
+            return NextCommand.Of(["report", .. made, "--out", "report.html"]);
+        }
+
         string path = parsed.GetRequiredValue(Model.Argument);
         if (parsed.GetValue(Scores) is not string scores)
         {
@@ -211,7 +258,8 @@ internal static class EvalCommand
     private static void RequireWithScores(ParseResult parsed, ElasticScores? scores)
     {
         Option? given = scores is null
-            ? Planning.Options.Concat(Correction.Options).FirstOrDefault(option => GlobalOptions.IsGiven(parsed, option))
+            ? Planning.Options.Concat(Correction.Options).Append(Baselines)
+                .FirstOrDefault(option => GlobalOptions.IsGiven(parsed, option))
             : null;
         if (given is not null)
         {

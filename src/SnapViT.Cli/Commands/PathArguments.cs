@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using SnapViT.Cli.Output;
+using SnapViT.Cli.Pages;
 using SnapViT.Core.Checkpoints;
 using SnapViT.Core.Errors;
 using SnapViT.Data.Sources;
@@ -60,6 +61,8 @@ internal static class PathArguments
         ["--onnx-family"] = Use.WriteFolder,
         ["--files"] = Use.WriteFolder,
         ["--from"] = Use.ReadFile,
+        ["RUN"] = Use.ReadFile,
+        ["--figures"] = Use.WriteFolder,
     };
 
     /// <summary>
@@ -142,6 +145,7 @@ internal static class PathArguments
             (Use.Write, "cut", "--out") => [path, ModelFile.ConfigPath(path)],
             (Use.Write, "convert", "--out") => ConvertCommand.FilesOf(parsed, path),
             (Use.Write, "embed", "--out") => [.. FeatureFile.FilesOf(path)],
+            (Use.Write, "report" or "demo", "--out") => [path, ReportFiles.TableOf(path)],
             (Use.Write, "build", "--out") => [path, path + BuildCommand.Unfinished],
             (Use.Write, _, "--onnx") => [path, path + OnnxExport.DataSuffix],
             (Use.Write, _, _) => [path],

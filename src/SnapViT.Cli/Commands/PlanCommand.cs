@@ -57,7 +57,10 @@ internal static class PlanCommand
         PlanSubject subject = new(model, elastic, Correction.IsSequential(parsed), device, precision);
         PlanOptions how = Planning.Read(parsed, subject, [.. budgets.Select(entry => entry.Budget)], cancellation);
         PlannedRow[] rows = [.. budgets.Select(entry => new PlannedRow(entry.Text, elastic.Plan(entry.Budget, how)))];
-        Report report = rows.Length == 1 ? PlanReport.Of(rows[0], subject.FileBytes, how) : PlanReport.Of(rows, subject.FileBytes, how);
+        RunRecord run = RunRecord.Of(parsed, model, (parsed.GetRequiredValue(Scores), scores));
+        Report report = rows.Length == 1
+            ? PlanReport.Of(run, rows[0], subject.FileBytes, how)
+            : PlanReport.Of(run, rows, subject.FileBytes, how);
         return report with
         {
             Doubts = elastic.Doubts,

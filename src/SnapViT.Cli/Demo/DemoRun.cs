@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
@@ -38,12 +39,17 @@ internal sealed class DemoRun
     public required ScalarType Precision { get; init; }
 
     /// <summary>Runs it in a folder of its own that is removed again.</summary>
-    public DemoResult Execute(IProgress<WorkProgress> progress, CancellationToken cancellation)
+    /// <param name="made">Given the result and the folder before it is removed.</param>
+    /// <param name="progress">Told how far the work is.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    public DemoResult Execute(Action<DemoResult, string> made, IProgress<WorkProgress> progress, CancellationToken cancellation)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("snapvit-demo-");
         try
         {
-            return Execute(folder.FullName, progress, cancellation);
+            DemoResult result = Execute(folder.FullName, progress, cancellation);
+            made(result, folder.FullName);
+            return result;
         }
         finally
         {
@@ -106,20 +112,28 @@ internal sealed class DemoRun
                 cut.AddRange(Shares.Select(share => (way, share, ways[way].Of.At(Budget.Flops(share), ways[way].How))));
             }
 
-            ModelEvaluation evaluation = new(DemoModel.Preprocessing, BatchSize, Device, measuring);
+            using ImageOutcomes outcomes = new(cut.Count + 1);
+            ModelEvaluation evaluation = new(DemoModel.Preprocessing, BatchSize, Device, measuring) { Outcomes = outcomes };
             IReadOnlyList<EvaluationRow> rows = evaluation.Run(
                 [whole.Model, .. cut.Select(entry => entry.Subnet.Model)], test, train, cancellation);
-            DemoPlace first = new(null, whole.Plan.Widths, rows[0]);
-            DemoPlace[] places =
+            ImageFacts facts = new(outcomes, [.. Enumerable.Range(0, ShapeTextureImages.Classes).Select(ShapeTextureImages.Name)]);
+            MeasuredRow[] measured =
             [
-                .. cut.Select((entry, index) => new DemoPlace(
-                    entry.Share.ToString(CultureInfo.InvariantCulture), entry.Subnet.Plan.Widths, rows[index + 1])),
+                .. rows.Select((row, index) => new MeasuredRow(
+                    index == 0 ? null : cut[index - 1].Share.ToString(CultureInfo.InvariantCulture), null, row)
+                {
+                    Widths = (index == 0 ? whole : cut[index - 1].Subnet).Plan.Widths,
+                    Distance = index == 0 ? null : cut[index - 1].Subnet.Plan.Distance,
+                    Facts = facts.Of(index),
+                }),
             ];
             return new DemoResult(
+                measured[0],
                 [
-                    .. ways.Select((way, index) => new DemoLine(
-                        way.Name, way.Meaning, [first, .. places.Where((_, place) => cut[place].Way == index)])),
+                    .. ways.Select((way, index) => new MeasuredLine(
+                        way.Name, way.Meaning, way.Of == random, [.. measured.Skip(1).Where((_, place) => cut[place].Way == index)])),
                 ],
+                scores,
                 built.Search?.History ?? [],
                 photos.Count,
                 test.Count,

@@ -8,9 +8,10 @@ namespace SnapViT.Cli.Output;
 /// <summary>What a build made.</summary>
 internal static class BuildReport
 {
-    public static Report Of(string path, BuildResult result, IReadOnlyList<object> leftOut) => new(
+    public static Report Of(string path, RunRecord run, BuildResult result, IReadOnlyList<object> leftOut) => new(
         new
         {
+            Run = run,
             Out = path,
             result.Scores.Provenance,
             FitnessC0 = result.Search?.History[0],

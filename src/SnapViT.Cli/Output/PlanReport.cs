@@ -16,8 +16,8 @@ internal static class PlanReport
     public static double? LatencyMs(SubnetPlan plan, PlanOptions how) => how.Latency?.Predict(plan.Widths) / Millisecond;
 
     /// <summary>Several plans, a row for each.</summary>
-    public static Report Of(IReadOnlyList<PlannedRow> rows, Func<SubnetPlan, long> fileBytes, PlanOptions how) => new(
-        new { Rows = rows.Select(row => Json(row, fileBytes(row.Plan), how)) },
+    public static Report Of(RunRecord run, IReadOnlyList<PlannedRow> rows, Func<SubnetPlan, long> fileBytes, PlanOptions how) => new(
+        new { Run = run, Rows = rows.Select(row => Json(null, row, fileBytes(row.Plan), how)) },
         console =>
         {
             IReadOnlyList<AxisFacts> axes = RemovedShares.Columns(rows.Select(row => row.Plan.Removed));
@@ -40,7 +40,7 @@ internal static class PlanReport
         });
 
     /// <summary>One plan, with every block.</summary>
-    public static Report Of(PlannedRow row, Func<SubnetPlan, long> fileBytes, PlanOptions how)
+    public static Report Of(RunRecord run, PlannedRow row, Func<SubnetPlan, long> fileBytes, PlanOptions how)
     {
         SubnetPlan plan = row.Plan;
         ViTArchitecture a = plan.Architecture;
@@ -48,7 +48,7 @@ internal static class PlanReport
         (long bytes, long fullBytes) = (fileBytes(plan), fileBytes(full));
         LatencyTable? table = how.Latency;
         double? milliseconds = table?.Predict(plan.Widths) / Millisecond, fullMilliseconds = table?.Predict(full.Widths) / Millisecond;
-        return new Report(Json(row, bytes, how), console =>
+        return new Report(Json(run, row, bytes, how), console =>
         {
             Table costs = Report.Table("", "kept", "whole model", "share");
             foreach (AxisFacts row in RemovedShares.Columns([plan.Removed]))
@@ -92,8 +92,9 @@ internal static class PlanReport
     private static string Conditions(LatencyConditions told) =>
         $"latency: best pass of {told.Batch} image(s), {told.Precision}, {told.Threads} thread(s) on this machine";
 
-    private static object Json(PlannedRow row, long bytes, PlanOptions how) => new
+    private static object Json(RunRecord? run, PlannedRow row, long bytes, PlanOptions how) => new
     {
+        Run = run,
         row.Budget,
         Removed = RemovedShares.Json(row.Plan.Removed),
         row.Plan.Parameters,

@@ -1,7 +1,9 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using SnapViT.Core.Checkpoints;
 using Spectre.Console;
 
 namespace SnapViT.Cli.Output;
@@ -61,6 +63,16 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render, string? 
         output.WriteLine(Next is null ? $"done in {time}" : $"done in {time}; next: {Next}");
     }
 
+    /// <summary>Writes the JSON object to a file, atomically.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void SaveJson(string path)
+    {
+        using StringWriter text = new() { NewLine = "\n" };
+        WriteJson(text, Json, Doubts, Next);
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text.ToString())));
+    }
+
     /// <summary>Writes one JSON object that begins with its schema's version.</summary>
     /// <param name="output">Where it goes.</param>
     /// <param name="json">What is serialised.</param>
@@ -81,6 +93,15 @@ internal sealed record Report(object Json, Action<IAnsiConsole> Render, string? 
         }
 
         output.WriteLine(named.ToJsonString(JsonOptions));
+    }
+
+    /// <summary>The JSON object that would be written.</summary>
+    public JsonElement ToElement()
+    {
+        using StringWriter text = new();
+        WriteJson(text, Json, Doubts, Next);
+        using JsonDocument document = JsonDocument.Parse(text.ToString());
+        return document.RootElement.Clone();
     }
 
     /// <summary>An empty table whose columns are right-aligned, but the first.</summary>

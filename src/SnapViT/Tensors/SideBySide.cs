@@ -105,7 +105,7 @@ internal static class SideBySide
                 set_num_threads(1);
             }
 
-            int workers = Math.Clamp(_threads - _workers, 1, pieces);
+            int workers = Math.Clamp(_threads - _workers, 1, Math.Max(1, pieces));
             _workers += workers;
             return workers;
         }

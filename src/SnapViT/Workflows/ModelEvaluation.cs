@@ -29,6 +29,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <summary>What was assumed about the classes, what could not be measured and why, one sentence each.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
+    /// <summary>Told what every model makes of every test image; null for nobody. It stays the caller's.</summary>
+    internal ImageOutcomes? Outcomes { get; init; }
+
     /// <summary>Top-5 says something of classifiers of more classes.</summary>
     private const int Few = 5;
 
@@ -62,8 +65,8 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         IProgress<WorkProgress> ofTraining = job.Part(train?.Count ?? 0), ofTest = job.Part(test.Count);
         using Pass? training = train is null
             ? null
-            : Embed(models, train, new Told("training images", ofTraining), new Wanted(Features: true, null), cancellation);
-        Wanted wanted = new(Features: training is not null, classes.Fault is null ? classes : null);
+            : Embed(models, train, new Told("training images", ofTraining), new Wanted(Features: true, null, null), cancellation);
+        Wanted wanted = new(Features: training is not null, classes.Fault is null ? classes : null, Outcomes);
         using Pass testing = Embed(models, test, new Told("test images", ofTest), wanted, cancellation);
         return [.. models.Select((model, index) => Row(model, index, testing, wanted.Hits is not null, training, common))];
     }
@@ -155,7 +158,7 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     }
 
     /// <summary>What is kept of a pass: features only for k-NN, for they grow with the images.</summary>
-    private readonly record struct Wanted(bool Features, ClassMapping? Hits);
+    private readonly record struct Wanted(bool Features, ClassMapping? Hits, ImageOutcomes? Outcomes);
 
     /// <summary>Features, hits and seconds of every model over one set of images.</summary>
     private sealed class Pass(int models, Wanted wanted) : IDisposable
@@ -183,17 +186,20 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
             for (int index = 0; index < models.Count; index++)
             {
                 Stopwatch watch = Stopwatch.StartNew();
-                (Tensor? features, Tensor? logits) = models[index].Outputs(images, wanted.Features || classes is null, classes is not null);
+                bool features = wanted.Features || wanted.Outcomes is not null || classes is null;
+                (Tensor? pooled, Tensor? logits) = models[index].Outputs(images, features, classes is not null);
                 if (images.device_type == DeviceType.CUDA)
                 {
                     // A GPU is asked, not waited for: without this the clock would see the asking only.
                     cuda.synchronize();
                 }
 
-                Seconds[index] += watch.Elapsed.TotalSeconds;
+                double seconds = watch.Elapsed.TotalSeconds;
+                Seconds[index] += seconds;
+                wanted.Outcomes?.Add(index, batch, pooled!, logits, classes, seconds);
                 if (wanted.Features)
                 {
-                    Features[index].Add(features!.DetachFromDisposeScope());
+                    Features[index].Add(pooled!.DetachFromDisposeScope());
                 }
 
                 if (classes is not null)
