@@ -56,6 +56,23 @@ snapvit build demo/model.safetensors --images demo/photos --out demo/scores.safe
 snapvit cut demo/model.safetensors demo/scores.safetensors --flops 0.6 --out demo/small.safetensors | tail -1
 snapvit export demo/model.safetensors demo/scores.safetensors --onnx-family demo/family --budgets 0.3,0.6,1.0 | tail -1
 
+step "serve the family, and ask it with curl"
+snapvit serve demo/family --listen 127.0.0.1:0 --json > serve.json &
+server=$!
+trap 'kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+for _ in $(seq 100); do grep -q '^}' serve.json && break; sleep 0.2; done
+url=$(sed -n 's/^  "url": "\(.*\)",$/\1/p' serve.json)
+[ -n "$url" ] || fail "serve does not say where it listens: $(cat serve.json)"
+photo=$(find demo/photos -name '*.png' | sort | head -1)
+ask() { curl --silent --show-error --fail-with-body "$@"; }
+ask -F images=@"$photo" -F budget=0.6 "$url/embed" | grep -o '"budget":"[^"]*"' || fail "/embed does not answer"
+ask --data-binary @"$photo" -H 'Content-Type: image/png' "$url/classify?deadline_ms=1000&top=1" | grep -o '"predictions":.*' || fail "/classify does not answer"
+printf '{"images": ["%s"]}' "$(base64 < "$photo" | tr -d '\n')" | ask --data-binary @- -H 'Content-Type: application/json' "$url/embed" > answer.json
+for page in / docs openapi.json budgets health ready metrics; do ask -o page "$url/${page#/}" || fail "$url/$page does not answer"; done
+kill -TERM "$server"
+wait "$server" || fail "serve does not end with 0"
+trap 'rm -rf "$work"' EXIT
+
 # The program and the package lines of a readme, with libtorch for the machine at hand.
 case "$(uname -s)-$(uname -m)" in
   Linux-x86_64) libtorch=libtorch-cpu-linux-x64 ;;
@@ -87,5 +104,10 @@ readme_program SnapViT.Images photos
 readme_program SnapViT model.safetensors photos
 readme_program SnapViT.Runtime family photos
 readme_program SnapViT.Extensions.AI model.safetensors scores.safetensors photos
+
+step "one file without a project: dotnet run app.cs"
+mkdir "$work/file" && cp "$root/samples/Cookbook/app.cs" "$work/file"
+sed -i.bak "s/@0\.1\.0-\*$/@$version/" "$work/file/app.cs"
+(cd "$work/file" && dotnet run app.cs "$work/newcomer/demo/family" "$work/newcomer/demo/photos")
 
 step "all packages work"

@@ -13,7 +13,7 @@ internal static class SnapVitCommand
         {
             DemoCommand.Create(), BuildCommand.Create(), PlanCommand.Create(), CutCommand.Create(), EvalCommand.Create(),
             InspectCommand.Create(), ReportCommand.Create(), ExportCommand.Create(), DataCommand.Create(), MergeCommand.Create(),
-            EmbedCommand.Create(),
+            EmbedCommand.Create(), ServeCommand.Create(),
             ConvertCommand.Create(), TrainDemoCommand.Create(),
         };
         GlobalOptions.AddTo(root);

@@ -105,10 +105,10 @@ public sealed class FamilyMember
 
     /// <summary>One output for images that are prepared already.</summary>
     /// <param name="output">Which output.</param>
-    /// <param name="prepared">Values [count, 3, S, S].</param>
+    /// <param name="prepared">Values [count, 3, S, S]; they must not change meanwhile.</param>
     /// <param name="count">Images.</param>
     /// <param name="cancellation">Stops the forward pass.</param>
-    internal float[] Run(Output output, float[] prepared, int count, CancellationToken cancellation)
+    internal float[] Run(Output output, Memory<float> prepared, int count, CancellationToken cancellation)
     {
         string name = output == Output.Features ? "features" : "logits";
         InferenceSession session = Session;
@@ -119,7 +119,7 @@ public sealed class FamilyMember
         }
 
         int side = _family.Preprocessing.Side;
-        using OrtValue input = OrtValue.CreateTensorValueFromMemory(prepared, [count, 3, side, side]);
+        using OrtValue input = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, prepared, [count, 3, side, side]);
         using RunOptions options = new();
         using CancellationTokenRegistration stop = cancellation.Register(() => options.Terminate = true);
         cancellation.ThrowIfCancellationRequested();

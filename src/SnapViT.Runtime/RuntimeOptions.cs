@@ -16,6 +16,13 @@ public sealed record RuntimeOptions
     /// </summary>
     public bool CopyWeights { get; init; }
 
+    /// <summary>
+    /// Whether the weights are read into memory, once for all sizes, instead of being mapped from their file. The files may then be
+    /// replaced or deleted while the family is open, once every size was opened; a mapped file that is cut short ends the process. Opening
+    /// takes as long as reading the file, and the weights take memory of the process. Default false.
+    /// </summary>
+    public bool ReadWeights { get; init; }
+
     /// <summary>How images become the model's input; null, the default, for what the family says.</summary>
     public Preprocessing? Preprocessing { get; init; }
 

@@ -18,9 +18,10 @@ internal static class Sessions
     /// <summary>Opens a graph.</summary>
     /// <param name="path">The graph; its weights are beside it.</param>
     /// <param name="options">How it runs.</param>
+    /// <param name="weights">The weights in memory; null to map their files.</param>
     /// <exception cref="CheckpointFormatException">It is no graph, or a damaged one.</exception>
     /// <exception cref="SnapViTException">The native half of ONNX Runtime is missing.</exception>
-    public static InferenceSession Open(string path, RuntimeOptions options)
+    public static InferenceSession Open(string path, RuntimeOptions options, WeightMemory? weights)
     {
         try
         {
@@ -36,6 +37,7 @@ internal static class Sessions
                 session.AddSessionConfigEntry("session.disable_prepacking", "1");
             }
 
+            weights?.AddTo(session, path);
             options.Configure?.Invoke(session);
             return new InferenceSession(path, session);
         }
@@ -67,6 +69,8 @@ internal static class Sessions
                 return;
             }
 
+            // What is run is nobody else's business.
+            OrtEnv.Instance().DisableTelemetryEvents();
             using OrtMemoryInfo memory = new("Cpu", OrtAllocatorType.ArenaAllocator, 0, OrtMemType.Default);
             using OrtArenaCfg arena = new(0, -1, -1, -1);
             try

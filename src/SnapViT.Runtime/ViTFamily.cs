@@ -17,20 +17,22 @@ namespace SnapViT.Runtime;
 /// <remarks>
 /// Thread-safe, but for <see cref="Dispose"/>. All sizes read the same weights: the system holds the pages of the file once. What a size
 /// has of its own is its graph, the layers that were corrected for its budget, and rows that ONNX Runtime picks out of heads with fewer
-/// dimensions. The files must stay as they are while the family is open.
+/// dimensions. The files must stay as they are while the family is open, unless <see cref="RuntimeOptions.ReadWeights"/> is set.
 /// </remarks>
 public sealed class ViTFamily : IImageEmbedder, IDisposable
 {
     private readonly ViTArchitecture _architecture;
+    private readonly WeightMemory? _weights;
     private bool _disposed;
 
     private ViTFamily(string folder, OnnxFamilyFiles files, RuntimeOptions options)
     {
         ModelName = new DirectoryInfo(folder).Name;
+        _weights = options.ReadWeights ? new WeightMemory() : null;
         Members =
         [
             .. files.Members
-                .Select(facts => new FamilyMember(this, facts, () => Sessions.Open(Path.Combine(folder, facts.Graph), options)))
+                .Select(facts => new FamilyMember(this, facts, () => Sessions.Open(Path.Combine(folder, facts.Graph), options, _weights)))
                 .OrderByDescending(member => member.Flops).ThenByDescending(member => member.Parameters),
         ];
         try
@@ -169,11 +171,19 @@ public sealed class ViTFamily : IImageEmbedder, IDisposable
         {
             member.Close();
         }
+
+        _weights?.Dispose();
     }
 
-    internal void RequireOpen() => ObjectDisposedException.ThrowIf(_disposed, this);
+    /// <summary>FLOPs per image of the unpruned model.</summary>
+    internal double WholeFlops => Whole(CostUnit.Flops);
 
-    private bool HasFeatures => Members[0].Session.OutputMetadata.ContainsKey("features");
+    /// <summary>Classes of the model's own classifier; 0 without one.</summary>
+    internal int Classes => Members[0].Session.OutputMetadata.ContainsKey("logits") ? _architecture.Classes : 0;
+
+    internal bool HasFeatures => Members[0].Session.OutputMetadata.ContainsKey("features");
+
+    internal void RequireOpen() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     private static ModelConfig ConfigOf(InferenceSession session, string path)
     {

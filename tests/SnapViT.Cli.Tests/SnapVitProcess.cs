@@ -17,17 +17,40 @@ internal sealed class SnapVitProcess : IDisposable
 
     public bool HasExited => _process.HasExited;
 
+    public int Id => _process.Id;
+
     /// <summary>Starts the command.</summary>
     /// <param name="arguments">Its arguments.</param>
     /// <param name="folder">Where the program is; null for beside these tests.</param>
     /// <param name="program">Its name.</param>
-    public static SnapVitProcess Start(string arguments, string? folder = null, string program = "snapvit")
+    /// <param name="variables">Environment variables besides those of the tests; null for none.</param>
+    public static SnapVitProcess Start(
+        string arguments, string? folder = null, string program = "snapvit", IReadOnlyDictionary<string, string>? variables = null)
     {
         // Whoever runs the tests in the background may ignore SIGINT, and a process inherits that; env puts the default back.
         string command = Path.Combine(folder ?? AppContext.BaseDirectory, program);
         (string file, string before) = OperatingSystem.IsLinux() ? ("/usr/bin/env", $"--default-signal=INT {command} ") : (command, "");
         ProcessStartInfo start = new(file, before + arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach ((string name, string value) in variables ?? new Dictionary<string, string>())
+        {
+            start.Environment[name] = value;
+        }
+
         return new SnapVitProcess(Process.Start(start)!);
+    }
+
+    /// <summary>The first line of standard output that begins so, without that beginning; null where none does.</summary>
+    public async Task<string?> LineAsync(string begins)
+    {
+        while (await _process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is string line)
+        {
+            if (line.StartsWith(begins, StringComparison.Ordinal))
+            {
+                return line[begins.Length..];
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Sends a signal.</summary>

@@ -5,6 +5,7 @@ using SnapViT.Data;
 using SnapViT.Extensions.AI;
 using SnapViT.Models;
 using SnapViT.Runtime;
+using SnapViT.Server;
 
 namespace SnapViT.Tests;
 
@@ -46,6 +47,7 @@ public sealed class LayerTests
                 ["SnapViT"],
             ],
             [("Elastic", "Data"), ("Calibration", "Data"), ("Correction", "Data"), ("Evaluation", "Elastic"), ("Evaluation", "Importance")]),
+        ["server"] = new FolderLayers(typeof(EmbedServer).Assembly, "SnapViT.Server", [["SnapViT.Server"]], []),
         ["command"] = new FolderLayers(Command, "SnapViT.Cli", [["Output"], ["Pages"], ["Demo"], ["Experiments"], ["Commands"], ["SnapViT.Cli"]], []),
     };
 
@@ -68,6 +70,16 @@ public sealed class LayerTests
             Assert.Contains(Images.GetName().Name, References(assembly));
             Assert.DoesNotContain(References(assembly), name => name.Contains("Torch", StringComparison.Ordinal));
         });
+
+    [Fact]
+    public void The_server_alone_knows_the_web_and_no_torch()
+    {
+        Assert.Contains(References(typeof(EmbedServer).Assembly), name => name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal));
+        Assert.DoesNotContain(References(typeof(EmbedServer).Assembly), name => name.Contains("Torch", StringComparison.Ordinal));
+        Assert.All(
+            [Core, Images, Torch, typeof(ViTFamily).Assembly, typeof(SnapViTEmbeddingGenerator).Assembly, Command],
+            assembly => Assert.DoesNotContain(References(assembly), name => name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal)));
+    }
 
     [Fact]
     public void The_library_does_not_know_the_command()

@@ -47,7 +47,7 @@ internal static class GlobalOptions
     /// <summary>Makes torch ready and applies threads; the device and precision asked for.</summary>
     public static (Device Device, ScalarType Precision) ReadyTorch(ParseResult parsed)
     {
-        OpenMpWaiting.UsePassive();
+        NativeEnvironment.UsePassiveWaiting();
         TorchRuntime.EnsureLoaded();
         int threads = parsed.GetValue(Threads);
         if (threads < 0)

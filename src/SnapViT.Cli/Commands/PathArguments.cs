@@ -63,6 +63,8 @@ internal static class PathArguments
         ["--from"] = Use.ReadFile,
         ["RUN"] = Use.ReadFile,
         ["--figures"] = Use.WriteFolder,
+        ["FAMILY"] = Use.ReadFile,
+        ["--api-key-file"] = Use.ReadFile,
     };
 
     /// <summary>

@@ -37,11 +37,13 @@ internal static class ImageDecoder
     /// <param name="reserve">
     /// Told how many bytes decoding takes before they are taken; may wait until they may be. Null for nobody.
     /// </param>
+    /// <param name="mostPixels">The most pixels, up to <see cref="MaxPixels"/>.</param>
     /// <exception cref="ImageException">
-    /// It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/>, <see cref="MaxSide"/> or <see cref="MaxBytes"/>.
+    /// It is no image, is damaged or cut short, or is larger than <paramref name="mostPixels"/>, <see cref="MaxSide"/> or
+    /// <see cref="MaxBytes"/>.
     /// </exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    internal static RgbImage Decode(Stream stream, string name, Action<long>? reserve = null)
+    internal static RgbImage Decode(Stream stream, string name, Action<long>? reserve = null, int mostPixels = MaxPixels)
     {
         ArgumentNullException.ThrowIfNull(stream);
         long length = stream.CanSeek ? stream.Length - stream.Position : 0;
@@ -50,7 +52,9 @@ internal static class ImageDecoder
             : throw new ImageException(name, $"expected an image of at most {Array.MaxLength} bytes, found {length}");
         stream.CopyTo(bytes);
         ReadOnlyMemory<byte> content = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
-        return TiffDecoder.Begins(content.Span) ? TiffDecoder.Decode(content, name, reserve) : Decode(content.Span, name, reserve);
+        return TiffDecoder.Begins(content.Span)
+            ? TiffDecoder.Decode(content, name, reserve, mostPixels)
+            : Decode(content.Span, name, reserve, mostPixels);
     }
 
     /// <summary>Decodes one image from bytes.</summary>
@@ -59,14 +63,16 @@ internal static class ImageDecoder
     /// <param name="reserve">
     /// Told how many bytes decoding takes before they are taken; may wait until they may be. Null for nobody.
     /// </param>
+    /// <param name="mostPixels">The most pixels, up to <see cref="MaxPixels"/>.</param>
     /// <exception cref="ImageException">
-    /// It is no image, is damaged or cut short, or is larger than <see cref="MaxPixels"/>, <see cref="MaxSide"/> or <see cref="MaxBytes"/>.
+    /// It is no image, is damaged or cut short, or is larger than <paramref name="mostPixels"/>, <see cref="MaxSide"/> or
+    /// <see cref="MaxBytes"/>.
     /// </exception>
-    internal static unsafe RgbImage Decode(ReadOnlySpan<byte> bytes, string name, Action<long>? reserve = null)
+    internal static unsafe RgbImage Decode(ReadOnlySpan<byte> bytes, string name, Action<long>? reserve = null, int mostPixels = MaxPixels)
     {
         if (TiffDecoder.Begins(bytes))
         {
-            return TiffDecoder.Decode(bytes.ToArray(), name, reserve);
+            return TiffDecoder.Decode(bytes.ToArray(), name, reserve, mostPixels);
         }
 
         // The codec reads the bytes where they are: a large file is not there twice.
@@ -76,19 +82,20 @@ internal static class ImageDecoder
             using SKCodec codec = (data is null ? null : SKCodec.Create(data))
                 ?? throw new ImageException(
                     name, $"expected a JPEG, PNG, WebP, BMP or TIFF image, found no usable header in {bytes.Length} bytes");
-            Check(codec, bytes, name, reserve);
+            Check(codec, bytes, name, reserve, mostPixels);
             SKImageInfo asRgba = new(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
             return GivesRows(codec) ? Rows(codec, asRgba, name) : Whole(codec, asRgba, name);
         }
     }
 
     /// <summary>Refuses what is too large or too short by its header, before memory is taken.</summary>
-    private static void Check(SKCodec codec, ReadOnlySpan<byte> bytes, string name, Action<long>? reserve)
+    private static void Check(SKCodec codec, ReadOnlySpan<byte> bytes, string name, Action<long>? reserve, int mostPixels)
     {
         (int width, int height) = (codec.Info.Width, codec.Info.Height);
-        if (Math.Max(width, height) > MaxSide || (long)width * height > MaxPixels)
+        if (Math.Max(width, height) > MaxSide || (long)width * height > mostPixels)
         {
-            throw new ImageException(name, $"expected sides of at most {MaxSide} and at most {MaxPixels} pixels, found {width} x {height}");
+            throw new ImageException(
+                name, $"expected sides of at most {MaxSide} and at most {mostPixels} pixels, found {width} x {height}");
         }
 
         if (LeastBytes(codec.EncodedFormat, bytes, width, height) is long least && bytes.Length < least)

@@ -111,13 +111,14 @@ public sealed class ImageEntry
 
     /// <summary>The decoded image.</summary>
     /// <param name="reserve">Told how many bytes the pixels take before they are taken; null for nobody.</param>
+    /// <param name="mostPixels">The most pixels it may have.</param>
     /// <exception cref="ImageException">It is no image, is damaged or cut short, or is too large.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
-    internal RgbImage Decode(Action<long>? reserve = null)
+    internal RgbImage Decode(Action<long>? reserve = null, int mostPixels = ImageDecoder.MaxPixels)
     {
         using Stream stream = Open();
-        return ImageDecoder.Decode(stream, Location, reserve);
+        return ImageDecoder.Decode(stream, Location, reserve, mostPixels);
     }
 
     /// <summary>The same image with another label.</summary>

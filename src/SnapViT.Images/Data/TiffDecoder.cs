@@ -22,14 +22,14 @@ internal sealed class TiffDecoder
 
     static TiffDecoder() => Tiff.SetErrorHandler(new Silence());
 
-    private TiffDecoder(Tiff file, string name, Action<long>? reserve, long length)
+    private TiffDecoder(Tiff file, string name, Action<long>? reserve, long length, int mostPixels)
     {
         (_file, _name, _length) = (file, name, length);
         (Width, Height) = (Number(TiffTag.IMAGEWIDTH, 0), Number(TiffTag.IMAGELENGTH, 0));
-        if (Width < 1 || Height < 1 || Math.Max(Width, Height) > ImageDecoder.MaxSide || (long)Width * Height > ImageDecoder.MaxPixels)
+        if (Width < 1 || Height < 1 || Math.Max(Width, Height) > ImageDecoder.MaxSide || (long)Width * Height > mostPixels)
         {
             throw Fault(
-                $"expected sides of 1 to {ImageDecoder.MaxSide} and at most {ImageDecoder.MaxPixels} pixels, found {Width} x {Height}");
+                $"expected sides of 1 to {ImageDecoder.MaxSide} and at most {mostPixels} pixels, found {Width} x {Height}");
         }
 
         if (Number(TiffTag.COMPRESSION, 1) == (int)Compression.JPEG)
@@ -80,14 +80,15 @@ internal sealed class TiffDecoder
     /// <param name="bytes">The file.</param>
     /// <param name="name">Its name in messages.</param>
     /// <param name="reserve">Told how many bytes decoding takes before they are taken; null for nobody.</param>
+    /// <param name="mostPixels">The most pixels it may have.</param>
     /// <exception cref="ImageException">It is damaged, cut short, too large, or of a kind that is not read.</exception>
-    public static RgbImage Decode(ReadOnlyMemory<byte> bytes, string name, Action<long>? reserve)
+    public static RgbImage Decode(ReadOnlyMemory<byte> bytes, string name, Action<long>? reserve, int mostPixels)
     {
         Silence.Begin();
         try
         {
             using Tiff file = Tiff.ClientOpen(name, "r", bytes, new MemorySource()) ?? throw Damaged(name);
-            TiffDecoder decoder = new(file, name, reserve, bytes.Length);
+            TiffDecoder decoder = new(file, name, reserve, bytes.Length, mostPixels);
             decoder.Read();
             return new RgbImage(decoder.Width, decoder.Height, decoder._pixels);
         }
