@@ -70,7 +70,7 @@ internal static class Recipes
     {
         using ElasticViT elastic = ElasticViT.Open("model.safetensors", "scores.safetensors");
         using Subnet small = elastic.At(Budget.Flops(0.6));
-        using CancellationTokenSource stop = new();
+        CancellationTokenSource stop = new(); // reports may come after the end: not disposed
         Progress<WorkProgress> progress = new(report =>
         {
             if (report.Share > 0.25)
