@@ -12,8 +12,8 @@ internal static class SnapVitCommand
         RootCommand root = new("Turns one pretrained Vision Transformer into a model of any size: no labels, no retraining.")
         {
             DemoCommand.Create(), BuildCommand.Create(), PlanCommand.Create(), CutCommand.Create(), EvalCommand.Create(),
-            InspectCommand.Create(), ReportCommand.Create(), ExportCommand.Create(), DataCommand.Create(), MergeCommand.Create(),
-            EmbedCommand.Create(), ServeCommand.Create(),
+            InspectCommand.Create(), ReportCommand.Create(), SweepCommand.Create(), ExportCommand.Create(), DataCommand.Create(),
+            MergeCommand.Create(), EmbedCommand.Create(), ServeCommand.Create(),
             ConvertCommand.Create(), TrainDemoCommand.Create(),
         };
         GlobalOptions.AddTo(root);

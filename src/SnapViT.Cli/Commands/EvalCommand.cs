@@ -159,7 +159,7 @@ internal static class EvalCommand
                 : entry.Of!.CutSequentially(entry.Plan, photos, parsed.GetValue(GlobalOptions.Seed), told, cancellation));
             return Measure(evaluation, cut, test, train, cancellation);
         });
-        ImageFacts facts = new(outcomes, model.ClassNames);
+        ImageFacts facts = new(outcomes, ImageFacts.ClassNames(model, test));
         MeasuredRow[] measured =
         [
             .. rows.Select((row, index) => new MeasuredRow(

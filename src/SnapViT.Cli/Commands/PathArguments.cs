@@ -62,6 +62,7 @@ internal static class PathArguments
         ["--files"] = Use.WriteFolder,
         ["--from"] = Use.ReadFile,
         ["RUN"] = Use.ReadFile,
+        ["PLAN"] = Use.ReadFile,
         ["--figures"] = Use.WriteFolder,
         ["FAMILY"] = Use.ReadFile,
         ["--api-key-file"] = Use.ReadFile,

@@ -73,8 +73,8 @@ internal static class DemoReport
                 + Figures.Invariant($"form. Accuracy was measured on {result.TestImages} other images with labels: ")
                 + Figures.Invariant($"{ShapeTextureImages.Classes} classes, shapes times textures; neither alone tells them apart."),
         };
-        reader.Read("demo", Of(parsed, result, null, null).ToElement());
-        reader.Read("demo.scores", result.Scores);
+        reader.Read("snapvit demo", Of(parsed, result, null, null).ToElement());
+        reader.Read("of the demo", result.Scores);
         ReportData data = reader.Data;
         ReportImages images = new(Path.Combine(folder, "photos"), Path.Combine(folder, "test"));
         foreach (ReportModel model in data.Models)

@@ -1,3 +1,5 @@
+using SnapViT.Data;
+using SnapViT.Loading;
 using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Output;
@@ -13,6 +15,19 @@ internal sealed record RowFacts((double Median, double Low, double High)? Speed,
 internal sealed class ImageFacts(ImageOutcomes outcomes, IReadOnlyList<string> classes)
 {
     private const int Shown = 8;
+
+    /// <summary>Names of a model's classes: its own, else those of the test images where they are the same classes in the same order.</summary>
+    public static IReadOnlyList<string> ClassNames(LoadedModel model, ImageSet test)
+    {
+        int count = model.Model.Architecture.Classes;
+        if (model.ClassNames.Count > 0 || test.Classes.Count != count || !test.IsLabelled)
+        {
+            return model.ClassNames;
+        }
+
+        ClassMapping mapping = ClassMapping.Of(test, count, []);
+        return mapping.Fault is null && test.Entries.All(entry => mapping[entry.Label!.Value] == entry.Label) ? test.Classes : [];
+    }
 
     /// <summary>The facts of a model by its place in the evaluation; the first has no images that moved.</summary>
     public RowFacts Of(int model) => new(

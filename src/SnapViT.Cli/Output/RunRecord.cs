@@ -69,7 +69,7 @@ internal sealed record RunRecord
     public string? TestSha256 { get; init; }
 
     /// <summary>All options that have a value, given or not, without the dashes.</summary>
-    public IReadOnlyDictionary<string, string> Options { get; }
+    public IReadOnlyDictionary<string, string> Options { get; init; }
 
     /// <summary>The record of a command line that reads a model.</summary>
     /// <param name="parsed">The command line.</param>

@@ -223,7 +223,7 @@ internal sealed class RunReader
         }
 
         _facts.Add(new RunFacts(
-            $"scores {Path.GetFileName(path)}",
+            $"scores: {Path.GetFileName(path)}",
             [.. scores.Provenance.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value))]));
     }
 
@@ -265,7 +265,8 @@ internal sealed class RunReader
             }
         }
 
-        rows.AddRange(Pairs(Find(run, "options")).Select(pair => ($"--{pair.Name}", pair.Value)));
+        string dashes = Text(run, "verb") == "sweep" ? "" : "--";
+        rows.AddRange(Pairs(Find(run, "options")).Select(pair => (dashes + pair.Name, pair.Value)));
         foreach (string name in new[] { "preprocessing", "precision", "batch", "seed", "photos", "test_images" })
         {
             if (Text(json, name) is string value)
@@ -277,7 +278,7 @@ internal sealed class RunReader
         IEnumerable<(string, string)> provenance = Pairs(Find(run, "provenance") ?? Find(json, "provenance"));
         rows.AddRange(provenance.Select(pair => ($"scores: {pair.Item1}", pair.Item2)));
         rows.AddRange(Items(json, "notes").Concat(Items(json, "doubts")).Select(note => ("note", note.GetString() ?? "")));
-        _facts.Add(new RunFacts($"{Text(run, "verb") ?? "run"} {Path.GetFileName(source)}", rows));
+        _facts.Add(new RunFacts($"{Text(run, "verb") ?? "run"}: {Path.GetFileName(source)}", rows));
     }
 
     private static ReportRow[] Rows(JsonElement rows) => [.. rows.EnumerateArray().Select(Row)];
