@@ -271,6 +271,31 @@ public sealed class ElasticViT : IDisposable
     }
 
     /// <summary>
+    /// A sub-network of this model, trained a little on photos by what the whole model says of them; labels are not used. This is not
+    /// closed form: it takes minutes, and its files say so. What it gains: bench/results/frontier.md.
+    /// </summary>
+    /// <param name="start">The sub-network; stays the caller's and as it is.</param>
+    /// <param name="photos">Photos, at least one; the more the better.</param>
+    /// <param name="options">How long and how fast; null for the defaults.</param>
+    /// <param name="progress">Told how far it is; null for nobody.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    /// <exception cref="SnapViTException">An option is out of range.</exception>
+    /// <exception cref="ImageException">Too many photos cannot be read.</exception>
+    public Subnet Heal(
+        Subnet start, ImageSet photos, HealingOptions? options = null,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        ArgumentNullException.ThrowIfNull(photos);
+        RequireMine(start.Plan);
+        HealingOptions how = (options ?? new()).Validated();
+        using VisionTransformer whole = _weights.Whole();
+        VisionTransformer healed = new PhotoHealing(whole, photos, Preprocessing, how, progress)
+            .Apply(start.Model, _options.Precision, _options.Device, cancellation);
+        return new Subnet(healed, start.Plan, _source, $"{start.Correction}; healed: {how.Describe(photos.Count)}");
+    }
+
+    /// <summary>
     /// Does ahead what the first sub-network would wait for: makes the ordered copy of the weights, and factors the second moments of the
     /// layers. Then every budget takes milliseconds.
     /// </summary>

@@ -25,13 +25,12 @@ public sealed class Subnet : IDisposable
     private const int PhotosPerBatch = 16;
 
     private readonly VisionTransformer _model;
-    private readonly string _correction;
     private bool _disposed;
 
     internal Subnet(VisionTransformer model, SubnetPlan plan, SubnetSource source, string correction)
     {
         _model = model;
-        _correction = correction;
+        Correction = correction;
         Plan = plan;
         Source = source;
     }
@@ -54,9 +53,12 @@ public sealed class Subnet : IDisposable
     public Preprocessing Preprocessing => Source.Preprocessing;
 
     /// <summary>What every file of this sub-network says about it: widths, preprocessing, provenance.</summary>
-    public ModelConfig Config => Source.Config(Plan, _correction, Model.Weights.RotaryPairs);
+    public ModelConfig Config => Source.Config(Plan, Correction, Model.Weights.RotaryPairs);
 
     internal SubnetSource Source { get; }
+
+    /// <summary>How it was corrected, in words.</summary>
+    internal string Correction { get; }
 
     /// <summary>Pooled features, without gradients.</summary>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>

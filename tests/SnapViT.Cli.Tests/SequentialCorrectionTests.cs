@@ -104,4 +104,32 @@ public sealed class SequentialCorrectionTests : IDisposable
         Assert.Equal(1, run.Code);
         Assert.Contains($"{config}: not a valid model config", run.Error, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_healed_model_opens_says_that_it_was_healed_and_is_the_same_again()
+    {
+        string line = $"cut {_work.ModelPath} {_work.Scores} --flops 0.6 --out {_work.Out} --force {Workspace.Fixed}";
+        await CommandRun.Json(line);
+        byte[] corrected = File.ReadAllBytes(_work.Out);
+        await CommandRun.Json($"{line} --heal 2 --images {_work.Photos}");
+        byte[] healed = File.ReadAllBytes(_work.Out);
+        await CommandRun.Json($"{line} --heal 2 --images {_work.Photos}");
+
+        Assert.NotEqual(corrected, healed);
+        Assert.Equal(healed, File.ReadAllBytes(_work.Out));
+        Assert.Matches("healed: 2 epochs of \\d+ photos", (await CommandRun.Of($"inspect {_work.Out}")).Output + File.ReadAllText(ModelFile.ConfigPath(_work.Out)));
+    }
+
+    [Theory]
+    [InlineData("--flops 0.6 --heal 2", "--heal: expected --images DIR with it")]
+    [InlineData("--flops 0.6 --heal 0", "--heal: expected at least 1 epoch, found 0")]
+    [InlineData("--size 1MB --heal 2 --images {photos}", "--heal: expected a budget that is not in bytes")]
+    public async Task Healing_without_what_it_needs_is_refused(string options, string expected)
+    {
+        CommandRun run = await CommandRun.Of(
+            $"cut {_work.ModelPath} {_work.Scores} {options.Replace("{photos}", _work.Photos, StringComparison.Ordinal)} --out {_work.Out}");
+
+        Assert.Equal(1, run.Code);
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+    }
 }

@@ -17,7 +17,10 @@ internal sealed class FrontierRows : IDisposable
     public const string Whole = "whole model";
 
     private const string AllAxes = "frontier", Tokens = "tokens only", HeadDims = "head dimensions only", Preset = "heads and neurons corrected";
-    private const string Paper = "the paper line";
+    private const string Paper = "the paper line", Sequential = "frontier, sequential correction", Healed = "frontier, healed";
+
+    /// <summary>Epochs of the healed row, on the photos that the scores are of.</summary>
+    private const int Epochs = 3;
 
     private readonly string _file;
     private readonly ulong _seed;
@@ -32,7 +35,7 @@ internal sealed class FrontierRows : IDisposable
         (_file, _seed) = (Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{model}.{seed}")), seed);
     }
 
-    public static IReadOnlyList<string> Names { get; } = [AllAxes, Tokens, HeadDims, Preset, Paper];
+    public static IReadOnlyList<string> Names { get; } = [AllAxes, Tokens, HeadDims, Preset, Paper, Sequential, Healed];
 
     public LoadedModel Model { get; }
 
@@ -47,10 +50,13 @@ internal sealed class FrontierRows : IDisposable
     {
         get
         {
-            HashSet<string> used = [.. Photos.Sample(Options.Samples, _seed).Entries.Select(entry => entry.Name)];
+            HashSet<string> used = [.. Used.Entries.Select(entry => entry.Name)];
             return Photos.Where(entry => !used.Contains(entry.Name));
         }
     }
+
+    /// <summary>Photos that scores, frontiers and fits are computed from.</summary>
+    private ImageSet Used => Photos.Sample(Options.Samples, _seed);
 
     private BuildOptions Options => BuildOptions.Recommended with { Samples = 256, CalibrationImages = 192, Seed = _seed, Precision = ScalarType.BFloat16 };
 
@@ -61,7 +67,13 @@ internal sealed class FrontierRows : IDisposable
         PlanOptions how = new() { Allocation = row is Preset or Paper ? Allocation.Pools : Allocation.Frontier };
         try
         {
-            return row == Tokens && budget.Unit == CostUnit.Parameters ? null : elastic.At(budget, how);
+            return row switch
+            {
+                Tokens when budget.Unit == CostUnit.Parameters => null,
+                Sequential => elastic.CutSequentially(elastic.Plan(budget, how), Used, _seed),
+                Healed => HealedFrom(elastic.Cut(budget, how)),
+                _ => elastic.At(budget, how),
+            };
         }
         catch (BudgetException)
         {
@@ -77,6 +89,14 @@ internal sealed class FrontierRows : IDisposable
         }
 
         Model.Dispose();
+    }
+
+    private Subnet HealedFrom(Subnet start)
+    {
+        using (start)
+        {
+            return Elastic(Healed).Heal(start, Used, new HealingOptions { Epochs = Epochs, Seed = _seed });
+        }
     }
 
     private ElasticViT Elastic(string row)
@@ -138,6 +158,6 @@ internal sealed class FrontierRows : IDisposable
         using PreparedImages photos = new(compared, ImagePreparation.Whole(Preprocessing), Options.BatchSize);
         new ImageReader(compared, photos.Consumer!).Run(default);
         FrontierRun run = new(Model.Model, scores, moments, Options) { Axes = axes };
-        return scores with { Frontiers = run.Find(photos, new Told(), default) };
+        return scores with { Frontiers = run.Find(photos, new Told()) };
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
 using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
@@ -22,6 +23,11 @@ internal static class CutCommand
     private static readonly PlanningOptions Planning = new();
     private static readonly CorrectionOption Correction = new(offersSequential: true);
     private static readonly CutTargets Targets = new();
+    private static readonly Option<int?> Heal = new("--heal")
+    {
+        Description = "Trains the corrected sub-network on the photos of --images for so many epochs, by what the whole model says of "
+            + "them. Takes minutes; its files say so.",
+    };
 
     public static Command Create()
     {
@@ -41,6 +47,7 @@ internal static class CutCommand
         Planning.AddTo(command);
         Correction.AddTo(command);
         Targets.AddTo(command);
+        command.Options.Add(Heal);
         command.Options.Add(GlobalOptions.Force);
         command.Does(Run);
         return command;
@@ -51,7 +58,8 @@ internal static class CutCommand
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         (string text, Budget budget) = Budgets.Read(parsed);
         Planning.Require(parsed);
-        Targets.Require(parsed, Correction.IsSequential(parsed));
+        HealingOptions? healing = Healing(parsed, budget);
+        Targets.Require(parsed, Correction.IsSequential(parsed) || healing is not null);
         Correction.Require(parsed, Targets.Photos(parsed));
         PhotoFolders folders = new(parsed);
         ImageSet? photos = Targets.Photos(parsed) is string folder ? folders.Open(folder) : null;
@@ -63,7 +71,7 @@ internal static class CutCommand
         bool sequential = Correction.IsSequential(parsed);
         PlanSubject subject = new(model, elastic, sequential, device, precision) { Bytes = Targets.Bytes(parsed, sequential) };
         PlanOptions how = Planning.Read(parsed, subject, [budget], cancellation);
-        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), photos, cancellation);
+        using Subnet subnet = Cut(parsed, elastic, elastic.Plan(budget, how), photos, healing, cancellation);
         ModelAgreement? agreement = Targets.Compare(parsed, subnet, photos, cancellation);
         IReadOnlyList<string> files = Targets.Write(parsed, subnet);
         MeasuredLatency? latency = budget.Unit == CostUnit.Nanoseconds
@@ -76,10 +84,37 @@ internal static class CutCommand
         };
     }
 
+    private static HealingOptions? Healing(ParseResult parsed, Budget budget)
+    {
+        if (parsed.GetValue(Heal) is not int epochs)
+        {
+            return null;
+        }
+
+        string? fault = epochs < 1 ? $"expected at least 1 epoch, found {epochs}"
+            : Targets.Photos(parsed) is null ? "expected --images DIR with it, the photos that are trained on; found none"
+            : budget.Unit == CostUnit.FileBytes ? "expected a budget that is not in bytes, for its file says more; found --size"
+            : null;
+        return fault is null
+            ? new HealingOptions { Epochs = epochs, Seed = parsed.GetValue(GlobalOptions.Seed) }
+            : throw new SnapViTException(ErrorKind.Option, $"{Heal.Name}: {fault}");
+    }
+
     private static Subnet Cut(
-        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, ImageSet? photos, CancellationToken cancellation) =>
-        Correction.IsSequential(parsed)
+        ParseResult parsed, ElasticViT elastic, SubnetPlan plan, ImageSet? photos, HealingOptions? healing, CancellationToken cancellation)
+    {
+        Subnet start = Correction.IsSequential(parsed)
             ? ProgressDisplay.Run(parsed, progress =>
                 elastic.CutSequentially(plan, photos!, parsed.GetValue(GlobalOptions.Seed), progress, cancellation))
             : elastic.Cut(plan);
+        if (healing is null)
+        {
+            return start;
+        }
+
+        using (start)
+        {
+            return ProgressDisplay.Run(parsed, progress => elastic.Heal(start, photos!, healing, progress, cancellation));
+        }
+    }
 }

@@ -36,8 +36,8 @@ internal sealed class CutTargets
     private readonly OnnxOptionSet _onnxOptions = new();
     private readonly Option<string?> _images = new("--images")
     {
-        Description = "Photos for --correction sequential, and for ONNX those on which smaller weights are compared with float32; at most "
-            + "256 of them, labels are not used.",
+        Description = "Photos: at most 256 for --correction sequential, all for --heal, and for ONNX at most 256 on which smaller weights "
+            + "are compared with float32. Labels are not used.",
     };
 
     public void AddTo(Command command)
@@ -71,7 +71,7 @@ internal sealed class CutTargets
         {
             throw new SnapViTException(
                 ErrorKind.Option,
-                "--images: expected --correction sequential, or --fp16 or --int8 with it, for float32 weights lose nothing; "
+                "--images: expected --correction sequential, --heal, or --fp16 or --int8 with it, for float32 weights lose nothing; "
                     + "found none");
         }
 

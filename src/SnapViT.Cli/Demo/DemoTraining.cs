@@ -2,6 +2,7 @@ using System.Diagnostics;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Randomness;
 using SnapViT.Models;
+using SnapViT.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;

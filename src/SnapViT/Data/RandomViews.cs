@@ -13,7 +13,6 @@ namespace SnapViT.Data;
 /// </remarks>
 internal sealed class RandomViews
 {
-    private const double CoarseShare = 0.7;
     private const double LeastScale = 1.0 / 8;
     private static readonly (double Least, double Most) Area = (0.08, 1);
 
@@ -35,6 +34,9 @@ internal sealed class RandomViews
 
     /// <summary>Views of one image, V.</summary>
     public int Count { get; }
+
+    /// <summary>Share of the views that are of a lower resolution, 0..1; default 0.7.</summary>
+    public double CoarseShare { get; init; } = 0.7;
 
     /// <summary>Side of every view in pixels, S: the model's input.</summary>
     public int Side => _preprocessing.Side;

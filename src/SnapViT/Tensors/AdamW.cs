@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace SnapViT.Cli.Demo;
+namespace SnapViT.Tensors;
 
 /// <summary>AdamW (Loshchilov and Hutter, 2019) over one flat vector of parameters.</summary>
 /// <remarks>
@@ -22,7 +22,8 @@ internal sealed class AdamW : IDisposable
     /// <param name="parameters">Leaf vector [n] that asks for a gradient.</param>
     /// <param name="decayed">1 where weight decay applies, else 0, [n]; owned from here on.</param>
     public AdamW(Tensor parameters, Tensor decayed) =>
-        (_parameters, _decayed, _mean, _square) = (parameters, decayed, zeros_like(decayed), zeros_like(decayed));
+        (_parameters, _decayed, _mean, _square) =
+            (parameters, decayed, zeros_like(decayed).DetachFromDisposeScope(), zeros_like(decayed).DetachFromDisposeScope());
 
     /// <summary>One step along the gradient, which is cleared.</summary>
     /// <param name="rate">Learning rate.</param>
