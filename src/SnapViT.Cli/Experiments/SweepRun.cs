@@ -35,12 +35,11 @@ internal sealed record SweepLine(string Name, string Meaning, string Correction,
 /// <param name="Seed">The seed.</param>
 /// <param name="Units">Units of every axis in a block of the whole model.</param>
 /// <param name="Provenance">What the scores were made from.</param>
-/// <param name="FitnessHistory">The search; empty for none.</param>
 /// <param name="Whole">The whole model.</param>
 /// <param name="Lines">The ways of cutting.</param>
 internal sealed record SweepResult(
     string Key, string Model, string ModelSha256, string WeightsSha256, string Criterion, ulong Seed,
-    IReadOnlyDictionary<string, int> Units, IReadOnlyDictionary<string, string> Provenance, IReadOnlyList<double> FitnessHistory,
+    IReadOnlyDictionary<string, int> Units, IReadOnlyDictionary<string, string> Provenance,
     SweepRow Whole, IReadOnlyList<SweepLine> Lines)
 {
     private static readonly JsonSerializerOptions Json = new()
@@ -150,7 +149,7 @@ internal sealed class SweepRun(SweepPlan plan, LoadedModel model, Preprocessing 
             return new SweepResult(
                 key, name, model.Sha256, model.WeightsSha256, criterion, seed,
                 AxisTable.Rows.ToDictionary(row => JsonNamingPolicy.SnakeCaseLower.ConvertName(row.Key), row => row.Count(a)),
-                scores.Provenance, [], Row(null, subnets[0].Plan, outcomes, facts, 0), lines);
+                scores.Provenance, Row(null, subnets[0].Plan, outcomes, facts, 0), lines);
         }
         finally
         {

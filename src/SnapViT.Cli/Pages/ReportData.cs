@@ -64,7 +64,10 @@ internal sealed class ReportModel(string key, string name)
 {
     /// <summary>Kinds of accuracy by their names in JSON and on the page, the first that is there being the main one.</summary>
     public static IReadOnlyList<(string Key, string Label)> Metrics { get; } =
-        [("top1", "top-1"), ("linear_probe", "linear probe"), ("knn", "k-NN"), ("top5", "top-5"), ("mean_iou", "mIoU")];
+        [
+            ("top1", "top-1"), ("probe", "linear probe"), ("knn", "k-NN"), ("weighted_knn", "weighted k-NN"), ("top5", "top-5"),
+            ("mean_iou", "mIoU"),
+        ];
 
     /// <summary>The hash that runs of the same model share.</summary>
     public string Key { get; } = key;

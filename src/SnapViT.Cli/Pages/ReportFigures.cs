@@ -142,8 +142,8 @@ internal sealed class ReportFigures
                 [
                     .. line.Rows.Append(_model.Whole).OfType<ReportRow>()
                         .Where(row => row.Accuracy.ContainsKey(key) && cost(row) is not null)
-                        .Select(row => new ChartPoint(cost(row)!, Hundred(row.Accuracy[key]), Tip(line, row)))
-                        .OrderBy(point => point.X.Value),
+                        .OrderBy(row => row.Flops)
+                        .Select(row => new ChartPoint(cost(row)!, Hundred(row.Accuracy[key]), Tip(line, row))),
                 ])),
         ];
         return ($"{FileName(_model.Name)}-{name}", Charts.Lines(horizontal, $"{label}, %", [.. series.Where(entry => entry.Points.Count > 0)]));

@@ -87,7 +87,7 @@ internal static class ReportPage
         }
         else
         {
-            Note(html, $"{figures.MapsOf}. Budgets down, the whole model above; blocks across. Dark is kept, light is removed. "
+            Note(html, $"{figures.MapsOf}. Budgets down, the whole model above; blocks across. Strong colour is kept; where it fades, units are removed. "
                 + "Tokens: those that leave the block.");
             Pictures(html, figures.Maps);
         }

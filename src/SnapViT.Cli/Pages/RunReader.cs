@@ -11,6 +11,8 @@ internal sealed class RunReader
 {
     private const string Unknown = "model";
 
+    private static readonly string[] Endings = [".safetensors", ".safetensors.index.json", ".pth", ".pt", ".bin", ".npz"];
+
     private readonly List<ReportModel> _models = [];
     private readonly List<RunFacts> _facts = [];
 
@@ -233,12 +235,16 @@ internal sealed class RunReader
         ReportModel? model = _models.Find(known => known.Key == key);
         if (model is null)
         {
-            model = new ReportModel(key, Path.GetFileNameWithoutExtension(name ?? Unknown));
+            model = new ReportModel(key, Short(name ?? Unknown));
             _models.Add(model);
         }
 
         return model;
     }
+
+    /// <summary>A name without the ending of a file of weights; what follows another point belongs to it.</summary>
+    private static string Short(string name) =>
+        Endings.FirstOrDefault(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) is string ending ? name[..^ending.Length] : name;
 
     private static void ReadUnits(ReportModel model, JsonElement? run)
     {
@@ -332,7 +338,7 @@ internal sealed class RunReader
             is { ValueKind: JsonValueKind.Number } value ? value.GetInt32() : 0);
 
     private static IEnumerable<(string Name, string Value)> Pairs(JsonElement? json) => json is { ValueKind: JsonValueKind.Object } pairs
-        ? pairs.EnumerateObject().Where(pair => pair.Value.ValueKind != JsonValueKind.Null).Select(pair => (pair.Name, pair.Value.ToString()))
+        ? pairs.EnumerateObject().Where(pair => pair.Value.ValueKind != JsonValueKind.Null).Select(pair => (pair.Name, Said(pair.Value)))
         : [];
 
     private static IEnumerable<JsonElement> Items(JsonElement json, string name) =>
@@ -343,7 +349,9 @@ internal sealed class RunReader
             && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private static string? Text(JsonElement? json, string name) =>
-        Find(json, name) is JsonElement value && value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array) ? value.ToString() : null;
+        Find(json, name) is JsonElement value && value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array) ? Said(value) : null;
+
+    private static string Said(JsonElement value) => value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetRawText() : value.ToString();
 
     private static double? Number(JsonElement json, string name) =>
         Find(json, name) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : null;
