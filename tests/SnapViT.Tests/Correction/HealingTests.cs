@@ -1,5 +1,4 @@
 using SnapViT.Core.Architecture;
-using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Elastic;
