@@ -40,9 +40,7 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     {
         ArgumentNullException.ThrowIfNull(crops);
         ArgumentNullException.ThrowIfNull(pairs);
-        using OutputHook hook = new();
-        LossSum += SelfDistillation.Backward(_model, pairs, crops, hook);
-        Accumulate(hook, crops.shape[0]);
+        LossSum += Accumulate(crops, crops, (_, piece, hook) => SelfDistillation.Backward(_model, pairs, piece, hook));
     }
 
     /// <summary>Adds the gradients of one random projection of the L2-normalised features of each image of a batch.</summary>
@@ -54,9 +52,11 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(probes);
-        using OutputHook hook = new();
-        FeatureProbes.Backward(_model, images, probes, hook);
-        Accumulate(hook, images.shape[0]);
+        Accumulate(images, probes, (piece, ofPiece, hook) =>
+        {
+            FeatureProbes.Backward(_model, piece, ofPiece, hook);
+            return 0;
+        });
     }
 
     /// <summary>The scores: [L, H] for neurons, [L, A] for heads.</summary>
@@ -111,12 +111,28 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     /// <inheritdoc/>
     public void Dispose() => _gradients.Dispose();
 
-    private void Accumulate(OutputHook hook, long images)
+    /// <summary>Backward passes of the pieces of a batch side by side, and their gradients in the order of the images.</summary>
+    /// <param name="images">Images, [B, ...].</param>
+    /// <param name="others">What else there is of every image, [B, ...].</param>
+    /// <param name="backward">One pass of a piece of both; the loss that it returns is summed.</param>
+    private double Accumulate(Tensor images, Tensor others, Func<Tensor, Tensor, OutputHook, double> backward)
     {
         using DisposeScope scope = NewDisposeScope();
-        using IDisposable frozen = no_grad();
-        hook.Visit(_gradients.Add);
-        Images += images;
+        Tensor[] pieces = SideBySide.Pieces(images), ofOthers = pieces.Length == 1 ? [others] : SideBySide.Pieces(others);
+        OutputHook[] hooks = [.. pieces.Select(_ => new OutputHook())];
+        try
+        {
+            double[] losses = SideBySide.Run<double>(
+                [.. pieces.Select((piece, at) => (Func<double>)(() => backward(piece, ofOthers[at], hooks[at])))]);
+            using IDisposable frozen = no_grad();
+            _gradients.Add(hooks);
+            Images += images.shape[0];
+            return losses.Sum();
+        }
+        finally
+        {
+            Array.ForEach(hooks, hook => hook.Dispose());
+        }
     }
 
     private double[] Costs(int block, BlockLinear layer, CalibrationMoments moments, ViTWeights weights, Damping damping, int unit)

@@ -31,16 +31,12 @@ internal sealed class OutputHook : IForwardHook, IDisposable
         _kept.Add((block, layer, output.DetachFromDisposeScope()));
     }
 
-    /// <summary>After the backward pass: block, layer and gradient [B, N, D] of every kept output.</summary>
-    public void Visit(Action<int, BlockLinear, Tensor> visit)
-    {
-        foreach ((int block, BlockLinear layer, Tensor output) in _kept)
-        {
-            using Tensor gradient = output.grad
-                ?? throw new InvalidOperationException($"block {block}: no gradient reached {layer}; run backward first");
-            visit(block, layer, gradient);
-        }
-    }
+    /// <summary>After the backward pass: block, layer and gradient [B, N, D] of every kept output; the caller disposes them.</summary>
+    public IReadOnlyList<(int Block, BlockLinear Layer, Tensor Gradient)> Gradients() =>
+    [
+        .. _kept.Select(kept => (kept.Block, kept.Layer, kept.Output.grad
+            ?? throw new InvalidOperationException($"block {kept.Block}: no gradient reached {kept.Layer}; run backward first"))),
+    ];
 
     /// <inheritdoc/>
     public void Dispose()

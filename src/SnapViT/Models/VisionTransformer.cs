@@ -119,7 +119,7 @@ public sealed class VisionTransformer : IDisposable
         int threads = images.device_type == DeviceType.CPU && !is_grad_enabled() ? SideBySide.Free : 1;
         (Tensor? Features, Tensor? Logits)[] parts =
             threads == 1 ? [OutputsOf(images)]
-            : count >= threads ? Apart(images.split(PieceOf(count, threads), 0))
+            : count >= threads ? Apart(SideBySide.Pieces(images))
             : _fewImages.Run(() => [OutputsOf(images)], () => Apart([images.alias()]));
         return (Joined(parts.Select(part => part.Features)), Joined(parts.Select(part => part.Logits)));
 
@@ -148,12 +148,6 @@ public sealed class VisionTransformer : IDisposable
             }
         }
     }
-
-    /// <summary>
-    /// Images of a piece of a batch for threads side by side: about two pieces a thread, since a thread that other programs hold up then
-    /// takes fewer.
-    /// </summary>
-    private static long PieceOf(long count, int threads) => Math.Max(1, (count + (2 * threads) - 1) / (2 * threads));
 
     private (Tensor? Features, Tensor? Logits) Outputs(TokenStream stream, bool features, bool logits)
     {

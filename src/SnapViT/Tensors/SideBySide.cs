@@ -37,6 +37,20 @@ internal static class SideBySide
     }
 
     /// <summary>
+    /// A batch in pieces, about two for each thread, since a thread that other programs hold up then takes fewer; one where there are fewer
+    /// images than threads, or on a GPU. The caller disposes them.
+    /// </summary>
+    /// <param name="images">Any tensor whose first dimension counts images; stays the caller's.</param>
+    public static Tensor[] Pieces(Tensor images)
+    {
+        long count = images.shape[0];
+        int threads = images.device_type == TorchSharp.DeviceType.CPU ? Free : 1;
+        return threads == 1 || count < threads
+            ? [images.alias()]
+            : images.split(Math.Max(1, (count + (2 * threads) - 1) / (2 * threads)), 0);
+    }
+
+    /// <summary>
     /// Runs every piece, one alone too, on threads of their own; the results are in the order of the pieces, whatever ended first.
     /// </summary>
     /// <param name="pieces">Work that is independent of each other. Tensors that it returns must be of no dispose scope.</param>

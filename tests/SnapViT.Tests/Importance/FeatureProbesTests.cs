@@ -32,15 +32,8 @@ public sealed class FeatureProbesTests
     {
         using OutputHook hook = new();
         FeatureProbes.Backward(model, images, probes, hook);
-        Tensor? found = null;
-        hook.Visit((at, linear, gradient) =>
-        {
-            if (at == block && linear == (layer == "proj" ? BlockLinear.Proj : BlockLinear.Fc2))
-            {
-                found = gradient.sum([0, 1]);
-            }
-        });
-        return found!;
+        BlockLinear wanted = layer == "proj" ? BlockLinear.Proj : BlockLinear.Fc2;
+        return hook.Gradients().Single(kept => kept.Block == block && kept.Layer == wanted).Gradient.sum([0, 1]);
     }
 
     private static double Projected(VisionTransformer model, Tensor images, Tensor probes, int block, string layer, Tensor change)

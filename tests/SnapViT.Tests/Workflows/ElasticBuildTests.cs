@@ -262,8 +262,8 @@ public sealed class ElasticBuildTests : IDisposable
         Assert.Equal(changed.Length, changed.Select(Text).Except([Text(options)]).Distinct().Count());
 
         // Samples, calibration and frontier images are there as the numbers of images that were used; whether moments are kept changes no number, and
-        // whether head dimensions are sorted stands there where they are.
-        string[] known = ["Samples", "CalibrationImages", "FrontierImages", "KeepMoments", "SortHeadDims"];
+        // whether head dimensions are sorted, and what latencies a frontier followed, stands there where they are.
+        string[] known = ["Samples", "CalibrationImages", "FrontierImages", "KeepMoments", "SortHeadDims", "Latency"];
         Assert.Equal(changed.Length, typeof(BuildOptions).GetProperties().Where(property => property.CanWrite).Select(property => property.Name).Except(known).Count() + 3);
 
         static string Text(BuildOptions options) => string.Join(';', options.Describe()) + CalibrationRun.Describe(1, options);
