@@ -11,7 +11,10 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit demo</c>: the whole main job on a model and images that are part of the command.</summary>
 internal static class DemoCommand
 {
-    private static readonly Option<string?> Out = new("--out") { Description = "The report to write (self-contained HTML); its table goes beside it as CSV." };
+    private static readonly Option<string?> Out = new("--out")
+    {
+        Description = "The report to write (self-contained HTML); its table goes beside it as CSV.",
+    };
     private static readonly Option<string?> Files = new("--files")
     {
         Description = "A folder to write, new or empty: model.safetensors, photos (without labels), "

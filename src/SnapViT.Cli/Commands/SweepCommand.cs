@@ -55,7 +55,8 @@ internal static class SweepCommand
         PhotoFolders folders = new(parsed);
         string photosPath = SweepPlan.Resolve(file, plan.Images), testPath = SweepPlan.Resolve(file, plan.Test);
         LabelFile? labels = plan.Labels is string list ? LabelFile.Read(SweepPlan.Resolve(file, list)) : null;
-        ImageSet photos = folders.Open(photosPath), test = HeldOut(plan, photos, folders.Open(testPath, SplitUse.Test, labels, needsLabels: true));
+        ImageSet photos = folders.Open(photosPath),
+            test = HeldOut(plan, photos, folders.Open(testPath, SplitUse.Test, labels, needsLabels: true));
         string arithmetic = $"{parsed.GetValue(GlobalOptions.Precision)} {precision} {device.type}";
         List<SweepResult> results = [];
         int measured = 0;
@@ -72,7 +73,8 @@ internal static class SweepCommand
                 {
                     string id = $"{entry.Name}.{criterion}.{seed}", path = Path.Combine(folder, Runs, id);
                     string key = plan.Key(
-                        $"{model.Sha256} {preprocessing.Describe()} {photos.Sample(plan.Photos, seed).Hash()}", criterion, seed, test.Hash(), arithmetic);
+                        $"{model.Sha256} {preprocessing.Describe()} {photos.Sample(plan.Photos, seed).Hash()}",
+                        criterion, seed, test.Hash(), arithmetic);
                     SweepResult? result = SweepResult.Find($"{path}.json", key);
                     if (result is null)
                     {
@@ -120,7 +122,8 @@ internal static class SweepCommand
             new { Folder = folder, Runs = Count(plan), Measured = measured, Rows = table.Rows.Count, Page = page },
             console =>
             {
-                console.WriteLine($"{Count(plan)} runs, {measured} of them now; {table.Rows.Count} rows in {Path.Combine(folder, $"{Table}.md")}");
+                console.WriteLine($"{Count(plan)} runs, {measured} of them now; "
+                    + $"{table.Rows.Count} rows in {Path.Combine(folder, $"{Table}.md")}");
                 foreach (string path in written)
                 {
                     console.WriteLine($"wrote {path}");
@@ -131,7 +134,9 @@ internal static class SweepCommand
     private static void Save(string path, string text) =>
         AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>Two sweeps in one folder would measure the same runs twice. The system lets go of a file when a process ends, however.</summary>
+    /// <summary>
+    /// Two sweeps in one folder would measure the same runs twice. The system lets go of the file when a process ends, whatever ends it.
+    /// </summary>
     private static FileStream Hold(string path)
     {
         try

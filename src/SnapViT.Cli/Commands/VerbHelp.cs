@@ -16,7 +16,8 @@ internal sealed class VerbHelp(TextWriter output, int width)
     [
         ("Common options",
         [
-            "--images", "--scores", "--test", "--train", "--out", "--baselines", "--figures", "--files", "--onnx", "--onnx-family", "--pt", "--hub", "--to",
+            "--images", "--scores", "--test", "--train", "--out", "--baselines", "--figures", "--files",
+            "--onnx", "--onnx-family", "--pt", "--hub", "--to",
             "--force", "--budgets", "--flops", "--params",
             "--size", "--latency", "--ratios", "--samples", "--labels", "--preset",
         ]),

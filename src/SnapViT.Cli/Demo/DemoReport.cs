@@ -69,7 +69,8 @@ internal static class DemoReport
         {
             Title = "One Vision Transformer, every size",
             Lead = Figures.Invariant($"A small trained ViT was scored on {result.Photos} unlabelled images and cut to ")
-                + Figures.Invariant($"{result.Lines[0].Rows.Count} budgets without retraining. What remained of a layer was re-fitted in closed ")
+                + Figures.Invariant($"{result.Lines[0].Rows.Count} budgets without retraining. What remained of a layer ")
+                + Figures.Invariant($"was re-fitted in closed ")
                 + Figures.Invariant($"form. Accuracy was measured on {result.TestImages} other images with labels: ")
                 + Figures.Invariant($"{ShapeTextureImages.Classes} classes, shapes times textures; neither alone tells them apart."),
         };

@@ -102,7 +102,8 @@ internal sealed record SweepPlan
 
     /// <summary>The corrections of the plan, in its order.</summary>
     [JsonIgnore]
-    public IEnumerable<(string Name, CorrectionOptions? How)> ChosenCorrections => Corrections.Select(name => Array.Find(Fits, fit => fit.Name == name));
+    public IEnumerable<(string Name, CorrectionOptions? How)> ChosenCorrections =>
+        Corrections.Select(name => Array.Find(Fits, fit => fit.Name == name));
 
     /// <summary>Reads a plan.</summary>
     /// <param name="path">The JSON file.</param>
@@ -112,7 +113,8 @@ internal sealed record SweepPlan
         try
         {
             JsonNode? read = JsonNode.Parse(
-                File.ReadAllBytes(path), documentOptions: new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+                File.ReadAllBytes(path),
+                documentOptions: new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
             SweepPlan plan = (read is JsonObject named ? Expanded(named) : read).Deserialize<SweepPlan>(Json)
                 ?? throw new SnapViTException(ErrorKind.File, $"{path}: expected a plan, found null");
             plan.Check(path);
@@ -120,8 +122,10 @@ internal sealed record SweepPlan
         }
         catch (JsonException exception)
         {
-            string where = exception.LineNumber is long line ? $" (line {line + 1}{(exception.Path is null ? "" : $", {exception.Path}")})" : "";
-            string what = exception.Message.Split(" Path: ")[0].Split(" | ")[0].Replace("SnapViT.Cli.Experiments.", "", StringComparison.Ordinal);
+            string where = exception.LineNumber is long line
+                ? $" (line {line + 1}{(exception.Path is null ? "" : $", {exception.Path}")})" : "";
+            string what = exception.Message.Split(" Path: ")[0].Split(" | ")[0]
+                .Replace("SnapViT.Cli.Experiments.", "", StringComparison.Ordinal);
             throw new SnapViTException(ErrorKind.File, $"{path}: expected a plan as in docs/report.md, found: {what}{where}", exception);
         }
     }
@@ -176,13 +180,15 @@ internal sealed record SweepPlan
         if (plan["models"] is JsonArray models)
         {
             plan["models"] = new JsonArray(
-                [.. models.Select(model => model?.GetValueKind() == JsonValueKind.String ? new JsonObject { ["path"] = model.DeepClone() } : model?.DeepClone())]);
+                [.. models.Select(model => model?.GetValueKind() == JsonValueKind.String
+                    ? new JsonObject { ["path"] = model.DeepClone() } : model?.DeepClone())]);
         }
 
         if (plan["budgets"] is JsonArray budgets)
         {
             plan["budgets"] = new JsonArray(
-                [.. budgets.Select(budget => budget?.GetValueKind() == JsonValueKind.Number ? budget.ToJsonString() : budget?.DeepClone())]);
+                [.. budgets.Select(budget =>
+                    budget?.GetValueKind() == JsonValueKind.Number ? budget.ToJsonString() : budget?.DeepClone())]);
         }
 
         return plan;
@@ -212,7 +218,8 @@ internal sealed record SweepPlan
         {
             try
             {
-                Require(Budget.Parse(text).Unit != CostUnit.Nanoseconds, $"budgets: expected no latency, which differs between machines, found '{text}'");
+                Require(Budget.Parse(text).Unit != CostUnit.Nanoseconds,
+                    $"budgets: expected no latency, which differs between machines, found '{text}'");
             }
             catch (BudgetException exception)
             {

@@ -128,12 +128,16 @@ internal sealed class SweepRun(SweepPlan plan, LoadedModel model, Preprocessing 
             }
 
             using ImageOutcomes outcomes = new(subnets.Count);
-            ModelEvaluation evaluation = new(preprocessing, BatchSize, device, progress) { ClassNames = model.ClassNames, Outcomes = outcomes };
+            ModelEvaluation evaluation = new(preprocessing, BatchSize, device, progress)
+            {
+                ClassNames = model.ClassNames, Outcomes = outcomes,
+            };
             evaluation.Run([.. subnets.Select(subnet => subnet.Model)], test, null, cancellation);
             if (outcomes.Hits(0).Count == 0)
             {
                 throw new SnapViTException(
-                    ErrorKind.Images, $"test images: expected labels of the classes of {name}, found {string.Join("; ", evaluation.Notes)}");
+                    ErrorKind.Images,
+                    $"test images: expected labels of the classes of {name}, found {string.Join("; ", evaluation.Notes)}");
             }
 
             ImageFacts facts = new(outcomes, ImageFacts.ClassNames(model, test));

@@ -44,20 +44,24 @@ internal sealed class SweepTable
     {
         StringBuilder text = new("# Sweep\n\n");
         text.Append('`').Append(command).Append("`\n\n")
-            .Append($"Top-1 is the mean over seeds; the interval behind it holds {IntervalMeaning}. Lost is top-1 of the whole model less that, paired on the same\n")
+            .Append($"Top-1 is the mean over seeds; the interval behind it holds {IntervalMeaning}. ")
+            .Append("Lost is top-1 of the whole model less that, paired on the same\n")
             .Append("images, with its interval. Seeds: the lowest and the highest. The baselines cut the same scores in another order.\n");
         foreach (IGrouping<(string Model, int Images), SweepTableRow> model in Rows.GroupBy(row => (row.Model, row.Images)))
         {
             SweepTableRow[] rows = [.. model];
-            text.Append(Figures.Invariant($"\n## {model.Key.Model}\n\n{model.Key.Images} test images, seeds: {rows.Max(row => row.Seeds)}.\n\n"))
-                .Append("| criterion | way | budget | FLOPs kept | parameters kept | top-1 | interval | seeds | lost, points | interval |\n")
+            text.Append(Figures.Invariant($"\n## {model.Key.Model}\n\n{model.Key.Images} test images, "))
+                .Append(Figures.Invariant($"seeds: {rows.Max(row => row.Seeds)}.\n\n"))
+                .Append("| criterion | way | budget | FLOPs kept | parameters kept | ")
+                .Append("top-1 | interval | seeds | lost, points | interval |\n")
                 .Append("|---|---|---|---|---|---|---|---|---|---|\n");
             foreach (SweepTableRow row in rows)
             {
                 string way = row.Budget is null ? "whole model" : row.Baseline ? $"{row.Way} (baseline)" : row.Way;
                 text.Append("| ").AppendJoin(
                     " | ", row.Criterion, way, row.Budget ?? "1", Mean(row.Flops), Mean(row.Parameters), Percent(row.Top1.Value),
-                    $"{Percent(row.Top1.Low)} to {Percent(row.Top1.High)}", $"{Percent(row.Top1.LowestSeed)} to {Percent(row.Top1.HighestSeed)}",
+                    $"{Percent(row.Top1.Low)} to {Percent(row.Top1.High)}",
+                    $"{Percent(row.Top1.LowestSeed)} to {Percent(row.Top1.HighestSeed)}",
                     Percent(row.Lost.Value), $"{Percent(row.Lost.Low)} to {Percent(row.Lost.High)}").Append(" |\n");
             }
         }
@@ -184,7 +188,8 @@ internal sealed class SweepTable
         double[][] lost = [.. hits.Zip(wholes, (cut, uncut) => uncut.Zip(cut, (before, after) => before - after).ToArray())];
         string purpose = string.Join('/', "sweep", seeds[0].Model, seeds[0].Criterion, line.Name, budget);
         return new SweepTableRow(
-            seeds[0].Model, seeds[0].Criterion, line.Name, line.Correction, line.Axes, line.Baseline, budget, found.Length, wholes[0].Length,
+            seeds[0].Model, seeds[0].Criterion, line.Name, line.Correction, line.Axes, line.Baseline,
+            budget, found.Length, wholes[0].Length,
             OfSeeds(found, row => row.Flops / (double)whole.Flops), OfSeeds(found, row => row.Parameters / (double)whole.Parameters),
             Bootstrap(hits, purpose), Bootstrap(lost, purpose), found);
     }

@@ -16,7 +16,8 @@ internal sealed class ImageFacts(ImageOutcomes outcomes, IReadOnlyList<string> c
 {
     private const int Shown = 8;
 
-    /// <summary>Names of a model's classes: its own, else those of the test images where they are the same classes in the same order.</summary>
+    /// <summary>Names of a model's classes: its own, else those of the test images
+    /// where they are the same classes in the same order.</summary>
     public static IReadOnlyList<string> ClassNames(LoadedModel model, ImageSet test)
     {
         int count = model.Model.Architecture.Classes;

@@ -8,7 +8,8 @@ using SnapViT.Loading;
 
 namespace SnapViT.Cli.Output;
 
-/// <summary>What a result came from, as it stands in JSON: the verb with its options, the version, and the hashes of what was read.</summary>
+/// <summary>What a result came from, as it stands in JSON: the verb with its options, the version,
+/// and the hashes of what was read.</summary>
 internal sealed record RunRecord
 {
     /// <summary>Options that say where a result goes, not what it is.</summary>

@@ -283,7 +283,8 @@ internal sealed class Lettering : IDisposable
         }
 
         using SKPaint paint = new() { Color = colour, IsAntialias = true };
-        SKTextAlign align = anchor == TextAnchor.Start ? SKTextAlign.Left : anchor == TextAnchor.Middle ? SKTextAlign.Center : SKTextAlign.Right;
+        SKTextAlign align = anchor == TextAnchor.Start ? SKTextAlign.Left
+            : anchor == TextAnchor.Middle ? SKTextAlign.Center : SKTextAlign.Right;
         canvas.DrawText(text, (float)x, (float)y, align, _font, paint);
     }
 

@@ -41,8 +41,11 @@ internal sealed class ReportFigures
         _model.Frontier.Count > 0
             ? "The frontier is one path from the whole model to the smallest: each step takes from the axis where it costs least. "
                 + "Distance is how far the outputs are from those of the whole model, measured on photos."
-                + (ShownSteps == _model.Frontier.Count ? "" : Figures.Invariant($" The last step, down to what every block keeps at least, has {_model.Frontier[^1].Distance:0.00}.")) : "",
-        _model.Fitness.Count > 1 ? "The search weighs blocks against each other; fitness is 1 - cosine to the unpruned features, lower is better." : "",
+                + (ShownSteps == _model.Frontier.Count
+                    ? "" : " The last step, down to what every block keeps at least, has "
+                        + Figures.Invariant($"{_model.Frontier[^1].Distance:0.00}.")) : "",
+        _model.Fitness.Count > 1
+            ? "The search weighs blocks against each other; fitness is 1 - cosine to the unpruned features, lower is better." : "",
     }.Where(text => text.Length > 0));
 
     /// <summary>Steps whose distances are on one scale: the last, down to the floors, is often far off.</summary>
@@ -111,7 +114,9 @@ internal sealed class ReportFigures
 
             if (Rows.Any(row => row.LatencyMs is not null))
             {
-                yield return Chart($"{key}-latency", "latency by the measured table, ms", label, row => row.LatencyMs is double ms ? new Interval(ms) : null, key);
+                yield return Chart(
+                    $"{key}-latency", "latency by the measured table, ms", label,
+                    row => row.LatencyMs is double ms ? new Interval(ms) : null, key);
             }
             else if (Rows.Any(row => row.Speed is not null))
             {
@@ -121,7 +126,8 @@ internal sealed class ReportFigures
     }
 
     /// <summary>Every other kind of accuracy against FLOPs.</summary>
-    private IEnumerable<(string, Drawing)> DrawOthers() => _model.Whole is null ? [] : _model.Measured.Skip(1).Where(metric => metric.Key != "top5")
+    private IEnumerable<(string, Drawing)> DrawOthers() =>
+        _model.Whole is null ? [] : _model.Measured.Skip(1).Where(metric => metric.Key != "top5")
         .Select(metric => Chart($"{metric.Key}-flops", "FLOPs kept, %", metric.Label, row => Share(_model.FlopShare(row)), metric.Key));
 
     private IEnumerable<ReportRow> Rows => _model.Lines.SelectMany(line => line.Rows).Append(_model.Whole).OfType<ReportRow>();
@@ -146,7 +152,8 @@ internal sealed class ReportFigures
                         .Select(row => new ChartPoint(cost(row)!, Hundred(row.Accuracy[key]), Tip(line, row))),
                 ])),
         ];
-        return ($"{FileName(_model.Name)}-{name}", Charts.Lines(horizontal, $"{label}, %", [.. series.Where(entry => entry.Points.Count > 0)]));
+        return (
+            $"{FileName(_model.Name)}-{name}", Charts.Lines(horizontal, $"{label}, %", [.. series.Where(entry => entry.Points.Count > 0)]));
     }
 
     private static Interval Hundred(Interval share) => new(100 * share.Value, 100 * share.Low, 100 * share.High);
@@ -196,7 +203,8 @@ internal sealed class ReportFigures
             .. AxisTable.Rows.Where(axis => rows.Any(row => row.Row.Blocks.Any(block => block[axis.Axis] < units[axis.Axis])))
                 .Select(axis => (
                     $"{FileName(_model.Name)}-{FileName(axis.Label)}",
-                    Charts.Map(axis, units[axis.Axis], [.. rows.Select(row => (row.Name, (IReadOnlyList<int>)[.. row.Row.Blocks.Select(block => block[axis.Axis])]))]))),
+                    Charts.Map(axis, units[axis.Axis],
+                        [.. rows.Select(row => (row.Name, (IReadOnlyList<int>)[.. row.Row.Blocks.Select(block => block[axis.Axis])]))]))),
         ],
         line is not null ? $"Sub-networks of {line.Name}" : "Steps of the frontier");
 
@@ -211,9 +219,12 @@ internal sealed class ReportFigures
             ChartPoint[] points =
             [
                 .. _model.Frontier.Take(ShownSteps).Select((row, step) => new ChartPoint(
-                    new Interval(step), new Interval(row.Distance ?? 0), Figures.Invariant($"step {step}\ndistance {row.Distance ?? 0:0.0000}"))),
+                    new Interval(step), new Interval(row.Distance ?? 0),
+                    Figures.Invariant($"step {step}\ndistance {row.Distance ?? 0:0.0000}"))),
             ];
-            yield return ($"{file}-frontier", Charts.Lines("step of the frontier", "distance from the whole model", [new ChartSeries("measured on photos", 0, points)]));
+            yield return (
+                $"{file}-frontier",
+                Charts.Lines("step of the frontier", "distance from the whole model", [new ChartSeries("measured on photos", 0, points)]));
         }
 
         if (_model.Fitness.Count > 1)

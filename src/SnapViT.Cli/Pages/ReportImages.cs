@@ -53,7 +53,8 @@ internal sealed class ReportImages(string? photos = null, string? test = null)
                 : changed.Before == changed.After ? $"still {Short(changed.Before)}"
                 : $"{Short(changed.Before)} → {Short(changed.After ?? "?")}";
             string distance = changed.Distance.ToString("0.000", CultureInfo.InvariantCulture);
-            Add(shown, named[changed.Name], classes.Length > 0 ? classes : distance, $"{changed.Name}\nfeatures moved by {distance}\n{classes}".Trim());
+            Add(shown, named[changed.Name], classes.Length > 0 ? classes : distance,
+                $"{changed.Name}\nfeatures moved by {distance}\n{classes}".Trim());
         }
 
         if (shown.Count == 0)

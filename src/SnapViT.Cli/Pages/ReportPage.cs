@@ -11,8 +11,10 @@ internal static class ReportPage
     {
         StringBuilder html = new();
         html.Append("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" ")
-            .Append("content=\"width=device-width,initial-scale=1\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ")
-            .Append("img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\"><link rel=\"icon\" href=\"data:,\"><title>")
+            .Append("content=\"width=device-width,initial-scale=1\"><meta http-equiv=\"Content-Security-Policy\" ")
+                .Append("content=\"default-src 'none'; ")
+            .Append("img-src data: blob:; style-src 'unsafe-inline'; ")
+            .Append("script-src 'unsafe-inline'\"><link rel=\"icon\" href=\"data:,\"><title>")
             .Append(Text(data.Title)).Append("</title><style>").Append(Resource("report.css")).Append("</style></head><body>\n<h1>")
             .Append(Text(data.Title)).Append("</h1>");
         Paragraph(html, data.Lead);
@@ -70,7 +72,8 @@ internal static class ReportPage
         Meanings(html, model);
         if (model.Lines.Count > 0 && !model.Lines.Exists(line => line.IsBaseline))
         {
-            Note(html, "No baseline was measured, so this says nothing about what the scores are worth. 'snapvit eval … --baselines' adds "
+            Note(html,
+                "No baseline was measured, so this says nothing about what the scores are worth. 'snapvit eval … --baselines' adds "
                 + "random order, block-normalised scores and scores without search.");
         }
 
@@ -87,7 +90,8 @@ internal static class ReportPage
         }
         else
         {
-            Note(html, $"{figures.MapsOf}. Budgets down, the whole model above; blocks across. Strong colour is kept; where it fades, units are removed. "
+            Note(html, $"{figures.MapsOf}. Budgets down, the whole model above; blocks across. "
+                + "Strong colour is kept; where it fades, units are removed. "
                 + "Tokens: those that leave the block.");
             Pictures(html, figures.Maps);
         }
@@ -114,7 +118,8 @@ internal static class ReportPage
         Heading(html, heading, "Photos that the model was scored on");
         if (model.Calibration.Count > 0)
         {
-            Note(html, $"The first {model.Calibration.Count} of {model.Provenance.GetValueOrDefault("images", "them")}. Labels were not used.");
+            Note(html,
+                $"The first {model.Calibration.Count} of {model.Provenance.GetValueOrDefault("images", "them")}. Labels were not used.");
             Photos(html, model.Calibration);
         }
         else
@@ -184,7 +189,8 @@ internal static class ReportPage
         foreach (Thumbnail photo in photos)
         {
             string tip = WebUtility.HtmlEncode(photo.Tip).Replace("\n", "&#10;", StringComparison.Ordinal);
-            html.Append($"<figure><img src=\"{photo.DataUri}\" alt=\"{WebUtility.HtmlEncode(photo.Tip.Split('\n')[0])}\" data-tip=\"{tip}\">");
+            html.Append($"<figure><img src=\"{photo.DataUri}\" ")
+                .Append($"alt=\"{WebUtility.HtmlEncode(photo.Tip.Split('\n')[0])}\" data-tip=\"{tip}\">");
             if (photo.Caption.Length > 0)
             {
                 html.Append("<figcaption>").Append(Text(photo.Caption)).Append("</figcaption>");

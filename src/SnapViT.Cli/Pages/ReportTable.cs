@@ -54,7 +54,8 @@ internal sealed class ReportTable
                 ? (Figures.Percent(value.Value), Range(value, bound => Percent(bound))) : ("-", null)),
             (Figures.Count((long)row.Parameters), null),
             (Figures.Count((long)row.Flops), null),
-            .. HasLatency ? [(row.LatencyMs is double ms ? Figures.Invariant($"{ms:0.00} ms") : "-", null)] : Array.Empty<(string, string?)>(),
+            .. HasLatency
+                ? [(row.LatencyMs is double ms ? Figures.Invariant($"{ms:0.00} ms") : "-", null)] : Array.Empty<(string, string?)>(),
             .. HasSpeed
                 ? [row.Speed is Interval speed
                     ? (Figures.Invariant($"{speed.Value:0}"), Range(speed, bound => Figures.Invariant($"{bound:0}"))) : ("-", null)]

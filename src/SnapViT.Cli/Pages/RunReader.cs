@@ -144,7 +144,8 @@ internal sealed class RunReader
         foreach (JsonElement line in Items(json, "lines").Concat(Items(json, "baselines")))
         {
             bool isBaseline = Find(line, "baseline")?.ValueKind == JsonValueKind.True;
-            Add(model, new ReportLine(Text(line, "name") ?? "line", Text(line, "meaning") ?? "", isBaseline, Rows(line.GetProperty("rows"))));
+            Add(model,
+                new ReportLine(Text(line, "name") ?? "line", Text(line, "meaning") ?? "", isBaseline, Rows(line.GetProperty("rows"))));
         }
     }
 
@@ -168,7 +169,8 @@ internal sealed class RunReader
     private static string MeaningOf(JsonElement? run, string? correction)
     {
         string criterion = Text(Find(run, "provenance"), "criterion") is string name ? $"scores by {name}" : "the model's scores";
-        string fitted = correction is null or "auto" ? "what is left is re-fitted where the scores hold second moments" : $"correction {correction}";
+        string fitted = correction is null or "auto"
+            ? "what is left is re-fitted where the scores hold second moments" : $"correction {correction}";
         return $"{criterion}, {fitted}";
     }
 
@@ -244,7 +246,8 @@ internal sealed class RunReader
 
     /// <summary>A name without the ending of a file of weights; what follows another point belongs to it.</summary>
     private static string Short(string name) =>
-        Endings.FirstOrDefault(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) is string ending ? name[..^ending.Length] : name;
+        Endings.FirstOrDefault(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) is string ending
+            ? name[..^ending.Length] : name;
 
     private static void ReadUnits(ReportModel model, JsonElement? run)
     {
@@ -263,7 +266,8 @@ internal sealed class RunReader
     {
         List<(string Name, string Value)> rows = [];
         JsonElement? run = Find(json, "run");
-        foreach (string name in new[] { "verb", "version", "model", "model_sha256", "weights_sha256", "scores", "photos", "test", "test_sha256" })
+        foreach (string name in new[] { "verb", "version", "model", "model_sha256", "weights_sha256",
+            "scores", "photos", "test", "test_sha256" })
         {
             if (Text(run, name) is string value)
             {
@@ -312,7 +316,8 @@ internal sealed class RunReader
             Parameters = Number(row, "parameters") ?? 0,
             LatencyMs = Number(row, "latency_ms"),
             Accuracy = accuracy,
-            Speed = Number(row, "images_per_second") is double speed && Measured(row, "images_per_second", speed) is { Low: not null } spread
+            Speed = Number(row, "images_per_second") is double speed
+                && Measured(row, "images_per_second", speed) is { Low: not null } spread
                 ? spread
                 : null,
             Distance = Number(row, "distance"),
@@ -351,7 +356,8 @@ internal sealed class RunReader
     private static string? Text(JsonElement? json, string name) =>
         Find(json, name) is JsonElement value && value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array) ? Said(value) : null;
 
-    private static string Said(JsonElement value) => value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetRawText() : value.ToString();
+    private static string Said(JsonElement value) =>
+        value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetRawText() : value.ToString();
 
     private static double? Number(JsonElement json, string name) =>
         Find(json, name) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : null;
