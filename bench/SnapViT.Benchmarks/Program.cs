@@ -2,6 +2,7 @@ using SnapViT.Benchmarks;
 using SnapViT.Benchmarks.Accuracy;
 using SnapViT.Benchmarks.Frontiers;
 using SnapViT.Benchmarks.Runtimes;
+using SnapViT.Benchmarks.Serving;
 using SnapViT.Tensors;
 using static TorchSharp.torch;
 
@@ -35,6 +36,16 @@ if (args is [ThreadsBenchmark.Child])
 if (args is [ThreadsBenchmark.Load])
 {
     return ThreadsBenchmark.RunLoad();
+}
+
+if (args is [ServeCommand.Name, .. string[] serve])
+{
+    return ServeCommand.Run(serve, $"{Project} {string.Join(' ', args)}");
+}
+
+if (args is [ServeCommand.Child, string served])
+{
+    return ServeCommand.Serve(served);
 }
 
 if (args is [AccuracyPicture.Name, .. string[] picture])

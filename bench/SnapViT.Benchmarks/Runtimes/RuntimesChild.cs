@@ -28,6 +28,13 @@ internal static class RuntimesChild
             "torch" => new SubnetPool(ElasticViT.Open(model, scores, new ElasticOptions { Correction = null }), budgets.Length, ownsModel: true),
             "runtime" => ViTFamily.Open(family, new RuntimeOptions { Threads = 1 }),
             "copies" => ViTFamily.Open(family, new RuntimeOptions { Threads = 1, CopyWeights = true }),
+            "read" => ViTFamily.Open(family, new RuntimeOptions { Threads = 1, ReadWeights = true }),
+            "device" => ViTFamily.Open(family, new RuntimeOptions
+            {
+                Threads = 1,
+                ReadWeights = true,
+                Configure = session => session.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1"),
+            }),
             _ => null,
         };
         Dictionary<string, InferenceSession> sessions = [];

@@ -16,7 +16,8 @@ internal static class RuntimesCommand
 
     private static readonly (string Way, string Says)[] Ways =
     [
-        ("torch", "`SnapViT` (torch)"), ("runtime", "`SnapViT.Runtime`"), ("copies", "`SnapViT.Runtime`, `CopyWeights`"), ("onnx", "plain ONNX Runtime"),
+        ("torch", "`SnapViT` (torch)"), ("runtime", "`SnapViT.Runtime`"), ("copies", "`SnapViT.Runtime`, `CopyWeights`"),
+        ("read", "`SnapViT.Runtime`, `ReadWeights`"), ("device", "the same, initializers outside the arena"), ("onnx", "plain ONNX Runtime"),
     ];
 
     private static readonly string[] Torch =
