@@ -13,7 +13,8 @@ internal static class SnapVitCommand
         {
             DemoCommand.Create(), BuildCommand.Create(), PlanCommand.Create(), CutCommand.Create(), EvalCommand.Create(),
             InspectCommand.Create(), ReportCommand.Create(), SweepCommand.Create(), ExportCommand.Create(), DataCommand.Create(),
-            MergeCommand.Create(), EmbedCommand.Create(), ServeCommand.Create(),
+            MergeCommand.Create(), EmbedCommand.Create(), ServeCommand.Create(), CkaCommand.Create(),
+            SegmentCommand.Create(),
             ConvertCommand.Create(), TrainDemoCommand.Create(),
         };
         GlobalOptions.AddTo(root);

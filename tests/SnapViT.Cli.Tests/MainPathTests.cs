@@ -67,16 +67,30 @@ public sealed class MainPathTests : IAsyncLifetime
         foreach ((JsonElement row, PruningRatios ratios) in rows.Zip(PruningRatios.Paper))
         {
             string[] names = [.. row.EnumerateObject().Select(property => property.Name)];
-            Assert.Equal(["budget", "removed", "parameters", "flops", "top1", "knn", "images_per_second", "images", "knn_images", "most_changed", "blocks"], names);
+            Assert.Equal([
+                    "budget", "removed", "parameters", "flops", .. OfAccuracy("top1"), .. OfAccuracy("knn"), .. OfAccuracy("weighted_knn"),
+                    "images_per_second", "images", "knn_images", "most_changed", "blocks",
+                ],
+                names);
             Assert.InRange(row.GetProperty("removed").GetProperty("neurons").GetDouble(), ratios[Axis.Neurons] - (1.0 / (a.Depth * a.MlpDim)), ratios[Axis.Neurons]);
             Assert.InRange(row.GetProperty("removed").GetProperty("heads").GetDouble(), ratios[Axis.Heads] - (1.0 / (a.Depth * a.Heads)), ratios[Axis.Heads]);
             Assert.Equal(ratios.ToString(), row.GetProperty("budget").GetString());
             Assert.InRange(row.GetProperty("top1").GetDouble(), 0, 1);
             Assert.InRange(row.GetProperty("knn").GetDouble(), 0, 1);
             Assert.True(row.GetProperty("images_per_second").GetDouble() > 0);
+            double[] interval = [.. row.GetProperty("top1_interval").EnumerateArray().Select(end => end.GetDouble())];
+            Assert.InRange(row.GetProperty("top1").GetDouble(), interval[0], interval[1]);
+            Assert.Equal(
+                eval.GetProperty("unpruned").GetProperty("top1").GetDouble() - row.GetProperty("top1").GetDouble(),
+                row.GetProperty("top1_loss").GetDouble(), 12);
+            Assert.Equal(eval.GetProperty("classes").GetArrayLength(), row.GetProperty("top1_per_class").GetArrayLength());
         }
 
+        Assert.False(eval.GetProperty("unpruned").TryGetProperty("top1_loss", out _));
+        Assert.True(eval.GetProperty("peak_memory_bytes").GetInt64() > 0);
         Assert.Equal(rows.OrderByDescending(row => row.GetProperty("flops").GetInt64()), rows);
+
+        static string[] OfAccuracy(string name) => [name, $"{name}_interval", $"{name}_loss", $"{name}_loss_interval", $"{name}_per_class"];
     }
 
     [Fact]

@@ -19,7 +19,7 @@ public sealed class GoldenSetTests
     {
         Assert.All(GoldenFamily.All, family => Assert.Contains(Path.Combine("golden", family, "model.safetensors"), Files));
         Assert.Equal(
-            (HashSet<string?>)[.. GoldenFamily.All.Select(row => row.Data), "knn", "pca", "preprocess", "prune_run", "sparsegpt_unit", "xnes"],
+            (HashSet<string?>)[.. GoldenFamily.All.Select(row => row.Data), "cka", "knn", "linear_probe", "pca", "preprocess", "prune_run", "sparsegpt_unit", "xnes"],
             Directory.EnumerateDirectories(Path.Combine(GoldenSet.Root, "golden")).Select(Path.GetFileName).ToHashSet());
         Assert.Equal(10, Directory.EnumerateFiles(Path.Combine(GoldenSet.Root, "official", "scores", "imagenet-1k")).Count());
     }

@@ -69,10 +69,10 @@ internal sealed class AccuracyMeasurement(string shared, int calibrationImages, 
             entry.Method,
             entry.Ratios[Axis.Neurons],
             entry.Ratios[Axis.Heads],
-            (share * onCalibration[index].Top1) + ((1 - share) * onRest[index].Top1),
-            onRest[index].Top1,
-            cifar10?[index].Knn,
-            euroSat?[index].Knn))];
+            (share * onCalibration[index].Top1?.Share) + ((1 - share) * onRest[index].Top1?.Share),
+            onRest[index].Top1?.Share,
+            cifar10?[index].Knn?.Share,
+            euroSat?[index].Knn?.Share))];
     }
 
     private IReadOnlyList<EvaluationRow> Neighbours(VisionTransformer[] models, string set)

@@ -42,7 +42,7 @@ internal sealed class FrontierMeasurement(FrontierRows rows, string shared, int 
         IReadOnlyList<EvaluationRow>? cifar10 = neighbours ? Neighbours("cifar10") : null, euroSat = neighbours ? Neighbours("eurosat") : null;
         return [.. _models.Select((entry, index) => new FrontierFigure(
             entry.Row, entry.Budget, entry.Plan.Flops / (double)full.Flops, entry.Plan.Parameters / (double)full.Parameters,
-            top1[index], divergence[index], cifar10?[index].Knn, euroSat?[index].Knn, seconds[0] / seconds[index], entry.Plan.Distance))];
+            top1[index], divergence[index], cifar10?[index].Knn?.Share, euroSat?[index].Knn?.Share, seconds[0] / seconds[index], entry.Plan.Distance))];
     }
 
     public void Dispose() => _models.ForEach(entry => entry.Model.Dispose());

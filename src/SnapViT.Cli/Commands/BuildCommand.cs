@@ -99,6 +99,7 @@ internal static class BuildCommand
         "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.",
         CropProtocol.Reference);
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
+    private static readonly SearchOptionSet Search = new();
     private static readonly Option<double> NeuronFloor = new("--neuron-floor")
     {
         Description = "Share of its neurons that every block keeps.",
@@ -146,6 +147,7 @@ internal static class BuildCommand
             command.Options.Add(option);
         }
 
+        Search.AddTo(command);
         command.Does(Run);
         return command;
     }
@@ -190,12 +192,14 @@ internal static class BuildCommand
             FrontierImages = parsed.GetValue(FrontierImages) ?? preset.FrontierImages,
             SortHeadDims = parsed.GetValue(HeadDims) ?? preset.SortHeadDims,
             Crops = parsed.GetValue(Crops),
-            Fitness = new FitnessOptions { Floors = new KeepFloors(parsed.GetValue(NeuronFloor), parsed.GetValue(HeadFloor)) },
+            Fitness = Search.Fitness(parsed, new KeepFloors(parsed.GetValue(NeuronFloor), parsed.GetValue(HeadFloor))),
+            Search = Search.Read(parsed),
             Seed = parsed.GetValue(GlobalOptions.Seed),
             BatchSize = parsed.GetValue(Batch),
             Precision = precision,
             Device = device,
         }).Validated();
+        Search.Require(parsed, options.Evaluations);
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(path + Unfinished);
@@ -208,6 +212,7 @@ internal static class BuildCommand
         options = (options with
         {
             Latency = Latency.Table(parsed, model, device, precision, needed: Latency.IsNamed(parsed), cancellation),
+            Search = Search.WithCovariance(parsed, options.Search, model),
         }).Validated();
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {

@@ -7,6 +7,7 @@ using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Data.Sources;
+using SnapViT.Evaluation;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Workflows;
@@ -19,6 +20,8 @@ internal static class EvalCommand
 {
     /// <summary>What a sub-network keeps of the accuracy at least to be the one that is cut next.</summary>
     private const double MostOfAccuracy = 0.95;
+
+    private const string LinearProbeName = "linear", ReferenceProbeName = "reference";
 
     private static readonly ModelOptions Model = new();
     private static readonly Option<string?> Scores = new("--scores")
@@ -63,6 +66,11 @@ internal static class EvalCommand
         Description = "Also measure what the method has to beat, at the same budgets and re-fitted in the same way: random order, "
             + "block-normalised scores, and scores without search.",
     };
+    private static readonly Option<string?> Probe = ProbeOption();
+    private static readonly Option<bool> PerClass = new("--per-class")
+    {
+        Description = "Prints the accuracy on every class as well; --json always has it.",
+    };
 
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 32 };
 
@@ -72,11 +80,11 @@ internal static class EvalCommand
             Top-1 with the model's own classifier where the classes are its own, k-NN with --train; parameters, FLOPs, images per second.
 
               snapvit eval deit_tiny.safetensors --scores deit_tiny.scores.safetensors --test photos --labels synsets.txt
-              snapvit eval small.safetensors --train cifar10/train --test cifar10/test
+              snapvit eval small.safetensors --train cifar10/train --test cifar10/test --probe linear
               snapvit eval deit_tiny.safetensors --scores deit_tiny.scores.safetensors --test photos --baselines --out eval.json
             """);
         Model.AddTo(command);
-        Option[] own = [Scores, Budgets, Train, Test, Samples, Labels, Batch, Images, Baselines, Out, GlobalOptions.Force];
+        Option[] own = [Scores, Budgets, Train, Test, Samples, Labels, Probe, PerClass, Batch, Images, Baselines, Out, GlobalOptions.Force];
         foreach (Option option in own)
         {
             command.Options.Add(option);
@@ -87,6 +95,24 @@ internal static class EvalCommand
         command.Does(Run);
         return command;
     }
+
+    private static Option<string?> ProbeOption()
+    {
+        Option<string?> option = new("--probe")
+        {
+            Description = "Trains a linear classifier on the features of --train and measures it. linear: shuffled, features standardised, "
+                + "the learning rate chosen on a fifth of --train; reference: the settings of the paper's code.",
+        };
+        option.AcceptOnlyFromAmong(LinearProbeName, ReferenceProbeName);
+        return option;
+    }
+
+    private static LinearProbeOptions? ProbeOf(ParseResult parsed) => parsed.GetValue(Probe) switch
+    {
+        null => null,
+        ReferenceProbeName => LinearProbeOptions.Reference,
+        _ => LinearProbeOptions.Recommended,
+    };
 
     private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
@@ -142,11 +168,13 @@ internal static class EvalCommand
             JobProgress job = new(progress, TimeProvider.System);
             IProgress<WorkProgress>[] cuts = [.. all.Select(entry => job.Part(CutCost(entry.Plan, photos)))];
             evaluation = new ModelEvaluation(
-                preprocessing, parsed.GetValue(Batch), device, 
+                preprocessing, parsed.GetValue(Batch), device,
                 job.Part(EvaluationCost([.. all.Select(entry => entry.Plan)], model, test, train)))
             {
                 ClassNames = model.ClassNames,
                 Outcomes = outcomes,
+                Seed = parsed.GetValue(GlobalOptions.Seed),
+                Probe = ProbeOf(parsed),
             };
             if (elastic is null)
             {
@@ -178,7 +206,7 @@ internal static class EvalCommand
         Report report = EvaluationReport.Of(
             RunRecord.Of(parsed, model, scores is null ? null : (parsed.GetValue(Scores)!, scores), (testPath, test)),
             preprocessing, precision, parsed.GetValue(Batch), unpruned, [.. own.Skip(elastic is null ? 0 : 1)],
-            baselines.Lines(measured[own.Length..]), evaluation!, folders.LeftOut) with
+            baselines.Lines(measured[own.Length..]), evaluation!, folders.LeftOut, parsed.GetValue(PerClass)) with
         {
             Doubts = elastic?.Doubts ?? Model.Doubts(parsed, model),
             Next = Next(parsed, own, model),
@@ -210,7 +238,7 @@ internal static class EvalCommand
         MeasuredRow chosen = measured.Skip(1).Where(row => Accuracy(row) >= least).MinBy(row => row.Figures.Flops) ?? measured[1];
         return NextCommand.Of(["cut", path, scores, .. BudgetList.AsOption(chosen.Budget!), "--out", "small.safetensors"]);
 
-        static double? Accuracy(MeasuredRow row) => row.Figures.Top1 ?? row.Figures.Knn;
+        static double? Accuracy(MeasuredRow row) => (row.Figures.Top1 ?? row.Figures.Knn)?.Share;
     }
 
     private static IReadOnlyList<EvaluationRow> Measure(
@@ -273,6 +301,11 @@ internal static class EvalCommand
         if (parsed.GetValue(Batch) is < 1 and int batch)
         {
             throw new SnapViTException(ErrorKind.Option, $"--batch: expected at least 1, found {batch}");
+        }
+
+        if (train is null && parsed.GetValue(Probe) is not null)
+        {
+            throw new SnapViTException(ErrorKind.Option, "--probe: expected --train DIR with it, the images it is trained on; found none");
         }
 
         _ = train is null ? null : CommonClasses.Of(test, train);

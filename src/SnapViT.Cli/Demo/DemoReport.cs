@@ -95,8 +95,8 @@ internal static class DemoReport
             table.AddRow(
             [
                 Figures.Percent(row.Flops / (double)result.Whole.Figures.Flops),
-                .. result.Lines.Select(line => Figures.Percent(RowOf(line).Top1)),
-                Figures.Percent(row.Knn), Figures.Count(row.Parameters), Figures.Invariant($"{row.ImagesPerSecond:0}"),
+                .. result.Lines.Select(line => Figures.Percent(RowOf(line).Top1?.Share)),
+                Figures.Percent(row.Knn?.Share), Figures.Count(row.Parameters), Figures.Invariant($"{row.ImagesPerSecond:0}"),
             ]);
 
             EvaluationRow RowOf(MeasuredLine line) => (budget < 0 ? result.Whole : line.Rows[budget]).Figures;

@@ -17,6 +17,7 @@ internal static class BuildReport
             FitnessC0 = result.Search?.History[0],
             FitnessBest = result.Search?.BestFitness,
             FitnessHistory = result.Search?.History,
+            FitnessHeldOut = result.Search is { HeldOut.Count: > 0 } held ? held.HeldOut : null,
             result.ContinuedPhotos,
             ContinuedEvaluations = result.Continued,
             result.Discarded,

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using SnapViT.Core.Architecture;
 using SnapViT.Data;
+using SnapViT.Evaluation;
 using SnapViT.Workflows;
 using Spectre.Console;
 using static TorchSharp.torch;
@@ -41,7 +43,8 @@ internal static class EvaluationReport
         IReadOnlyList<MeasuredRow> rows,
         IReadOnlyList<MeasuredLine> baselines,
         ModelEvaluation evaluation,
-        IReadOnlyList<object> leftOut) => new(
+        IReadOnlyList<object> leftOut,
+        bool perClass) => new(
         new
         {
             Run = run,
@@ -51,6 +54,11 @@ internal static class EvaluationReport
             Unpruned = (unpruned ?? rows.FirstOrDefault(row => IsWhole(row.Figures))) is { } whole ? Row(whole) : null,
             Rows = rows.Select(Row),
             Baselines = baselines.Count > 0 ? baselines.Select(Line) : null,
+            Classes = evaluation.TestClasses.Select(entry => new { entry.Name, entry.Images }),
+            Confidence = Bootstrap.Confidence,
+            BootstrapDraws = Bootstrap.Draws,
+            evaluation.Seed,
+            PeakMemoryBytes = PeakMemory(),
             evaluation.Notes,
             evaluation.Skipped,
             LeftOut = leftOut,
@@ -69,6 +77,14 @@ internal static class EvaluationReport
             string neighbours = first.KnnImages is int counted ? Figures.Invariant($", k-NN on {counted} of them") : "";
             console.WriteLine(Figures.Invariant($"measured on {first.Images} test images{neighbours}; ")
                 + Figures.Invariant($"images/s: the forward pass in batches of {batch}, {PrecisionName(precision)}"));
+            console.WriteLine(Figures.Invariant($"in brackets: intervals of {Bootstrap.Confidence:0 %} over the test images ")
+                + Figures.Invariant($"({Bootstrap.Draws} bootstrap draws, seed {evaluation.Seed}); ")
+                + $"of images/s the quartiles of the batches; peak memory of the program {Figures.Bytes(PeakMemory())}");
+            if (perClass)
+            {
+                console.Write(OfClasses(unpruned is null ? rows : [unpruned, .. rows], evaluation));
+            }
+
             foreach (string note in evaluation.Notes)
             {
                 console.WriteLine(note);
@@ -87,26 +103,82 @@ internal static class EvaluationReport
 
     private static string PrecisionName(ScalarType precision) => precision == ScalarType.BFloat16 ? "bf16" : "fp32";
 
+    /// <summary>The accuracies that rows may have: name of the column, name in JSON, and where it is.</summary>
+    private static readonly (string Label, string Name, Func<EvaluationRow, Accuracy?> Of)[] Kinds =
+    [
+        ("top-1", "top1", row => row.Top1),
+        ("top-5", "top5", row => row.Top5),
+        ("k-NN", "knn", row => row.Knn),
+        ("weighted k-NN", "weighted_knn", row => row.WeightedKnn),
+        ("linear probe", "probe", row => row.Probe),
+    ];
+
     private static Table Table(IReadOnlyList<MeasuredRow> rows)
     {
-        bool hasTop5 = rows.Any(row => row.Figures.Top5 is not null);
-        string[] accuracies = hasTop5 ? ["top-1", "top-5", "k-NN"] : ["top-1", "k-NN"];
+        (string Label, string Name, Func<EvaluationRow, Accuracy?> Of)[] kinds =
+            [.. Kinds.Where(kind => kind.Label is "top-1" or "k-NN" || rows.Any(row => kind.Of(row.Figures) is not null))];
         IReadOnlyList<AxisFacts> axes = RemovedShares.Columns(rows.Select(row => row.Figures.Removed));
+        bool compared = rows.Any(row => Kinds.Any(kind => kind.Of(row.Figures)?.Loss is not null));
         Table table = Report.Table(
-            ["budget", .. axes.Select(axis => $"{axis.Label} removed"), "parameters", "FLOPs", .. accuracies, "images/s"]);
-        foreach ((string? budget, _, EvaluationRow row) in rows)
+        [
+            "budget", .. axes.Select(axis => $"{axis.Label} removed"), "parameters", "FLOPs",
+            .. kinds.SelectMany(kind => compared && kind.Of(rows[0].Figures) is not null ? [kind.Label, "lost"] : new[] { kind.Label }),
+            "images/s",
+        ]);
+        foreach (MeasuredRow measuredRow in rows)
         {
-            string[] measured = [.. (hasTop5 ? [row.Top1, row.Top5, row.Knn] : new[] { row.Top1, row.Knn }).Select(Figures.Percent)];
+            EvaluationRow row = measuredRow.Figures;
+            IEnumerable<string> measured = kinds.SelectMany(kind => kind.Of(row) is { } accuracy
+                ? compared ? [Share(accuracy), Lost(accuracy)] : new[] { Share(accuracy) }
+                : ["-"]);
             table.AddRow(
             [
-                budget ?? (IsWhole(row) ? "whole model" : "this model"),
+                (measuredRow.Budget ?? (IsWhole(row) ? "whole model" : "this model")).EscapeMarkup(),
                 .. axes.Select(axis => Figures.Percent(row.Removed[axis.Axis])),
                 Figures.Count(row.Parameters), Figures.Count(row.Flops),
-                .. measured, Figures.Invariant($"{row.ImagesPerSecond:0.0}"),
+                .. measured.Select(text => text.EscapeMarkup()), Speed(measuredRow).EscapeMarkup(),
             ]);
         }
 
         return table;
+    }
+
+    private static string Share(Accuracy accuracy) => $"{Figures.Percent(accuracy.Share)} {Range(accuracy.Interval)}";
+
+    private static string Lost(Accuracy accuracy) => accuracy.Loss is double loss
+        ? Figures.Invariant($"{100 * loss:0.0} ") + Range(accuracy.LossInterval!.Value)
+        : "-";
+
+    private static string Range((double Low, double High) interval) =>
+        Figures.Invariant($"[{100 * interval.Low:0.0}, {100 * interval.High:0.0}]");
+
+    private static string Speed(MeasuredRow row) => row.Facts?.Speed is (double median, double low, double high)
+        ? Figures.Invariant($"{median:0.0} [{low:0.0}, {high:0.0}]")
+        : Figures.Invariant($"{row.Figures.ImagesPerSecond:0.0}");
+
+    /// <summary>A row per class, a column per model: by the models' own classifier, else by neighbours.</summary>
+    private static Table OfClasses(IReadOnlyList<MeasuredRow> rows, ModelEvaluation evaluation)
+    {
+        (string Label, string Name, Func<EvaluationRow, Accuracy?> Of) kind =
+            Array.Find(Kinds, candidate => rows.All(row => candidate.Of(row.Figures) is not null));
+        Table table = Report.Table([$"class, {kind.Label ?? "-"}", "images", .. rows.Select(row => row.Budget ?? "whole model")]);
+        for (int index = 0; kind.Of is not null && index < evaluation.TestClasses.Count; index++)
+        {
+            (string name, int images) = evaluation.TestClasses[index];
+            table.AddRow(
+            [
+                name.EscapeMarkup(), Figures.Invariant($"{images}"),
+                .. rows.Select(row => Figures.Percent(kind.Of(row.Figures)!.PerClass[index])),
+            ]);
+        }
+
+        return table;
+    }
+
+    private static long PeakMemory()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
     }
 
     private static bool IsWhole(EvaluationRow row) => AxisTable.Rows.All(axis => row.Removed[axis.Axis] == 0);
@@ -124,23 +196,37 @@ internal static class EvaluationReport
     public static object Row(MeasuredRow measured)
     {
         EvaluationRow row = measured.Figures;
-        return new
+        Dictionary<string, object?> json = new()
         {
-            measured.Budget,
-            Removed = RemovedShares.Json(row.Removed),
-            measured.LatencyMs,
-            row.Parameters,
-            row.Flops,
-            row.Top1,
-            row.Top5,
-            row.Knn,
-            ImagesPerSecond = measured.Facts?.Speed?.Median ?? row.ImagesPerSecond,
-            ImagesPerSecondInterval = measured.Facts?.Speed is { } speed ? new[] { speed.Low, speed.High } : null,
-            row.Images,
-            row.KnnImages,
-            measured.Distance,
-            MostChanged = measured.Facts?.Farthest is { Count: > 0 } farthest ? farthest : null,
-            Blocks = measured.Widths,
+            ["budget"] = measured.Budget,
+            ["removed"] = RemovedShares.Json(row.Removed),
+            ["latency_ms"] = measured.LatencyMs,
+            ["parameters"] = row.Parameters,
+            ["flops"] = row.Flops,
         };
+        foreach ((_, string name, Func<EvaluationRow, Accuracy?> of) in Kinds)
+        {
+            if (of(row) is Accuracy accuracy)
+            {
+                json[name] = accuracy.Share;
+                json[$"{name}_interval"] = Pair(accuracy.Interval);
+                json[$"{name}_loss"] = accuracy.Loss;
+                json[$"{name}_loss_interval"] = Pair(accuracy.LossInterval);
+                json[$"{name}_per_class"] = accuracy.PerClass;
+            }
+        }
+
+        json["probe_learning_rate"] = row.ProbeLearningRate;
+        (double Median, double Low, double High)? speed = measured.Facts?.Speed;
+        json["images_per_second"] = speed?.Median ?? row.ImagesPerSecond;
+        json["images_per_second_interval"] = speed is (_, double low, double high) ? new[] { low, high } : null;
+        json["images"] = row.Images;
+        json["knn_images"] = row.KnnImages;
+        json["distance"] = measured.Distance;
+        json["most_changed"] = measured.Facts?.Farthest is { Count: > 0 } farthest ? farthest : null;
+        json["blocks"] = measured.Widths;
+        return json.Where(entry => entry.Value is not null).ToDictionary();
     }
+
+    private static double[]? Pair((double Low, double High)? ends) => ends is (double low, double high) ? [low, high] : null;
 }

@@ -59,13 +59,19 @@ public sealed class ScoreCoefficients
 
     /// <summary>The start of the search, c0: from 1.2 at the first block to 0.8 at the last, for MLPs and heads alike.</summary>
     /// <param name="full">Widths of the unpruned model.</param>
-    public static ScoreCoefficients Initial(SubnetWidths full)
+    public static ScoreCoefficients Initial(SubnetWidths full) => Linear(full, 1.2, 0.4);
+
+    /// <summary>Factors that go from one at the first block to another at the last, for MLPs and heads alike.</summary>
+    /// <param name="full">Widths of the unpruned model.</param>
+    /// <param name="first">Factor of the first block.</param>
+    /// <param name="fall">How much less the factor of the last block is.</param>
+    internal static ScoreCoefficients Linear(SubnetWidths full, double first, double fall)
     {
         ArgumentNullException.ThrowIfNull(full);
         double[] perBlock =
         [
             .. Enumerable.Range(0, full.Count)
-                .Select(block => full.Count == 1 ? 1.2 : 1.2 - (0.4 * block / (full.Count - 1))),
+                .Select(block => full.Count == 1 ? first : first - (fall * block / (full.Count - 1))),
         ];
         return new ScoreCoefficients(
             [

@@ -53,6 +53,35 @@ internal static class SquareMatrix
         return product;
     }
 
+    /// <summary>The lower triangular L with <c>L L^T = X + ridge I</c>; null where there is none.</summary>
+    /// <param name="x">A symmetric matrix, [n, n].</param>
+    /// <param name="ridge">Added to its diagonal.</param>
+    public static double[,]? Cholesky(double[,] x, double ridge = 0)
+    {
+        int n = x.GetLength(0);
+        double[,] factor = new double[n, n];
+        for (int i = 0; i < n; i++)
+        {
+            for (int j = 0; j <= i; j++)
+            {
+                double sum = x[i, j] + (i == j ? ridge : 0);
+                for (int k = 0; k < j; k++)
+                {
+                    sum -= factor[i, k] * factor[j, k];
+                }
+
+                if (i == j && !(sum > 0))
+                {
+                    return null;
+                }
+
+                factor[i, j] = i == j ? Math.Sqrt(sum) : sum / factor[j, j];
+            }
+        }
+
+        return factor;
+    }
+
     /// <summary>exp(X) by scaling and squaring with a Taylor series of 18 terms at a norm below 1/2, exact to rounding.</summary>
     public static double[,] Exponential(double[,] x)
     {

@@ -56,6 +56,21 @@ internal sealed class PreparedImages : IDisposable
         }
     }
 
+    /// <summary>A pass over some of the images in batches that the caller disposes.</summary>
+    /// <param name="rows">Which images, in this order.</param>
+    /// <param name="size">Images per batch, at least 1; the last batch may be smaller.</param>
+    /// <param name="device">Where the batches are wanted.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    public IEnumerable<Tensor> Batches(IReadOnlyList<long> rows, int size, Device device, CancellationToken cancellation = default)
+    {
+        foreach (long[] part in rows.Chunk(size))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using Tensor places = tensor(part), images = _images.index_select(0, places);
+            yield return images.to(device);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _images.Dispose();
 

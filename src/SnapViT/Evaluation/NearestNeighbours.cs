@@ -15,6 +15,9 @@ public sealed class NearestNeighbours : IDisposable
     /// <summary>Neighbours of the paper and the reference, k.</summary>
     public const int PaperNeighbours = 20;
 
+    /// <summary>Temperature of weighted votes, DINO's (Caron et al., 2021).</summary>
+    public const double PaperTemperature = 0.07;
+
     private const long BatchElements = 1L << 24;
 
     private readonly Tensor _train;
@@ -65,6 +68,13 @@ public sealed class NearestNeighbours : IDisposable
     /// <exception cref="SnapViTException">They are not finite.</exception>
     public Tensor Nearest(Tensor queries)
     {
+        using DisposeScope scope = NewDisposeScope();
+        return Found(queries).Rows.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Indices of the nearest training rows of every query, nearest first, and the cosine of each, [m, k].</summary>
+    private (Tensor Rows, Tensor Cosines) Found(Tensor queries)
+    {
         ArgumentNullException.ThrowIfNull(queries);
         if (queries.shape.Length != 2 || queries.shape[0] == 0 || queries.shape[1] != _train.shape[1])
         {
@@ -76,17 +86,19 @@ public sealed class NearestNeighbours : IDisposable
         using IDisposable frozen = no_grad();
         Tensor normalised = OnUnitSphere(queries, "query");
         long rows = Math.Max(1, BatchElements / _train.shape[0]);
-        List<Tensor> parts = [];
+        List<Tensor> found = [], cosines = [];
         for (long start = 0; start < normalised.shape[0]; start += rows)
         {
             using DisposeScope batch = NewDisposeScope();
 
             // On the unit sphere |a - b|^2 = 2 - 2 a.b: the nearest are those of largest inner product.
             Tensor similarity = normalised.narrow(0, start, Math.Min(rows, normalised.shape[0] - start)).mm(_train.t());
-            parts.Add(similarity.topk(_neighbours, 1).indexes.MoveToOuterDisposeScope());
+            (Tensor values, Tensor indexes) = similarity.topk(_neighbours, 1);
+            found.Add(indexes.MoveToOuterDisposeScope());
+            cosines.Add(values.MoveToOuterDisposeScope());
         }
 
-        return cat(parts, 0).MoveToOuterDisposeScope();
+        return (cat(found, 0).MoveToOuterDisposeScope(), cat(cosines, 0).MoveToOuterDisposeScope());
     }
 
     /// <summary>The predicted label of every query.</summary>
@@ -96,15 +108,65 @@ public sealed class NearestNeighbours : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
-        Tensor nearest = Nearest(queries);
-        Tensor labels = _labels.index_select(0, nearest.flatten()).view(nearest.shape);
-        Tensor votes = zeros([nearest.shape[0], _classes], ScalarType.Float64, nearest.device)
-            .scatter_add(1, labels, ones_like(labels, ScalarType.Float64));
+        return Voted(Found(queries).Rows);
+    }
+
+    /// <summary>
+    /// The predicted label of every query where a neighbour's vote weighs <c>exp(cosine / temperature)</c> (Wu et al., 2018; DINO).
+    /// </summary>
+    /// <param name="queries">Features to classify, [m, D].</param>
+    /// <param name="temperature">Above 0; the smaller, the more the nearest counts.</param>
+    /// <returns>m labels.</returns>
+    public int[] PredictWeighted(Tensor queries, double temperature = PaperTemperature)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        (Tensor rows, Tensor cosines) = Found(queries);
+        return Weighted(rows, cosines, temperature);
+    }
+
+    /// <summary>Both predictions of every query, for one look at the training rows.</summary>
+    /// <param name="queries">Features to classify, [m, D].</param>
+    internal (int[] Voted, int[] Weighted) PredictBoth(Tensor queries)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable frozen = no_grad();
+        (Tensor rows, Tensor cosines) = Found(queries);
+        return (Voted(rows), Weighted(rows, cosines, PaperTemperature));
+    }
+
+    private int[] Voted(Tensor rows)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor votes = Votes(rows, ones_like(rows, ScalarType.Float64));
 
         // A tie goes to the smallest label: every label loses less than a vote, the larger the more.
         double[] shares = [.. Enumerable.Range(0, (int)_classes).Select(label => label / (_classes + 1.0))];
         using Tensor handicap = tensor(shares, device: votes.device);
-        return [.. votes.Minus(handicap).argmax(1).cpu().data<long>().Select(label => (int)label)];
+        return Largest(votes.Minus(handicap));
+    }
+
+    private int[] Weighted(Tensor rows, Tensor cosines, double temperature)
+    {
+        using DisposeScope scope = NewDisposeScope();
+
+        // Less the largest: a factor that all votes of a query share changes nothing, and could overflow.
+        Tensor exact = cosines.to(ScalarType.Float64);
+        return Largest(Votes(rows, exact.Minus(exact.amax([1], true)).Div(temperature).exp()));
+    }
+
+    /// <summary>Sums of weights [m, k] by the labels of their training rows, float64 [m, classes].</summary>
+    private Tensor Votes(Tensor rows, Tensor weights)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor labels = _labels.index_select(0, rows.flatten()).view(rows.shape);
+        return zeros([rows.shape[0], _classes], ScalarType.Float64, rows.device).scatter_add(1, labels, weights).MoveToOuterDisposeScope();
+    }
+
+    private static int[] Largest(Tensor votes)
+    {
+        using Tensor largest = votes.argmax(1), here = largest.cpu();
+        return [.. here.data<long>().Select(label => (int)label)];
     }
 
     /// <summary>Share of queries whose predicted label is the given one, 0..1.</summary>

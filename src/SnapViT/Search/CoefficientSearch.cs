@@ -5,24 +5,15 @@ using SnapViT.Core.Search;
 
 namespace SnapViT.Search;
 
-/// <summary>How the global factors are searched for.</summary>
-internal sealed record SearchOptions
-{
-    /// <summary>Candidates that xNES evaluates besides c0, 0 or more; default 50, the paper's. With 0 the factors are c0.</summary>
-    public int Evaluations { get; init; } = 50;
-
-    /// <summary>Seed of the candidates; default 42.</summary>
-    public ulong Seed { get; init; } = 42;
-
-    /// <summary>Population, learning rates and initial covariance; default the paper's.</summary>
-    public XnesOptions Strategy { get; init; } = new();
-}
-
 /// <summary>What a search found.</summary>
-/// <param name="Best">The factors of the best fitness, c0 included.</param>
-/// <param name="BestFitness">Their fitness.</param>
+/// <param name="Best">The factors of the best fitness, c0 included; of those that are best on held-out images, where there are any.</param>
+/// <param name="BestFitness">Their fitness in the search.</param>
 /// <param name="History">All fitnesses in order: c0 first, then the candidates.</param>
-internal sealed record SearchResult(ScoreCoefficients Best, double BestFitness, IReadOnlyList<double> History);
+/// <param name="HeldOut">
+/// Fitnesses of the finalists on images that were held out: of c0, then of the best by the search, best first; empty where none were.
+/// </param>
+internal sealed record SearchResult(
+    ScoreCoefficients Best, double BestFitness, IReadOnlyList<double> History, IReadOnlyList<double> HeldOut);
 
 /// <summary>
 /// Finds global factors by xNES over |c| (paper, section 3.2), c0 evaluated first. Deterministic: the same seed and fitnesses give the same
@@ -36,6 +27,7 @@ internal static class CoefficientSearch
     /// <param name="options">How many candidates, from which seed.</param>
     /// <param name="history">Fitnesses already known, in order; empty for a new search.</param>
     /// <param name="evaluated">Told the whole history after every new evaluation.</param>
+    /// <param name="heldOut">Fitness on images that were held out, by which the winner is picked; null for that of the search.</param>
     /// <exception cref="ArgumentException">Fewer than 0 evaluations.</exception>
     /// <exception cref="SnapViTException">A fitness that is not finite.</exception>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
@@ -44,16 +36,18 @@ internal static class CoefficientSearch
         Func<ScoreCoefficients, double> evaluate,
         SearchOptions options,
         IReadOnlyList<double>? history = null,
-        Action<IReadOnlyList<double>>? evaluated = null)
+        Action<IReadOnlyList<double>>? evaluated = null,
+        Func<ScoreCoefficients, double>? heldOut = null)
     {
         ArgumentNullException.ThrowIfNull(initial);
         ArgumentNullException.ThrowIfNull(evaluate);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegative(options.Evaluations, "evaluations");
         SeededRandom random = SeededRandom.ForPurpose(options.Seed, "search");
-        Xnes strategy = new(initial.Vector, random.NextNormal, options.Strategy);
+        Xnes strategy = new(initial.Vector, random.NextNormal, options.Strategy(initial.Vector.Length));
         List<double> fitnesses = [];
-        (ScoreCoefficients best, double bestFitness) = (initial, double.PositiveInfinity);
+        List<ScoreCoefficients> candidates = [];
+        int best = 0;
         for (int step = 0; step <= options.Evaluations; step++)
         {
             ScoreCoefficients candidate = step == 0 ? initial : initial.With(strategy.Ask());
@@ -72,13 +66,30 @@ internal static class CoefficientSearch
             }
 
             fitnesses.Add(fitness);
-            (best, bestFitness) = fitness < bestFitness ? (candidate, fitness) : (best, bestFitness);
+            candidates.Add(candidate);
+            best = fitness < fitnesses[best] ? step : best;
             if (!known)
             {
                 evaluated?.Invoke(fitnesses);
             }
+
+            if (step - best >= options.Patience)
+            {
+                break;
+            }
         }
 
-        return new SearchResult(best, bestFitness, fitnesses);
+        if (heldOut is null)
+        {
+            return new SearchResult(candidates[best], fitnesses[best], fitnesses, []);
+        }
+
+        int[] finalists =
+        [
+            0, .. Enumerable.Range(1, fitnesses.Count - 1).OrderBy(step => fitnesses[step]).Take(SearchOptions.Finalists),
+        ];
+        double[] values = [.. finalists.Select(step => heldOut(candidates[step]))];
+        int winner = finalists[Array.IndexOf(values, values.Min())];
+        return new SearchResult(candidates[winner], fitnesses[winner], fitnesses, values);
     }
 }

@@ -24,6 +24,7 @@ internal sealed class Fitness : IDisposable
     private readonly Func<IEnumerable<Tensor>> _batches;
     private readonly FitnessOptions _options;
     private readonly Pca? _pca;
+    private readonly bool _ownsPca;
     private readonly Func<ImportanceOrder, ElasticCorrection>? _correct;
     private readonly Tensor _target;
 
@@ -33,10 +34,14 @@ internal sealed class Fitness : IDisposable
     /// <param name="batches">Starts a pass over the evaluation images: batches [B, 3, S, S], disposed here after use.</param>
     /// <param name="options">What is compared, and where.</param>
     /// <param name="correct">Makes the correction inside every candidate; null for none.</param>
+    /// <param name="projection">
+    /// A fitness over other images whose principal components are used, so that fewer images than components will do; stays the caller's
+    /// and in use. Null to fit them here.
+    /// </param>
     /// <exception cref="SnapViTException">An option is out of range, or there are fewer images than components.</exception>
     public Fitness(
         VisionTransformer model, ImportanceScores scores, Func<IEnumerable<Tensor>> batches,
-        FitnessOptions options, Func<ImportanceOrder, ElasticCorrection>? correct = null)
+        FitnessOptions options, Func<ImportanceOrder, ElasticCorrection>? correct = null, Fitness? projection = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(scores);
@@ -47,14 +52,14 @@ internal sealed class Fitness : IDisposable
         _batches = batches;
         _options = options.Validated();
         _correct = correct;
-        bool projects = options.PcaComponents < model.Architecture.FeatureDim;
-        if (projects)
+        _ownsPca = projection is null && options.PcaComponents < model.Architecture.FeatureDim;
+        if (_ownsPca)
         {
             RequireImages(batches(), options.PcaComponents);
         }
 
         using Tensor teacher = FeatureExtractor.Embed(model, batches());
-        _pca = projects ? Pca.Fit(teacher, options.PcaComponents) : null;
+        _pca = _ownsPca ? Pca.Fit(teacher, options.PcaComponents) : projection?._pca;
         _target = Project(teacher);
     }
 
@@ -70,7 +75,11 @@ internal sealed class Fitness : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _pca?.Dispose();
+        if (_ownsPca)
+        {
+            _pca?.Dispose();
+        }
+
         _target.Dispose();
     }
 

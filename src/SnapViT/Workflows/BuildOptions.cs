@@ -119,6 +119,9 @@ public sealed record BuildOptions
     /// <summary>What the search minimises.</summary>
     public FitnessOptions Fitness { get; init; } = new();
 
+    /// <summary>How the search draws its candidates, when it ends and how its winner is picked; default the paper's.</summary>
+    public SearchOptions Search { get; init; } = new();
+
     /// <summary>Seed of the sample, the crops and the search; default 42.</summary>
     public ulong Seed { get; init; } = 42;
 
@@ -181,20 +184,22 @@ public sealed record BuildOptions
         _ = PrefixWeights.Validated();
         _ = Correction?.Validated();
         _ = Fitness.Validated();
+        _ = Search.Validated();
         return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, string.Join("; ", faults));
     }
 
     /// <summary>The options that numbers depend on, as they stand in the provenance; the criterion adds its own.</summary>
-    internal IEnumerable<KeyValuePair<string, string>> Describe() => Fitness.Describe().Concat(new Dictionary<string, string>
-    {
-        [ElasticScores.Criterion] = Criterion.Name,
-        ["normalise"] = Normalisation.ToString().ToLowerInvariant(),
-        ["crops"] = Crops.ToString().ToLowerInvariant(),
-        ["evaluations"] = Evaluations.ToString(CultureInfo.InvariantCulture),
-        ["seed"] = Seed.ToString(CultureInfo.InvariantCulture),
-        ["batch"] = BatchSize.ToString(CultureInfo.InvariantCulture),
-        ["device"] = Device.type == DeviceType.CUDA ? "cuda" : "cpu",
-        ["precision"] = Precision == ScalarType.BFloat16 ? "bf16" : "fp32",
-        ["correction"] = Correction?.ToString() ?? "none",
-    });
+    internal IEnumerable<KeyValuePair<string, string>> Describe() => Fitness.Describe().Concat(Search.Describe()).Concat(
+        new Dictionary<string, string>
+        {
+            [ElasticScores.Criterion] = Criterion.Name,
+            ["normalise"] = Normalisation.ToString().ToLowerInvariant(),
+            ["crops"] = Crops.ToString().ToLowerInvariant(),
+            ["evaluations"] = Evaluations.ToString(CultureInfo.InvariantCulture),
+            ["seed"] = Seed.ToString(CultureInfo.InvariantCulture),
+            ["batch"] = BatchSize.ToString(CultureInfo.InvariantCulture),
+            ["device"] = Device.type == DeviceType.CUDA ? "cuda" : "cpu",
+            ["precision"] = Precision == ScalarType.BFloat16 ? "bf16" : "fp32",
+            ["correction"] = Correction?.ToString() ?? "none",
+        });
 }

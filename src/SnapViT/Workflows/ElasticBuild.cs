@@ -3,6 +3,7 @@ using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
+using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
@@ -10,6 +11,7 @@ using SnapViT.Importance;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Search;
+using static TorchSharp.torch;
 
 namespace SnapViT.Workflows;
 
@@ -136,6 +138,9 @@ internal sealed class ElasticBuild
         ScoreCoefficients initial = Criterion.ComparesBlocks || _options.Normalisation == ScoreNormalisation.Block
             ? ScoreCoefficients.Equal(local.Counts)
             : ScoreCoefficients.Initial(local.Counts);
+        initial = _options.Search.Start is (double first, double last)
+            ? ScoreCoefficients.Linear(local.Counts, first, first - last)
+            : initial;
         ElasticScores unfinished = new(local, initial, _options.Fitness.Floors, _provenance);
         BuildPosition scored = new()
         {
@@ -153,6 +158,11 @@ internal sealed class ElasticBuild
         {
             _provenance["fitness_c0"] = found.History[0].ToString("R", CultureInfo.InvariantCulture);
             _provenance["fitness_best"] = found.BestFitness.ToString("R", CultureInfo.InvariantCulture);
+            if (found.HeldOut.Count > 0)
+            {
+                _provenance["fitness_held_out_c0"] = found.HeldOut[0].ToString("R", CultureInfo.InvariantCulture);
+                _provenance["fitness_held_out"] = found.HeldOut.Min().ToString("R", CultureInfo.InvariantCulture);
+            }
         }
 
         ElasticScores scores = unfinished with
@@ -226,14 +236,18 @@ internal sealed class ElasticBuild
     private void RequireEnoughImages()
     {
         int width = _source.Model.Architecture.FeatureDim, components = _options.Fitness.PcaComponents;
-        if (_options.Evaluations > 0 && components < width && _images.Count < components)
+        int tuned = _images.Count - HeldOut(_images.Count);
+        if (_options.Evaluations > 0 && components < width && tuned < components)
         {
             throw new SnapViTException(
                 ErrorKind.Option,
                 $"samples: expected at least {components} images, "
-                    + $"for the search compares so many principal components of features of width {width}, found {_images.Count}");
+                    + $"for the search compares so many principal components of features of width {width}, found {tuned}");
         }
     }
+
+    /// <summary>Images that the winner of the search is picked on, of so many.</summary>
+    private int HeldOut(long images) => (int)(_options.Search.HeldOutShare * images);
 
     private BuildState State(string? path) => new(
         path,
@@ -301,14 +315,15 @@ internal sealed class ElasticBuild
         CancellationToken cancellation)
     {
         progress.Report(new WorkProgress("search", scored.History.Count, _options.Evaluations + 1));
-        using Fitness fitness = new(
-            model, unfinished.Local,
-            () => pass.Searched!.Batches(_options.BatchSize, _options.Device, cancellation: cancellation),
-            _options.Fitness, Corrections(pass.Moments));
+        (long[]? tuned, long[]? held) = Parts(pass.Searched!.Count);
+        using Fitness fitness = new(model, unfinished.Local, () => Images(tuned), _options.Fitness, Corrections(pass.Moments));
+        using Fitness? picking = held is null
+            ? null
+            : new Fitness(model, unfinished.Local, () => Images(held), _options.Fitness, Corrections(pass.Moments), fitness);
         return CoefficientSearch.Run(
             unfinished.Coefficients,
             candidate => fitness.Evaluate(candidate, cancellation),
-            new SearchOptions { Evaluations = _options.Evaluations, Seed = _options.Seed },
+            _options.Search with { Evaluations = _options.Evaluations, Seed = _options.Seed },
             scored.History,
             told =>
             {
@@ -317,7 +332,26 @@ internal sealed class ElasticBuild
                 progress.Report(new WorkProgress(
                     "search", told.Count, _options.Evaluations + 1,
                     string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
-            });
+            },
+            picking is null ? null : candidate => picking.Evaluate(candidate, cancellation));
+
+        IEnumerable<Tensor> Images(long[]? rows) => rows is null
+            ? pass.Searched!.Batches(_options.BatchSize, _options.Device, cancellation: cancellation)
+            : pass.Searched!.Batches(rows, _options.BatchSize, _options.Device, cancellation);
+    }
+
+    /// <summary>Images that are searched on and those that the winner is picked on, a seeded choice; null for all and none.</summary>
+    private (long[]? Tuned, long[]? Held) Parts(long images)
+    {
+        int held = HeldOut(images);
+        if (held == 0)
+        {
+            return (null, null);
+        }
+
+        long[] order = [.. Enumerable.Range(0, (int)images).Select(image => (long)image)];
+        SeededRandom.ForPurpose(_options.Seed, "held-out part").Shuffle(order.AsSpan());
+        return ([.. order.Skip(held).Order()], [.. order.Take(held).Order()]);
     }
 
     private Func<ImportanceOrder, ElasticCorrection>? Corrections(CalibrationMoments? moments) =>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
@@ -26,6 +27,15 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <summary>Names of the models' classes in the order of the classifier; empty where they are not known.</summary>
     public IReadOnlyList<string> ClassNames { get; init; } = [];
 
+    /// <summary>Seed of the intervals; default 42.</summary>
+    public ulong Seed { get; init; } = 42;
+
+    /// <summary>How a linear probe is trained on the training images; null for no probe.</summary>
+    internal LinearProbeOptions? Probe { get; init; }
+
+    /// <summary>The classes of the test images of the last run, in the order of <see cref="Accuracy.PerClass"/>.</summary>
+    public IReadOnlyList<(string Name, int Images)> TestClasses { get; private set; } = [];
+
     /// <summary>What was assumed about the classes, what could not be measured and why, one sentence each.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
@@ -35,6 +45,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <summary>Top-5 says something of classifiers of more classes.</summary>
     private const int Few = 5;
 
+    /// <summary>About what probes cost of a pass over the training images.</summary>
+    private const double ProbeCost = 0.2;
+
     private readonly List<SkippedImage> _skipped = [];
     private readonly List<string> _notes = [];
     private readonly int _batchSize = batchSize >= 1
@@ -42,7 +55,9 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         : throw new SnapViTException(ErrorKind.Option, $"batch: expected at least 1, found {batchSize}");
 
     /// <summary>Measures models.</summary>
-    /// <param name="models">Models of one architecture, whatever their widths; stay the caller's.</param>
+    /// <param name="models">
+    /// Models of one architecture, whatever their widths; stay the caller's. The others are compared with the first.
+    /// </param>
     /// <param name="test">Labelled test images.</param>
     /// <param name="train">Labelled training images for k-NN, whose classes are matched by name; null to leave k-NN out.</param>
     /// <param name="cancellation">Stops between two batches.</param>
@@ -63,12 +78,13 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         CommonClasses? common = train is null ? null : Common(test, train);
         JobProgress job = new(progress, TimeProvider.System);
         IProgress<WorkProgress> ofTraining = job.Part(train?.Count ?? 0), ofTest = job.Part(test.Count);
+        IProgress<WorkProgress> ofProbe = job.Part(Probe is null || train is null ? 0 : ProbeCost * train.Count);
         using Pass? training = train is null
             ? null
             : Embed(models, train, new Told("training images", ofTraining), new Wanted(Features: true, null, null), cancellation);
         Wanted wanted = new(Features: training is not null, classes.Fault is null ? classes : null, Outcomes);
         using Pass testing = Embed(models, test, new Told("test images", ofTest), wanted, cancellation);
-        return [.. models.Select((model, index) => Row(model, index, testing, wanted.Hits is not null, training, common))];
+        return Rows(models, testing, training, common, ofProbe, cancellation);
     }
 
     /// <summary>What the classes of test and training images have in common; what one of them lacks is noted.</summary>
@@ -96,44 +112,105 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
         }
     }
 
-    private static EvaluationRow Row(VisionTransformer model, int index, Pass testing, bool classify, Pass? training, CommonClasses? common)
+    private EvaluationRow[] Rows(
+        IReadOnlyList<VisionTransformer> models, Pass testing, Pass? training, CommonClasses? common, IProgress<WorkProgress> ofProbe,
+        CancellationToken cancellation)
     {
-        ViTArchitecture a = model.Architecture;
+        int[] classes = NumberClasses(testing);
         int[] counted = common is null
             ? []
             : [.. Enumerable.Range(0, testing.Labels.Count).Where(image => common.IsTrained(testing.Labels[image]))];
-        return new EvaluationRow(
-            PruningRatios.Of(a, model.Widths),
-            CostModel.Parameters(a, model.Widths),
-            CostModel.Flops(a, model.Widths),
-            classify ? testing.Correct[index] / (double)testing.Labels.Count : null,
-            classify && a.Classes > Few ? testing.AmongFew[index] / (double)testing.Labels.Count : null,
-            training is null ? null : Neighbours(testing, training, index, counted, common!),
-            testing.Labels.Count / testing.Seconds[index],
-            testing.Labels.Count,
-            training is null ? null : counted.Length);
+        bool trains = training is not null && counted.Length > 0;
+        (bool[] Voted, bool[] Weighted)[] neighbours = trains
+            ? [.. models.Select((_, index) => Neighbours(testing, training!, index, counted, common!))]
+            : [];
+        (bool[] Hits, double Rate)[] probes = trains && Probe is not null
+            ? [.. models.Select((_, index) =>
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    ofProbe.Report(new WorkProgress("linear probes", index, models.Count));
+                    return Probed(Probe, testing, training!, index, counted, common!);
+                })]
+            : [];
+        IReadOnlyList<Accuracy>? top1 = Accuracies(testing.Correct, classes);
+        IReadOnlyList<Accuracy>? top5 = Accuracies(testing.AmongFew, classes);
+        int[] countedClasses = [.. counted.Select(image => classes[image])];
+        IReadOnlyList<Accuracy>? knn = Accuracies([.. neighbours.Select(hits => hits.Voted)], countedClasses);
+        IReadOnlyList<Accuracy>? weighted = Accuracies([.. neighbours.Select(hits => hits.Weighted)], countedClasses);
+        IReadOnlyList<Accuracy>? probe = Accuracies([.. probes.Select(own => own.Hits)], countedClasses);
+        return
+        [
+            .. models.Select((model, index) => new EvaluationRow(
+                PruningRatios.Of(model.Architecture, model.Widths),
+                CostModel.Parameters(model.Architecture, model.Widths),
+                CostModel.Flops(model.Architecture, model.Widths))
+            {
+                Top1 = top1?[index],
+                Top5 = top5?[index],
+                Knn = knn?[index],
+                WeightedKnn = weighted?[index],
+                Probe = probe?[index],
+                ProbeLearningRate = probe is null ? null : probes[index].Rate,
+                ImagesPerSecond = testing.Labels.Count / testing.Seconds[index],
+                Images = testing.Labels.Count,
+                KnnImages = training is null ? null : counted.Length,
+            }),
+        ];
     }
 
-    private static double? Neighbours(Pass testing, Pass training, int index, int[] counted, CommonClasses common)
+    /// <summary>Places of the test images' labels among those that occur; names them.</summary>
+    private int[] NumberClasses(Pass testing)
     {
-        if (counted.Length == 0)
-        {
-            return null;
-        }
+        int[] labels = [.. testing.Labels.Distinct().Order()];
+        int[] classes = [.. testing.Labels.Select(label => Array.BinarySearch(labels, label))];
+        TestClasses =
+        [
+            .. labels.Select((label, place) => (
+                label < testing.ClassNames.Count ? testing.ClassNames[label] : label.ToString(CultureInfo.InvariantCulture),
+                classes.Count(own => own == place))),
+        ];
+        return classes;
+    }
 
+    private IReadOnlyList<Accuracy>? Accuracies(IEnumerable<IEnumerable<bool>> hits, int[] classes)
+    {
+        bool[][] all = [.. hits.Select(own => own.ToArray())];
+        return all.Length == 0 || all[0].Length == 0 ? null : Accuracy.Of(all, classes, TestClasses.Count, Seed);
+    }
+
+    private static (bool[] Voted, bool[] Weighted) Neighbours(
+        Pass testing, Pass training, int index, int[] counted, CommonClasses common)
+    {
         using Tensor train = cat(training.Features[index], 0);
         using Tensor all = cat(testing.Features[index], 0);
         using Tensor rows = tensor(Array.ConvertAll(counted, image => (long)image), device: all.device);
         using Tensor test = all.index_select(0, rows);
         using NearestNeighbours neighbours = new(
             train, [.. training.Labels.Select(common.OfTraining)], Math.Min(NearestNeighbours.PaperNeighbours, training.Labels.Count));
-        return neighbours.Accuracy(test, [.. counted.Select(image => testing.Labels[image])]);
+        (int[] voted, int[] weighted) = neighbours.PredictBoth(test);
+        return (Right(voted), Right(weighted));
+
+        bool[] Right(int[] predicted) => [.. counted.Select((image, place) => predicted[place] == testing.Labels[image])];
+    }
+
+    private (bool[] Hits, double Rate) Probed(
+        LinearProbeOptions options, Pass testing, Pass training, int index, int[] counted, CommonClasses common)
+    {
+        int[] labels = [.. training.Labels.Select(common.OfTraining)], known = [.. labels.Distinct().Order()];
+        using Tensor train = cat(training.Features[index], 0);
+        using Tensor all = cat(testing.Features[index], 0);
+        using Tensor rows = tensor(Array.ConvertAll(counted, image => (long)image), device: all.device);
+        using Tensor test = all.index_select(0, rows);
+        using LinearProbe probe = LinearProbe.Train(
+            train, Array.ConvertAll(labels, label => Array.BinarySearch(known, label)), known.Length, options, Seed);
+        int[] predicted = probe.Predict(test);
+        return ([.. counted.Select((image, place) => known[predicted[place]] == testing.Labels[image])], probe.LearningRate);
     }
 
     private Pass Embed(
         IReadOnlyList<VisionTransformer> models, ImageSet images, Told told, Wanted wanted, CancellationToken cancellation)
     {
-        Pass pass = new(models.Count, wanted);
+        Pass pass = new(models.Count, wanted, images.Classes);
         try
         {
             ImageConsumer consumer = new(
@@ -161,15 +238,19 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     private readonly record struct Wanted(bool Features, ClassMapping? Hits, ImageOutcomes? Outcomes);
 
     /// <summary>Features, hits and seconds of every model over one set of images.</summary>
-    private sealed class Pass(int models, Wanted wanted) : IDisposable
+    private sealed class Pass(int models, Wanted wanted, IReadOnlyList<string> classNames) : IDisposable
     {
+        public IReadOnlyList<string> ClassNames => classNames;
+
         public List<int> Labels { get; } = [];
 
         public List<Tensor>[] Features { get; } = [.. Enumerable.Range(0, models).Select(_ => new List<Tensor>())];
 
-        public long[] Correct { get; } = new long[models];
+        /// <summary>Which images the classifier of every model was right on; empty where it was not asked.</summary>
+        public List<bool>[] Correct { get; } = [.. Enumerable.Range(0, models).Select(_ => new List<bool>())];
 
-        public long[] AmongFew { get; } = new long[models];
+        /// <summary>The same, where the class is among the five likeliest.</summary>
+        public List<bool>[] AmongFew { get; } = [.. Enumerable.Range(0, models).Select(_ => new List<bool>())];
 
         public double[] Seconds { get; } = new double[models];
 
@@ -204,10 +285,10 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
 
                 if (classes is not null)
                 {
-                    Correct[index] += logits!.argmax(1).eq(classes).sum().item<long>();
+                    Correct[index].AddRange(logits!.argmax(1).eq(classes).cpu().data<bool>());
                     if (logits.shape[1] > Few)
                     {
-                        AmongFew[index] += logits.topk(Few, 1).indexes.eq(classes.unsqueeze(1)).sum().item<long>();
+                        AmongFew[index].AddRange(logits.topk(Few, 1).indexes.eq(classes.unsqueeze(1)).any(1).cpu().data<bool>());
                     }
                 }
             }
@@ -227,21 +308,34 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
 /// <param name="Removed">Shares of neurons and heads removed.</param>
 /// <param name="Parameters">Learned parameters.</param>
 /// <param name="Flops">FLOPs of one image.</param>
-/// <param name="Top1">Accuracy by the model's own classifier, 0..1; null where it has none or the labels are of other classes.</param>
-/// <param name="Top5">Share of images whose class is among the five likeliest; null as top-1 is, and where there are five or fewer.</param>
-/// <param name="Knn">Accuracy by 20 nearest neighbours, 0..1; null without training images.</param>
-/// <param name="ImagesPerSecond">Speed of the forward pass alone, at the batch size of the evaluation.</param>
-/// <param name="Images">Test images that top-1 and speed were measured on.</param>
-/// <param name="KnnImages">
-/// Test images that k-NN was measured on: those whose class is among the training images; null without training images.
-/// </param>
-public sealed record EvaluationRow(
-    PruningRatios Removed,
-    long Parameters,
-    long Flops,
-    double? Top1,
-    double? Top5,
-    double? Knn,
-    double ImagesPerSecond,
-    int Images,
-    int? KnnImages);
+public sealed record EvaluationRow(PruningRatios Removed, long Parameters, long Flops)
+{
+    /// <summary>Accuracy by the model's own classifier; null where it has none or the labels are of other classes.</summary>
+    public Accuracy? Top1 { get; init; }
+
+    /// <summary>Images whose class is among the five likeliest; null as top-1 is, and where there are five classes or fewer.</summary>
+    public Accuracy? Top5 { get; init; }
+
+    /// <summary>Accuracy by 20 nearest neighbours with a vote each, as the paper has it; null without training images.</summary>
+    public Accuracy? Knn { get; init; }
+
+    /// <summary>Accuracy by the same neighbours, votes weighted by <c>exp(cosine / 0.07)</c>, as DINO has it; null as k-NN is.</summary>
+    public Accuracy? WeightedKnn { get; init; }
+
+    /// <summary>Accuracy of a linear classifier trained on the features of the training images; null without them, or unasked.</summary>
+    public Accuracy? Probe { get; init; }
+
+    /// <summary>The learning rate of that classifier; null without one.</summary>
+    public double? ProbeLearningRate { get; init; }
+
+    /// <summary>Speed of the forward pass alone, at the batch size of the evaluation.</summary>
+    public double ImagesPerSecond { get; init; }
+
+    /// <summary>Test images that top-1 and speed were measured on.</summary>
+    public int Images { get; init; }
+
+    /// <summary>
+    /// Test images that k-NN was measured on: those whose class is among the training images; null without training images.
+    /// </summary>
+    public int? KnnImages { get; init; }
+}

@@ -108,6 +108,29 @@ public sealed class NearestNeighboursTests
         Assert.Equal(2.0 / 3, neighbours.Accuracy(train, [0, 1, 0]), 12);
     }
 
+    // DINO's rule in plain loops: a neighbour's vote weighs exp(cosine / T).
+    [Fact, LeakCheck]
+    public void Weighted_votes_are_those_of_plain_loops_at_any_temperature()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor train = randn([40, 5], generator: new Generator(1)), queries = randn([30, 5], generator: new Generator(2));
+        int[] labels = [.. Enumerable.Range(0, 40).Select(i => i * 7 % 4)];
+        using NearestNeighbours neighbours = new(train, labels, 9);
+        double[][] distances = SquaredDistances(train, queries);
+        foreach (double temperature in new[] { 0.001, NearestNeighbours.PaperTemperature, 10 })
+        {
+            IEnumerable<int> expected = distances.Select(own => Enumerable.Range(0, 40).OrderBy(row => own[row]).Take(9)
+                .GroupBy(row => labels[row])
+                .MaxBy(group => group.Sum(row => Math.Exp((own.Min() - own[row]) / 2 / temperature)))!.Key);
+            Assert.Equal(expected, neighbours.PredictWeighted(queries, temperature));
+        }
+
+        (int[] voted, int[] weighted) = neighbours.PredictBoth(queries);
+        Assert.Equal(neighbours.Predict(queries), voted);
+        Assert.Equal(neighbours.PredictWeighted(queries), weighted);
+        Assert.NotEqual(voted, weighted);
+    }
+
     [Theory, LeakCheck]
     [InlineData(0)]
     [InlineData(4)]

@@ -137,6 +137,84 @@ public sealed class CoefficientSearchTests
         Assert.Throws<ArgumentOutOfRangeException>("evaluations", () => CoefficientSearch.Run(Start, Bumpy, new SearchOptions { Evaluations = -1 }));
     }
 
+    [Fact]
+    public void Patience_ends_a_search_that_finds_nothing_better_and_changes_nothing_before()
+    {
+        SearchOptions all = new() { Evaluations = 60 };
+        IReadOnlyList<double> whole = CoefficientSearch.Run(Start, Bumpy, all).History;
+        IReadOnlyList<double> ended = CoefficientSearch.Run(Start, Bumpy, all with { Patience = 5 }).History;
+        Assert.InRange(ended.Count, 6, whole.Count - 1);
+        Assert.Equal(whole.Take(ended.Count), ended);
+        Assert.All(ended.TakeLast(5), fitness => Assert.True(fitness >= ended.SkipLast(5).Min()));
+    }
+
+    [Fact]
+    public void The_winner_is_the_best_finalist_on_what_was_held_out()
+    {
+        SearchOptions options = new() { Evaluations = 20 };
+        List<ScoreCoefficients> asked = [];
+        SearchResult found = CoefficientSearch.Run(Start, Bumpy, options, heldOut: candidate =>
+        {
+            asked.Add(candidate);
+            return -Bumpy(candidate);
+        });
+        Assert.Equal(SearchOptions.Finalists + 1, asked.Count);
+        Assert.Equal(Start.Vector, asked[0].Vector);
+        Assert.Equal(found.HeldOut.Min(), -Bumpy(found.Best));
+        Assert.Equal(Bumpy(found.Best), found.BestFitness);
+        Assert.Equal(found.History.Skip(1).Order().Take(SearchOptions.Finalists), asked.Skip(1).Select(Bumpy));
+        Assert.Empty(CoefficientSearch.Run(Start, Bumpy, options).HeldOut);
+    }
+
+    [Fact]
+    public void Spread_and_population_are_those_of_the_first_generation()
+    {
+        double wide = Drawn(new SearchOptions { Evaluations = 40, Spread = 2, Population = 40 });
+        double narrow = Drawn(new SearchOptions { Evaluations = 40, Spread = 0.5, Population = 40 });
+        Assert.Equal(4, wide / narrow, 6);
+
+        static double Drawn(SearchOptions options)
+        {
+            double sum = 0;
+            CoefficientSearch.Run(
+                Start,
+                candidate => sum += Math.Abs(candidate.Vector[0] - Start.Vector[0]),
+                options);
+            return sum;
+        }
+    }
+
+    [Fact]
+    public void Search_options_out_of_range_are_named_together()
+    {
+        SearchOptions wrong = new() { Population = 1, Spread = 0, Patience = 0, HeldOutShare = 1, Start = (0, 1) };
+        string message = Assert.Throws<SnapViTException>(wrong.Validated).Message;
+        Assert.All(["population", "spread", "patience", "held-out share", "start"], name => Assert.Contains(name, message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_covariance_draws_the_factors_it_ties_together_alike()
+    {
+        int n = Start.Vector.Length;
+        double[,] matrix = new double[n, n];
+        for (int i = 0; i < n; i++)
+        {
+            for (int j = 0; j < n; j++)
+            {
+                matrix[i, j] = i == j || (i < 2 && j < 2) ? 1 : 0;
+            }
+        }
+
+        SearchOptions options = new() { Evaluations = 8, Population = 8, Covariance = new InitialCovariance(matrix) };
+        CoefficientSearch.Run(Start, candidate =>
+        {
+            Assert.Equal(candidate.Vector[0] - Start.Vector[0], candidate.Vector[1] - Start.Vector[1], 1e-4);
+            return Bumpy(candidate);
+        }, options);
+        matrix[0, 0] = -1;
+        Assert.Throws<SnapViTException>(() => CoefficientSearch.Run(Start, Bumpy, options));
+    }
+
     private static double Distance(ScoreCoefficients a, ScoreCoefficients b) => Factors(a).Zip(Factors(b), (x, y) => (x - y) * (x - y)).Sum();
 
     private static double Bumpy(ScoreCoefficients candidate) => Factors(candidate).Select((factor, index) => Math.Sin((7 * factor) + index)).Sum();

@@ -258,7 +258,13 @@ public sealed class ElasticBuildTests : IDisposable
             options with { BatchSize = 1 }, options with { Precision = torch.ScalarType.BFloat16 }, options with { Device = new torch.Device(DeviceType.CUDA) },
             options with { Fitness = new FitnessOptions { Ratios = [new(0.1, 0)] } }, options with { Fitness = new FitnessOptions { PcaComponents = 3 } },
             options with { Fitness = new FitnessOptions { Losses = [FitnessLoss.MeanSquaredError] } }, options with { Fitness = new FitnessOptions { Floors = new KeepFloors(0.1, 0.1) } },
-            options with { CalibrationViews = 3 }, options with { WholeImageShare = 0.1 }, options with { PrefixWeights = new PrefixWeights(3) }];
+            options with { CalibrationViews = 3 }, options with { WholeImageShare = 0.1 }, options with { PrefixWeights = new PrefixWeights(3) },
+            options with { Search = new SearchOptions { Spread = 2 } }];
+        BuildOptions[] ofSearch = [
+            options with { Search = new SearchOptions { Population = 9 } }, options with { Search = new SearchOptions { Start = (1, 1) } },
+            options with { Search = new SearchOptions { Patience = 9 } }, options with { Search = new SearchOptions { HeldOutShare = 0.5 } },
+            options with { Search = new SearchOptions { Covariance = new InitialCovariance(new double[1, 1]) } }];
+        Assert.Equal(ofSearch.Length, ofSearch.Select(Text).Except([Text(options)]).Distinct().Count());
         Assert.Equal(changed.Length, changed.Select(Text).Except([Text(options)]).Distinct().Count());
 
         // Samples, calibration and frontier images are there as the numbers of images that were used; whether moments are kept changes no number, and
