@@ -7,7 +7,6 @@ using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Loading;
-using SnapViT.Search;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
 using Scoring = SnapViT.Importance.Criterion;

@@ -2,7 +2,6 @@ using SnapViT.Core.Errors;
 using SnapViT.Features;
 using SnapViT.Loading;
 using SnapViT.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Tests.Features;
@@ -11,6 +10,8 @@ namespace SnapViT.Tests.Features;
 [LeakCheck]
 public sealed class KernelAlignmentTests
 {
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
     [Theory]
     [InlineData("timm_vit")]
     [InlineData("dinov3_mlp")]
@@ -21,7 +22,7 @@ public sealed class KernelAlignmentTests
         using LoadedModel loaded = Golden.Model(family);
         double[,] found = Of(loaded.Model, golden, 12);
         Close(golden.Matrix($"{family}.module.raw"), found, 1e-4);
-        Close(golden.Matrix($"{family}.module.final"), NearestCorrelation.Of(found, TestContext.Current.CancellationToken), 1e-4);
+        Close(golden.Matrix($"{family}.module.final"), NearestCorrelation.Of(found, Stop), 1e-4);
     }
 
     // The reference crashes on SwiGLU; the output of w1 is taken here. What is true of any alignment holds.
@@ -76,8 +77,8 @@ public sealed class KernelAlignmentTests
     [Fact]
     public void What_is_no_matrix_of_numbers_is_refused()
     {
-        Assert.Throws<ArgumentException>(() => NearestCorrelation.Of(new double[2, 3]));
-        Assert.Throws<SnapViTException>(() => NearestCorrelation.Of(new double[,] { { 1, double.NaN }, { double.NaN, 1 } }));
+        Assert.Throws<ArgumentException>(() => NearestCorrelation.Of(new double[2, 3], Stop));
+        Assert.Throws<SnapViTException>(() => NearestCorrelation.Of(new double[,] { { 1, double.NaN }, { double.NaN, 1 } }, Stop));
     }
 
     private static double[,] Of(VisionTransformer model, Golden golden, int size)

@@ -124,7 +124,7 @@ public sealed class SegmentationEvaluationTests : IDisposable
         Assert.Contains("expected classes of 0 to 1, as the training masks have them, found 7", unlearned.Message, StringComparison.Ordinal);
     }
 
-    private SegmentationEvaluation New() => new(Preprocessing.ForCrop(SmallModels.Vit.ImageSize, 1), 4, CPU, 1);
+    private static SegmentationEvaluation New() => new(Preprocessing.ForCrop(SmallModels.Vit.ImageSize, 1), 4, CPU, 1);
 
     private void List(string split, int first, int count) => _voc.Put(
         $"ImageSets/Segmentation/{split}.txt",
