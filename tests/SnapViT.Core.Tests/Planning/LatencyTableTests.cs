@@ -52,7 +52,7 @@ public sealed class LatencyTableTests : IDisposable
     [InlineData("no table", "no valid latency table")]
     [InlineData("null", "found null")]
     [InlineData("{}", "no valid latency table")]
-    [InlineData("\"snapvit_latency\": 2>\"snapvit_latency\": 1", "expected a latency table of version 2, found 1")]
+    [InlineData("\"snapvit_latency\": 3>\"snapvit_latency\": 1", "expected a latency table of version 3, found 1")]
     [InlineData("\"40\": 80>\"39\": 80", "expected a curve up to 40 neurons, found 39")]
     [InlineData("\"40\": 80>\"40\": -80", "expected growing widths from 0 on")]
     [InlineData("\"depth\": 3>\"depth\": 0", "Depth must be positive")]
