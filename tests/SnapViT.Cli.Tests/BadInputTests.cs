@@ -184,7 +184,7 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction sequential", "--correction sequential: expected --images DIR with it")]
     [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction sequential --images {0}/none", "{0}/none: there is no such folder")]
-    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --images {0}/photos", "--images: expected --correction sequential, or --fp16 or --int8 with it")]
+    [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --images {0}/photos", "--images: expected --correction sequential, --heal, or --fp16 or --int8 with it")]
     [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction affine --damping much", "--damping: expected mean, max or percentile and a finite share of 0 or more, as in mean:0.01, found 'much'")]
     [InlineData("cut {0}/model.safetensors {0}/scores.safetensors --flops 0.6 --out {0}/out.safetensors --correction affine --damping mean:-1", "--damping: expected mean, max or percentile and a finite share of 0 or more, as in mean:0.01, found 'mean:-1'")]
     [InlineData("build {0}/model.safetensors --images {0}/photos --out {0}/out.safetensors --head-damping 0.1", "--head-damping: expected mean, max or percentile and a finite share of 0 or more, as in mean:0.01, found '0.1'")]

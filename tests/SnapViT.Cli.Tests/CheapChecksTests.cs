@@ -55,7 +55,7 @@ public sealed class CheapChecksTests : IDisposable
     [InlineData("cut MODEL SCORES --flops 0.6 --hub {0}/full", "{0}/full")]
     [InlineData("cut MODEL SCORES --flops 0.6 --out {0}/new --fp16", "--fp16, --int8 and --onnx-outputs: expected --onnx FILE with them")]
     [InlineData("cut MODEL SCORES --flops 0.6 --onnx {0}/new --fp16 --int8", "expected one of --fp16 and --int8, found both")]
-    [InlineData("cut MODEL SCORES --flops 0.6 --onnx {0}/new --images PHOTOS", "--images: expected --correction sequential, or --fp16 or --int8 with it")]
+    [InlineData("cut MODEL SCORES --flops 0.6 --onnx {0}/new --images PHOTOS", "--images: expected --correction sequential, --heal, or --fp16 or --int8 with it")]
     [InlineData("cut MODEL SCORES --flops 0.6 --out {0}/new --correction sequential", "--correction sequential: expected --images DIR with it")]
     [InlineData("cut MODEL SCORES --flops 0.6 --out {0}/new --correction sequential --images {0}/void", "{0}/void: expected JPEG")]
     [InlineData("cut MODEL SCORES --flops 0.6 --onnx {0}/new --fp16 --images {0}/void", "{0}/void: expected JPEG")]

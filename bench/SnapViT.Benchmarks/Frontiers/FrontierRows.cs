@@ -17,7 +17,7 @@ internal sealed class FrontierRows : IDisposable
     public const string Whole = "whole model";
 
     private const string AllAxes = "frontier", Tokens = "tokens only", HeadDims = "head dimensions only", Preset = "heads and neurons corrected";
-    private const string Paper = "the paper line", Sequential = "frontier, sequential correction", Healed = "frontier, healed";
+    private const string Paper = "the paper line", Sequential = "frontier with sequential correction", Healed = "healed frontier";
 
     /// <summary>Epochs of the healed row, on the photos that the scores are of.</summary>
     private const int Epochs = 3;
