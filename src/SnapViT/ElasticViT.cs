@@ -272,7 +272,7 @@ public sealed class ElasticViT : IDisposable
 
     /// <summary>
     /// A sub-network of this model, trained a little on photos by what the whole model says of them; labels are not used. This is not
-    /// closed form: it takes minutes, and its files say so. What it gains: bench/results/frontier.md.
+    /// closed form: it takes minutes, and its files say so. What it gains: bench/results/healing.md.
     /// </summary>
     /// <param name="start">The sub-network; stays the caller's and as it is.</param>
     /// <param name="photos">Photos, at least one; the more the better.</param>

@@ -65,7 +65,7 @@ internal sealed class Healing : IDisposable
     }
 
     /// <summary>
-    /// Norms, biases and layer scales of the blocks. All weights were no better on 250 photos (bench/results/frontier.md), and over-fit.
+    /// Norms, biases and layer scales of the blocks. All weights were no better on 250 photos (bench/results/healing.md), and over-fit.
     /// </summary>
     private static bool IsTrained(ParameterSpec parameter) => parameter.Block is not null && !parameter.IsWeight;
 
