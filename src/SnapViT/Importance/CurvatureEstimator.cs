@@ -122,8 +122,8 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
         OutputHook[] hooks = [.. pieces.Select(_ => new OutputHook())];
         try
         {
-            double[] losses = SideBySide.Run<double>(
-                [.. pieces.Select((piece, at) => (Func<double>)(() => backward(piece, ofOthers[at], hooks[at])))]);
+            double[] losses = SideBySide.Run(
+                [.. Enumerable.Range(0, pieces.Length)], at => backward(pieces[at], ofOthers[at], hooks[at]));
             using IDisposable frozen = no_grad();
             _gradients.Add(hooks);
             Images += images.shape[0];

@@ -24,7 +24,7 @@ internal sealed class OutputGradientMoments : IRunningSums, IDisposable
                 .GroupBy(kept => (kept.Block, kept.Layer), kept => kept.Gradient)
                 .Select(layer => (layer.Key, layer.ToArray())),
         ];
-        Tensor[] products = SideBySide.Run<Tensor>([.. layers.Select(layer => (Func<Tensor>)(() => Products(layer.Gradients)))]);
+        Tensor[] products = SideBySide.Run(layers, layer => Products(layer.Gradients));
         foreach (((int block, BlockLinear which), Tensor product) in layers.Zip(products, (layer, product) => (layer.Key, product)))
         {
             _sums.Add(block, which, product);

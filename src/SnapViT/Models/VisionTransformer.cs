@@ -114,13 +114,10 @@ public sealed class VisionTransformer : IDisposable
         int threads = images.device_type == DeviceType.CPU && !is_grad_enabled() ? SideBySide.Free : 1;
         (Tensor? Features, Tensor? Logits)[] parts =
             threads == 1 ? [OutputsOf(images)]
-            : count >= threads ? Apart(SideBySide.Pieces(images))
+            : count >= threads ? SideBySide.Run(SideBySide.Pieces(images), OutputsOf)
             : count * CostModel.Flops(Architecture, Widths) >= FlopsForThreads(threads) ? [OutputsOf(images)]
-            : Apart([images.alias()]);
+            : SideBySide.Run([images], OutputsOf);
         return (Joined(parts.Select(part => part.Features)), Joined(parts.Select(part => part.Logits)));
-
-        (Tensor?, Tensor?)[] Apart(Tensor[] pieces) =>
-            SideBySide.Run<(Tensor?, Tensor?)>([.. pieces.Select(piece => (Func<(Tensor?, Tensor?)>)(() => OutputsOf(piece)))]);
 
         (Tensor?, Tensor?) OutputsOf(Tensor piece)
         {

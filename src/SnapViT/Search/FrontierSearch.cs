@@ -76,8 +76,7 @@ internal sealed class FrontierSearch : IDisposable
         (_architecture, _cancellation, _measured) = (whole.Architecture, cancellation, measured ?? (_ => { }));
         _tokens = [.. batches.Select(Embedded)];
         using DisposeScope scope = NewDisposeScope();
-        Tensor[] answers = SideBySide.Run<Tensor>(
-            [.. _tokens.Select(batch => (Func<Tensor>)(() => whole.AnswersFrom(batch, 0)))], cancellation);
+        Tensor[] answers = SideBySide.Run(_tokens, batch => whole.AnswersFrom(batch, 0), cancellation);
         Tensor target = cat(answers, 0);
         Array.ForEach(answers, ofBatch => ofBatch.Dispose());
         _mean = whole.Architecture.Classes > 0 ? null : target.mean([0], keepdim: true).DetachFromDisposeScope();
@@ -201,8 +200,7 @@ internal sealed class FrontierSearch : IDisposable
         SubnetWidths[] unknown = [.. some.Distinct().Where(widths => !_known.ContainsKey((block, widths)))];
         try
         {
-            SideBySide.Run<FrontierMeasurement>(
-                [.. unknown.Select(widths => (Func<FrontierMeasurement>)(() => Measured(widths, block, tokens)))], _cancellation);
+            SideBySide.Run(unknown, widths => Measured(widths, block, tokens), _cancellation);
         }
         finally
         {

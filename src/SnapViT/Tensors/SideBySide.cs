@@ -51,20 +51,22 @@ internal static class SideBySide
     }
 
     /// <summary>
-    /// Runs every piece, one alone too, on threads of their own; the results are in the order of the pieces, whatever ended first.
+    /// Works on every piece, on one alone too, on threads of their own; the results are in the order of the pieces, whatever ended first.
     /// </summary>
-    /// <param name="pieces">Work that is independent of each other. Tensors that it returns must be of no dispose scope.</param>
+    /// <param name="pieces">Pieces that are independent of each other.</param>
+    /// <param name="work">What becomes of one. Tensors that it returns must be of no dispose scope.</param>
     /// <param name="cancellation">Stops between two pieces.</param>
     /// <exception cref="OperationCanceledException">It was cancelled; the pieces that had begun were ended.</exception>
-    public static T[] Run<T>(IReadOnlyList<Func<T>> pieces, CancellationToken cancellation = default)
+    public static TResult[] Run<TPiece, TResult>(
+        IReadOnlyList<TPiece> pieces, Func<TPiece, TResult> work, CancellationToken cancellation = default)
     {
-        T[] results = new T[pieces.Count];
+        TResult[] results = new TResult[pieces.Count];
         if (Free <= 1 || pieces.Count == 0)
         {
             for (int i = 0; i < pieces.Count; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                results[i] = pieces[i]();
+                results[i] = work(pieces[i]);
             }
 
             return results;
@@ -98,7 +100,7 @@ internal static class SideBySide
                 while (failure is null && !cancellation.IsCancellationRequested && Interlocked.Increment(ref next) is int piece
                     && piece < pieces.Count)
                 {
-                    results[piece] = pieces[piece]();
+                    results[piece] = work(pieces[piece]);
                 }
             }
             catch (Exception thrown)

@@ -3,15 +3,12 @@ using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
-using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
-using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Loading;
 using SnapViT.Models;
 using SnapViT.Search;
-using static TorchSharp.torch;
 
 namespace SnapViT.Workflows;
 
@@ -37,9 +34,6 @@ internal sealed class ElasticBuild
 {
     /// <summary>So many images say more than as many as are wanted that moments were fitted on.</summary>
     private const int LeastCompared = 16;
-
-    /// <summary>Factoring a layer and solving for the sub-networks of a candidate takes about this share of scoring it.</summary>
-    private const double CorrectionAgainstScores = 0.1;
 
     private readonly LoadedModel _source;
     private readonly Preprocessing _preprocessing;
@@ -130,7 +124,8 @@ internal sealed class ElasticBuild
     {
         JobProgress job = new(_progress, TimeProvider.System);
         pass.JoinIn(job);
-        IProgress<WorkProgress> search = job.Part(SearchPasses()), frontier = job.Part(FrontierPasses());
+        IProgress<WorkProgress> search = job.Part(SearchRun.Passes(_source.Model.Architecture, _options, _images.Count));
+        IProgress<WorkProgress> frontier = job.Part(FrontierPasses());
         ImportanceScores read = pass.Run(state, cancellation);
         ImportanceScores local = pass.Known ?? Normalised(read);
 
@@ -236,7 +231,7 @@ internal sealed class ElasticBuild
     private void RequireEnoughImages()
     {
         int width = _source.Model.Architecture.FeatureDim, components = _options.Fitness.PcaComponents;
-        int tuned = _images.Count - HeldOut(_images.Count);
+        int tuned = _images.Count - SearchRun.HeldOut(_options, _images.Count);
         if (_options.Evaluations > 0 && components < width && tuned < components)
         {
             throw new SnapViTException(
@@ -245,9 +240,6 @@ internal sealed class ElasticBuild
                     + $"for the search compares so many principal components of features of width {width}, found {tuned}");
         }
     }
-
-    /// <summary>Images that the winner of the search is picked on, of so many.</summary>
-    private int HeldOut(long images) => (int)(_options.Search.HeldOutShare * images);
 
     private BuildState State(string? path) => new(
         path,
@@ -292,16 +284,6 @@ internal sealed class ElasticBuild
         Device = _options.Device,
     };
 
-    /// <summary>About what the search costs, in forward passes of one image: every candidate's sub-networks and their correction.</summary>
-    private double SearchPasses()
-    {
-        ViTArchitecture a = _source.Model.Architecture;
-        double share = _options.Fitness.Ratios.Average(ratios => 1 - ((ratios[Axis.Neurons] + ratios[Axis.Heads]) / 2));
-        double correction = _options.Correction is null ? 0 : LayerWork.Decompositions(a) * CorrectionAgainstScores;
-        return _options.Evaluations == 0 ? 0
-            : (_options.Evaluations + 1) * ((_options.Fitness.Ratios.Count * share * _images.Count) + correction);
-    }
-
     private ImportanceScores Normalised(ImportanceScores scores) =>
         _options.Normalisation == ScoreNormalisation.Block ? scores.DividedByBlockMean() : scores;
 
@@ -312,52 +294,17 @@ internal sealed class ElasticBuild
         BuildPosition scored,
         BuildState state,
         IProgress<WorkProgress> progress,
-        CancellationToken cancellation)
-    {
-        progress.Report(new WorkProgress("search", scored.History.Count, _options.Evaluations + 1));
-        (long[]? tuned, long[]? held) = Parts(pass.Searched!.Count);
-        using Fitness fitness = new(model, unfinished.Local, () => Images(tuned), _options.Fitness, Corrections(pass.Moments));
-        using Fitness? picking = held is null
-            ? null
-            : new Fitness(model, unfinished.Local, () => Images(held), _options.Fitness, Corrections(pass.Moments), fitness);
-        return CoefficientSearch.Run(
-            unfinished.Coefficients,
-            candidate => fitness.Evaluate(candidate, cancellation),
-            _options.Search with { Evaluations = _options.Evaluations, Seed = _options.Seed },
+        CancellationToken cancellation) =>
+        new SearchRun(model, _source.Model.Weights, unfinished, pass.Moments, _options).Find(
+            pass.Searched!,
+            progress,
             scored.History,
             told =>
             {
                 BuildPosition reached = scored with { History = [.. told] };
                 state.Offer(_images.Count, () => (reached, pass.SaveMoments));
-                progress.Report(new WorkProgress(
-                    "search", told.Count, _options.Evaluations + 1,
-                    string.Create(CultureInfo.InvariantCulture, $"best {told.Min():F4}")));
             },
-            picking is null ? null : candidate => picking.Evaluate(candidate, cancellation));
-
-        IEnumerable<Tensor> Images(long[]? rows) => rows is null
-            ? pass.Searched!.Batches(_options.BatchSize, _options.Device, cancellation: cancellation)
-            : pass.Searched!.Batches(rows, _options.BatchSize, _options.Device, cancellation);
-    }
-
-    /// <summary>Images that are searched on and those that the winner is picked on, a seeded choice; null for all and none.</summary>
-    private (long[]? Tuned, long[]? Held) Parts(long images)
-    {
-        int held = HeldOut(images);
-        if (held == 0)
-        {
-            return (null, null);
-        }
-
-        long[] order = [.. Enumerable.Range(0, (int)images).Select(image => (long)image)];
-        SeededRandom.ForPurpose(_options.Seed, "held-out part").Shuffle(order.AsSpan());
-        return ([.. order.Skip(held).Order()], [.. order.Take(held).Order()]);
-    }
-
-    private Func<ImportanceOrder, ElasticCorrection>? Corrections(CalibrationMoments? moments) =>
-        moments is not null && _options.Correction is CorrectionOptions correction
-            ? order => new ElasticCorrection(_source.Model.Weights, moments, order, correction)
-            : null;
+            cancellation);
 
     /// <summary>The same scores with the frontiers over all axes.</summary>
     private ElasticScores WithFrontiers(

@@ -53,8 +53,8 @@ public sealed class SideBySideTests
     {
         using CancellationTokenSource source = new();
 
-        Assert.Throws<OperationCanceledException>(() => SideBySide.Run<int>(
-            [.. Enumerable.Repeat<Func<int>>(() => Cancelled(source), 50)], source.Token));
+        Assert.Throws<OperationCanceledException>(() => SideBySide.Run(
+            new int[50], _ => Cancelled(source), source.Token));
 
         static int Cancelled(CancellationTokenSource source)
         {
@@ -93,5 +93,5 @@ public sealed class SideBySideTests
         features.ShouldBeWithinOfLargest(1e-6, cat(alone, 0));
     }
 
-    private static T[] Run<T>(IReadOnlyList<Func<T>> pieces) => SideBySide.Run(pieces, TestContext.Current.CancellationToken);
+    private static T[] Run<T>(IReadOnlyList<Func<T>> pieces) => SideBySide.Run(pieces, piece => piece(), TestContext.Current.CancellationToken);
 }
