@@ -78,7 +78,7 @@ internal static class CutCommand
             ? MeasuredLatency.Of(subnet.Plan, how.Latency!, Planning.Tables(parsed, subject).Compare(subnet.Model, model, cancellation))
             : null;
         string? note = budget.Unit == CostUnit.FileBytes ? Targets.SizeNote(parsed) : null;
-        return CutReport.Of(files, text, subnet.Plan, agreement, latency, folders.LeftOut) with
+        return CutReport.Of(files, text, subnet.Plan, subnet.Correction, agreement, latency, folders.LeftOut) with
         {
             Doubts = note is null ? elastic.Doubts : [.. elastic.Doubts, note],
         };

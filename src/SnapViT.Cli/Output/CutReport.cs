@@ -12,6 +12,7 @@ internal static class CutReport
         IReadOnlyList<string> paths,
         string budget,
         SubnetPlan plan,
+        string correction,
         ModelAgreement? agreement,
         MeasuredLatency? latency,
         IReadOnlyList<object> leftOut)
@@ -27,6 +28,7 @@ internal static class CutReport
                 Removed = RemovedShares.Json(plan.Removed),
                 plan.Parameters,
                 plan.Flops,
+                Correction = correction,
                 LatencyMs = latency?.PredictedMs,
                 Blocks = plan.Widths,
                 Latency = latency,
@@ -39,6 +41,7 @@ internal static class CutReport
                     $"{budget}: {Figures.Count(plan.Parameters)} parameters ({Figures.Percent(plan.Parameters / (double)fullParameters)}), "
                     + $"{Figures.Count(plan.Flops)} FLOPs ({Figures.Percent(plan.Flops / (double)fullFlops)}), "
                     + $"without {string.Join(", ", RemovedShares.Words(plan.Removed))}");
+                console.WriteLine($"correction: {correction}");
                 foreach (WrittenFile file in files)
                 {
                     console.WriteLine($"wrote {file.Path}: {Figures.Bytes(file.Bytes)}");

@@ -66,11 +66,14 @@ internal static class EvaluationReport
         console =>
         {
             console.WriteLine($"preprocessing: {preprocessing.Describe()}");
-            console.Write(Table(unpruned is null ? rows : [unpruned, .. rows]));
+            MeasuredRow[] measured = unpruned is null ? [.. rows] : [unpruned, .. rows];
+            console.WriteLine("what is removed of each axis, and what is left:");
+            console.Write(Costs(measured));
+            WriteAccuracies(console, measured);
             foreach (MeasuredLine line in baselines)
             {
                 console.WriteLine($"{line.Name}: {line.Meaning}");
-                console.Write(Table(line.Rows));
+                WriteAccuracies(console, line.Rows);
             }
 
             EvaluationRow first = (unpruned ?? rows[0]).Figures;
@@ -82,7 +85,7 @@ internal static class EvaluationReport
                 + $"of images/s the quartiles of the batches; peak memory of the program {Figures.Bytes(PeakMemory())}");
             if (perClass)
             {
-                console.Write(OfClasses(unpruned is null ? rows : [unpruned, .. rows], evaluation));
+                console.Write(OfClasses(measured, evaluation));
             }
 
             foreach (string note in evaluation.Notes)
@@ -113,35 +116,45 @@ internal static class EvaluationReport
         ("linear probe", "probe", row => row.Probe),
     ];
 
-    private static Table Table(IReadOnlyList<MeasuredRow> rows)
+    private static Table Costs(IReadOnlyList<MeasuredRow> rows)
     {
-        (string Label, string Name, Func<EvaluationRow, Accuracy?> Of)[] kinds =
-            [.. Kinds.Where(kind => kind.Label is "top-1" or "k-NN" || rows.Any(row => kind.Of(row.Figures) is not null))];
         IReadOnlyList<AxisFacts> axes = RemovedShares.Columns(rows.Select(row => row.Figures.Removed));
-        bool compared = rows.Any(row => Kinds.Any(kind => kind.Of(row.Figures)?.Loss is not null));
-        Table table = Report.Table(
-        [
-            "budget", .. axes.Select(axis => $"{axis.Label} removed"), "parameters", "FLOPs",
-            .. kinds.SelectMany(kind => compared && kind.Of(rows[0].Figures) is not null ? [kind.Label, "lost"] : new[] { kind.Label }),
-            "images/s",
-        ]);
-        foreach (MeasuredRow measuredRow in rows)
+        Table table = Report.Table(["budget", .. axes.Select(axis => axis.Label), "parameters", "FLOPs", "images/s"]);
+        foreach (MeasuredRow row in rows)
         {
-            EvaluationRow row = measuredRow.Figures;
-            IEnumerable<string> measured = kinds.SelectMany(kind => kind.Of(row) is { } accuracy
-                ? compared ? [Share(accuracy), Lost(accuracy)] : new[] { Share(accuracy) }
-                : ["-"]);
             table.AddRow(
             [
-                (measuredRow.Budget ?? (IsWhole(row) ? "whole model" : "this model")).EscapeMarkup(),
-                .. axes.Select(axis => Figures.Percent(row.Removed[axis.Axis])),
-                Figures.Count(row.Parameters), Figures.Count(row.Flops),
-                .. measured.Select(text => text.EscapeMarkup()), Speed(measuredRow).EscapeMarkup(),
+                Name(row), .. axes.Select(axis => Figures.Percent(row.Figures.Removed[axis.Axis])),
+                Figures.Count(row.Figures.Parameters), Figures.Count(row.Figures.Flops), Speed(row).EscapeMarkup(),
             ]);
         }
 
         return table;
     }
+
+    /// <summary>Accuracies with their intervals, so few in a table that it fits into a terminal.</summary>
+    private static void WriteAccuracies(IAnsiConsole console, IReadOnlyList<MeasuredRow> rows)
+    {
+        foreach ((string Label, string Name, Func<EvaluationRow, Accuracy?> Of)[] kinds in Kinds
+            .Where(kind => rows.Any(row => kind.Of(row.Figures) is not null)).Chunk(2))
+        {
+            bool compared = rows.Any(row => kinds.Any(kind => kind.Of(row.Figures)?.Loss is not null));
+            Table table = Report.Table(
+                ["budget", .. kinds.SelectMany(kind => compared ? [kind.Label, "lost"] : new[] { kind.Label })]);
+            foreach (MeasuredRow row in rows)
+            {
+                IEnumerable<string> figures = kinds.SelectMany(kind => kind.Of(row.Figures) is { } accuracy
+                    ? compared ? [Share(accuracy), Lost(accuracy)] : new[] { Share(accuracy) }
+                    : compared ? ["-", "-"] : ["-"]);
+                table.AddRow([Name(row), .. figures.Select(text => text.EscapeMarkup())]);
+            }
+
+            console.Write(table);
+        }
+    }
+
+    private static string Name(MeasuredRow row) =>
+        (row.Budget ?? (IsWhole(row.Figures) ? "whole model" : "this model")).EscapeMarkup();
 
     private static string Share(Accuracy accuracy) => $"{Figures.Percent(accuracy.Share)} {Range(accuracy.Interval)}";
 

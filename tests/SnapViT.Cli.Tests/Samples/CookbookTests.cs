@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using SnapViT.Cli.Demo;
 using SnapViT.Core.Planning;
@@ -34,16 +33,7 @@ public sealed class CookbookTests : IDisposable
     public void Every_recipe_runs()
     {
         Prepare();
-        using Process sample = Process.Start(new ProcessStartInfo("dotnet")
-        {
-            ArgumentList = { Path.Combine(AppContext.BaseDirectory, "SnapViT.Samples.Cookbook.dll") },
-            WorkingDirectory = _folder,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        string output = sample.StandardOutput.ReadToEnd(), error = sample.StandardError.ReadToEnd();
-        sample.WaitForExit();
-        Assert.Equal((0, ""), (sample.ExitCode, error));
+        string output = SampleProgram.Run("SnapViT.Samples.Cookbook.dll", _folder);
         foreach (string line in new[]
         {
             "32 images, 64 features each, 0 left out", "1: ", "0.4: ", "32 photos by 2 sub-networks of one model", "1000 ms: flops-1.0, class ",

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using SnapViT.Cli.Demo;
 using SnapViT.Loading;
@@ -31,16 +30,7 @@ public sealed class ReadmeSampleTests : IDisposable
         DemoModel.Extract(In("model.safetensors")).Dispose();
         string first = DemoImages.WriteUnlabelled(In("photos"), seed: 1, perClass: 1).Entries[0].Location;
         File.Copy(first, In("photo.png"));
-        using Process sample = Process.Start(new ProcessStartInfo("dotnet")
-        {
-            ArgumentList = { Path.Combine(AppContext.BaseDirectory, "SnapViT.Samples.Readme.dll") },
-            WorkingDirectory = _folder,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        string output = sample.StandardOutput.ReadToEnd(), error = sample.StandardError.ReadToEnd();
-        sample.WaitForExit();
-        Assert.Equal((0, ""), (sample.ExitCode, error));
+        string output = SampleProgram.Run("SnapViT.Samples.Readme.dll", _folder);
         Assert.Contains(" FLOPs, 64 features, ", output, StringComparison.Ordinal);
         using LoadedModel small = ModelFile.Load(In("small.safetensors"));
         Assert.True(small.IsPruned);
