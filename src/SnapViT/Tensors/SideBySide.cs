@@ -9,16 +9,17 @@ namespace SnapViT.Tensors;
 /// other work to do a thread that waits for a late one is what costs most.
 /// </summary>
 /// <remarks>
-/// The number of torch's threads belongs to the whole process: while pieces run it is 1, and other threads that compute at that time are
-/// slower, not wrong.
+/// Torch keeps its number of threads per thread, and a new thread takes the number that any thread set last. The workers, whose number is
+/// 1, are therefore made once and stay: a thread that begins while pieces run has the process's number.
 /// </remarks>
 internal static class SideBySide
 {
     private static readonly Lock Gate = new();
 
-    /// <summary>Threads of all runs that are under way, and torch's number as it was before the first of them.</summary>
-    private static int _workers;
-    private static int _threads;
+    private static readonly Stack<Worker> Idle = [];
+
+    /// <summary>Workers of all runs that are under way.</summary>
+    private static int _busy;
 
     /// <summary>Whether the current thread runs a piece.</summary>
     [ThreadStatic]
@@ -29,9 +30,14 @@ internal static class SideBySide
     {
         get
         {
+            if (_isPiece)
+            {
+                return 1;
+            }
+
             lock (Gate)
             {
-                return _isPiece ? 1 : _workers > 0 ? _threads : get_num_threads();
+                return get_num_threads();
             }
         }
     }
@@ -75,25 +81,16 @@ internal static class SideBySide
         int next = -1;
         ExceptionDispatchInfo? failure = null;
         bool withGradients = is_grad_enabled();
-        int workers = Enter(pieces.Count);
-        try
-        {
-            Thread[] threads = [.. Enumerable.Range(0, workers).Select(_ => new Thread(Work) { IsBackground = true })];
-            Array.ForEach(threads, thread => thread.Start());
-            Array.ForEach(threads, thread => thread.Join());
-        }
-        finally
-        {
-            Leave(workers);
-        }
-
+        Worker[] workers = Take(pieces.Count);
+        Array.ForEach(workers, worker => worker.Begin(Work));
+        Array.ForEach(workers, worker => worker.Wait());
+        GiveBack(workers);
         failure?.Throw();
         cancellation.ThrowIfCancellationRequested();
         return results;
 
         void Work()
         {
-            _isPiece = true;
             using IDisposable? frozen = withGradients ? null : no_grad();
             try
             {
@@ -110,31 +107,98 @@ internal static class SideBySide
         }
     }
 
-    /// <summary>As many threads as other runs leave, at least one.</summary>
-    private static int Enter(int pieces)
+    /// <summary>As many workers as other runs leave, at least one.</summary>
+    private static Worker[] Take(int pieces)
     {
         lock (Gate)
         {
-            if (_workers == 0)
+            int number = get_num_threads();
+            Worker[] workers = new Worker[Math.Clamp(number - _busy, 1, pieces)];
+            for (int i = 0; i < workers.Length; i++)
             {
-                _threads = get_num_threads();
-                set_num_threads(1);
+                workers[i] = Idle.TryPop(out Worker? idle) ? idle : new Worker();
             }
 
-            int workers = Math.Clamp(_threads - _workers, 1, Math.Max(1, pieces));
-            _workers += workers;
+            // What a new worker set is not what other threads shall have.
+            set_num_threads(number);
+            _busy += workers.Length;
             return workers;
         }
     }
 
-    private static void Leave(int workers)
+    private static void GiveBack(Worker[] workers)
     {
         lock (Gate)
         {
-            _workers -= workers;
-            if (_workers == 0)
+            _busy -= workers.Length;
+            Array.ForEach(workers, Idle.Push);
+        }
+    }
+
+    /// <summary>A thread that waits for work, with one thread of torch's.</summary>
+    private sealed class Worker
+    {
+        private readonly object _change = new();
+        private Action? _work = UseOneThread;
+
+        public Worker()
+        {
+            new Thread(Run) { IsBackground = true, Name = "SnapViT worker" }.Start();
+            Wait();
+        }
+
+        /// <summary>Starts work that throws nothing.</summary>
+        public void Begin(Action work) => Set(work);
+
+        /// <summary>Until the work has ended.</summary>
+        public void Wait()
+        {
+            lock (_change)
             {
-                set_num_threads(_threads);
+                while (_work is not null)
+                {
+                    Monitor.Wait(_change);
+                }
+            }
+        }
+
+        private static void UseOneThread()
+        {
+            _isPiece = true;
+
+            // Torch gives a thread the process's number when it is first asked for it, whatever was set before.
+            get_num_threads();
+            set_num_threads(1);
+        }
+
+        private void Run()
+        {
+            while (true)
+            {
+                Next()();
+                Set(null);
+            }
+        }
+
+        private Action Next()
+        {
+            lock (_change)
+            {
+                while (_work is null)
+                {
+                    Monitor.Wait(_change);
+                }
+
+                return _work;
+            }
+        }
+
+        private void Set(Action? work)
+        {
+            lock (_change)
+            {
+                _work = work;
+                Monitor.PulseAll(_change);
             }
         }
     }

@@ -152,7 +152,7 @@ public sealed class ConvertCommandTests : IDisposable
     private static async Task<string> Run(int code, string[] arguments)
     {
         using StringWriter output = new(), error = new();
-        int found = await SnapVitCommand.RunAsync(arguments, output, error, TestContext.Current.CancellationToken);
+        int found = await SnapVitCommand.RunAsync([.. arguments, "--threads", "1"], output, error, TestContext.Current.CancellationToken);
         Assert.True(code == found, $"exit {found}: {error}");
         return code == 0 ? output.ToString() : error.ToString();
     }

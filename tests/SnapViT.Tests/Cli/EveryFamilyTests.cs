@@ -79,7 +79,7 @@ public sealed class EveryFamilyTests : IDisposable
     private static async Task<string> Run(string[] arguments)
     {
         using StringWriter output = new(), error = new();
-        int code = await SnapVitCommand.RunAsync(arguments, output, error, TestContext.Current.CancellationToken);
+        int code = await SnapVitCommand.RunAsync([.. arguments, "--threads", "1"], output, error, TestContext.Current.CancellationToken);
         Assert.True(code == 0, $"exit {code}: {error}");
         return output.ToString();
     }

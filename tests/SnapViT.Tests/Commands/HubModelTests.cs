@@ -172,7 +172,7 @@ public sealed class HubModelTests : IDisposable
     private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)
     {
         using StringWriter output = new(), error = new();
-        int code = await SnapVitCommand.RunAsync(args, output, error, Stop);
+        int code = await SnapVitCommand.RunAsync([.. args, "--threads", "1"], output, error, Stop);
         return (code, output.ToString(), error.ToString());
     }
 }

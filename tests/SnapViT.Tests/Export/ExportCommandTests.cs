@@ -237,7 +237,7 @@ public sealed class ExportCommandTests : IDisposable
 
     private string In(string name) => Path.Combine(_folder.FullName, name);
 
-    private Task<int> Run(params string[] args) => SnapVitCommand.RunAsync(args, _output, _error, TestContext.Current.CancellationToken);
+    private Task<int> Run(params string[] args) => SnapVitCommand.RunAsync([.. args, "--threads", "1"], _output, _error, TestContext.Current.CancellationToken);
 
     /// <summary>A model file and its scores.</summary>
     private void Prepare(string family)

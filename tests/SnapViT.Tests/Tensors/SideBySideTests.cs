@@ -34,6 +34,34 @@ public sealed class SideBySideTests
     }
 
     [Fact]
+    public void A_thread_that_begins_while_pieces_run_has_as_many_threads_as_any_other()
+    {
+        int before = get_num_threads();
+        set_num_threads(2);
+        try
+        {
+            int[] ofPieces = new int[4];
+            int[] ofNew = Run<int>([.. Enumerable.Range(0, ofPieces.Length).Select(piece => (Func<int>)(() =>
+            {
+                ofPieces[piece] = get_num_threads();
+                int found = 0;
+                Thread thread = new(() => found = get_num_threads());
+                thread.Start();
+                thread.Join();
+                return found;
+            }))]);
+
+            Assert.Equal([1, 1, 1, 1], ofPieces);
+            Assert.Equal([2, 2, 2, 2], ofNew);
+            Assert.Equal(2, get_num_threads());
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
+    }
+
+    [Fact]
     public void A_piece_that_fails_stops_those_that_have_not_begun()
     {
         int begun = 0;
