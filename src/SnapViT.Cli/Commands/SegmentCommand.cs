@@ -1,6 +1,5 @@
 using System.CommandLine;
 using SnapViT.Cli.Output;
-using SnapViT.Core.Architecture;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
@@ -83,8 +82,8 @@ internal static class SegmentCommand
         Correction.Require(parsed);
         (string Text, Budget Budget)[] budgets = scores is null ? [] : BudgetList.Read(parsed.GetRequiredValue(Budgets));
         using LoadedModel model = Model.Load(parsed, cancellation);
-        SegmentationEvaluation evaluation = new(
-            Model.Preprocess(parsed, model), parsed.GetValue(Batch), device, parsed.GetValue(GlobalOptions.Seed));
+        Preprocessing preprocessing = Model.Preprocess(parsed, model);
+        SegmentationEvaluation? evaluation = null;
         using ElasticViT? elastic = scores is null ? null : ElasticViT.Open(model, scores, new ElasticOptions
         {
             Correction = Correction.Read(parsed), Precision = precision, Device = device, Preprocessing = Model.Chosen(parsed, model),
@@ -103,13 +102,17 @@ internal static class SegmentCommand
             }
 
             VisionTransformer[] models = whole is null ? [.. subnets.Select(subnet => subnet.Model)] : [whole];
-            IReadOnlyList<SegmentationScore> found = ProgressDisplay.Run(
-                parsed, progress => evaluation.Run(models, train, test, progress, cancellation));
+            IReadOnlyList<EvaluationRow> found = ProgressDisplay.Run(parsed, progress =>
+            {
+                evaluation = new SegmentationEvaluation(preprocessing, parsed.GetValue(Batch), device, progress)
+                {
+                    Seed = parsed.GetValue(GlobalOptions.Seed),
+                };
+                return evaluation.Run(models, train, test, cancellation);
+            });
             SegmentationRow[] rows =
-            [
-                .. found.Select((score, index) => SegmentationRow.Of(index == 0 ? null : budgets[index - 1].Text, models[index], score)),
-            ];
-            return ReportOf(rows, evaluation, train, test) with { Doubts = elastic?.Doubts ?? Model.Doubts(parsed, model) };
+                [.. found.Select((row, index) => SegmentationRow.Of(index == 0 ? null : budgets[index - 1].Text, row))];
+            return ReportOf(rows, evaluation!, train, test) with { Doubts = elastic?.Doubts ?? Model.Doubts(parsed, model) };
         }
         finally
         {
@@ -168,17 +171,15 @@ internal static class SegmentCommand
     /// <summary>A row of the result, as it stands in JSON.</summary>
     private sealed record SegmentationRow(
         string? Budget, long Parameters, long Flops, double Miou, double[] MiouInterval, double? MiouLoss, double[]? MiouLossInterval,
-        double PixelAccuracy, IReadOnlyList<double?> IouPerClass)
+        double PixelAccuracy, double LearningRate, IReadOnlyList<double?> IouPerClass)
     {
-        public static SegmentationRow Of(string? budget, VisionTransformer model, SegmentationScore score) => new(
-            budget,
-            CostModel.Parameters(model.Architecture, model.Widths),
-            CostModel.Flops(model.Architecture, model.Widths),
-            score.MeanIou,
-            [score.Interval.Low, score.Interval.High],
-            score.Loss,
-            score.LossInterval is (double low, double high) ? [low, high] : null,
-            score.PixelAccuracy,
-            score.Ious);
+        public static SegmentationRow Of(string? budget, EvaluationRow row)
+        {
+            Accuracy miou = row.MeanIou!;
+            return new SegmentationRow(
+                budget, row.Parameters, row.Flops, miou.Share, [miou.Interval.Low, miou.Interval.High], miou.Loss,
+                miou.LossInterval is (double low, double high) ? [low, high] : null, row.PixelAccuracy!.Value, row.ProbeLearningRate!.Value,
+                miou.PerClass);
+        }
     }
 }

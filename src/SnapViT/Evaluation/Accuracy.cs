@@ -1,9 +1,10 @@
 namespace SnapViT.Evaluation;
 
 /// <summary>
-/// A share of right answers, with what may be said of it: intervals of 95 % by a seeded bootstrap of 2000 draws over the test images.
+/// A share of right answers, or the mean intersection over union of a segmentation, with what may be said of it: intervals of 95 % by a
+/// seeded bootstrap of 2000 draws over the test images.
 /// </summary>
-/// <param name="Share">Right answers, 0..1.</param>
+/// <param name="Share">Right answers, or the mean intersection over union, 0..1.</param>
 /// <param name="Interval">
 /// Its interval. Of no width where all answers are right or all are wrong: the images then show no variation.
 /// </param>
@@ -19,7 +20,7 @@ public sealed record Accuracy(double Share, (double Low, double High) Interval)
 
     /// <summary>
     /// Right answers of every class, 0..1, in the order of <see cref="Workflows.ModelEvaluation.TestClasses"/>; null for a class none of
-    /// whose images was counted.
+    /// whose images was counted. Of a segmentation the intersection over union of every class; null for one that does not occur.
     /// </summary>
     public IReadOnlyList<double?> PerClass { get; init; } = [];
 

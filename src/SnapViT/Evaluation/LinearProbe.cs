@@ -1,3 +1,4 @@
+using System.Globalization;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Randomness;
 using SnapViT.Tensors;
@@ -7,12 +8,15 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace SnapViT.Evaluation;
 
-/// <summary>How a linear probe is trained.</summary>
-internal sealed record LinearProbeOptions
+/// <summary>
+/// How one linear layer is trained on frozen features, by stochastic gradient descent with momentum on the mean cross-entropy (method of
+/// the paper, section 4). Immutable; the defaults are the settings of the paper's code.
+/// </summary>
+public sealed record LinearProbeOptions
 {
     /// <summary>
-    /// Shuffled batches, standardised features, and the learning rate that is best on a fifth of the training images; the winner is trained
-    /// on all of them.
+    /// Shuffled batches, standardised features, and of six learning rates from 0.001 to 0.3 the one that is best on a fifth of the training
+    /// images; the winner is trained on all of them.
     /// </summary>
     public static LinearProbeOptions Recommended { get; } = new()
     {
@@ -30,16 +34,20 @@ internal sealed record LinearProbeOptions
     /// <summary>Learning rates that are compared, each above 0; default 0.001 alone.</summary>
     public IReadOnlyList<double> LearningRates { get; init; } = [0.001];
 
-    /// <summary>Weight decay, added to the gradients of weights and biases; default none.</summary>
+    /// <summary>Weight decay, 0 or more, added to the gradients of weights and biases; default none.</summary>
     public double WeightDecay { get; init; }
 
-    /// <summary>Passes over the training images; the learning rate falls from one to the next by a cosine to 0. Default 100.</summary>
+    /// <summary>
+    /// Passes over the training images, at least 1; the learning rate falls from one to the next by a cosine to 0. Default 100.
+    /// </summary>
     public int Epochs { get; init; } = 100;
 
-    /// <summary>Images of a step; the last step of a pass may have fewer. Default 256.</summary>
+    /// <summary>
+    /// Images of a step, at least 1, or patches where patches are classified; the last step of a pass may have fewer. Default 256.
+    /// </summary>
     public int BatchSize { get; init; } = 256;
 
-    /// <summary>Momentum of SGD; default 0.9.</summary>
+    /// <summary>Momentum, 0 or more and below 1; default 0.9.</summary>
     public double Momentum { get; init; } = 0.9;
 
     /// <summary>Whether the images are in another order in every pass; default no.</summary>
@@ -48,8 +56,39 @@ internal sealed record LinearProbeOptions
     /// <summary>Whether features get the mean 0 and the variance 1 over the training images; default no.</summary>
     public bool IsStandardised { get; init; }
 
-    /// <summary>Share of every class on which learning rates are compared, where there are several; default a fifth.</summary>
+    /// <summary>
+    /// Share of the training images of every class on which learning rates are compared, where there are several, above 0 and below 1;
+    /// default a fifth. Where patches are classified it is a share of whole images, so that patches of one image are never on both sides.
+    /// </summary>
     public double ValidationShare { get; init; } = 0.2;
+
+    /// <summary>Checks the options.</summary>
+    /// <returns>These options.</returns>
+    /// <exception cref="SnapViTException">One is out of range; the message lists all violations.</exception>
+    internal LinearProbeOptions Validated()
+    {
+        List<string> faults = [];
+        Require(LearningRates.Count > 0, "expected at least one learning rate, found none");
+        Require(
+            LearningRates.All(rate => rate > 0 && double.IsFinite(rate)),
+            $"expected learning rates above 0, found {string.Join(", ", LearningRates.Select(Said))}");
+        Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), $"expected a weight decay of 0 or more, found {Said(WeightDecay)}");
+        Require(Epochs >= 1, $"expected at least 1 epoch, found {Epochs}");
+        Require(BatchSize >= 1, $"expected a batch of at least 1, found {BatchSize}");
+        Require(Momentum is >= 0 and < 1, $"expected a momentum of 0 or more and below 1, found {Said(Momentum)}");
+        Require(ValidationShare is > 0 and < 1, $"expected a validation share above 0 and below 1, found {Said(ValidationShare)}");
+        return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, $"linear probe: {string.Join("; ", faults)}");
+
+        static string Said(double value) => value.ToString(CultureInfo.InvariantCulture);
+
+        void Require(bool holds, string fault)
+        {
+            if (!holds)
+            {
+                faults.Add(fault);
+            }
+        }
+    }
 }
 
 /// <summary>
@@ -82,10 +121,15 @@ internal sealed class LinearProbe : IDisposable
     /// <param name="options">How it is trained.</param>
     /// <param name="seed">Seed of the first weights, the order and the validation part.</param>
     /// <param name="initial">First weights, [classes, D]; null for normal ones of deviation 0.01.</param>
+    /// <param name="images">
+    /// The image of every row where an image has several, n values; all rows of an image are trained on, or all held out. Null where every
+    /// row is an image of its own.
+    /// </param>
     /// <exception cref="ArgumentException">Features and labels do not fit, or a label is out of range.</exception>
     /// <exception cref="SnapViTException">A feature is not finite.</exception>
     public static LinearProbe Train(
-        Tensor features, IReadOnlyList<int> labels, int classes, LinearProbeOptions options, ulong seed, Tensor? initial = null)
+        Tensor features, IReadOnlyList<int> labels, int classes, LinearProbeOptions options, ulong seed, Tensor? initial = null,
+        IReadOnlyList<int>? images = null)
     {
         ArgumentNullException.ThrowIfNull(features);
         if (features.shape.Length != 2 || features.shape[0] != labels.Count || labels.Any(label => label < 0 || label >= classes))
@@ -96,6 +140,7 @@ internal sealed class LinearProbe : IDisposable
                 nameof(features));
         }
 
+        _ = options.Validated();
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
         Tensor all = features.to(ScalarType.Float32);
@@ -112,7 +157,11 @@ internal sealed class LinearProbe : IDisposable
         Tensor targets = tensor(labels.Select(label => (long)label).ToArray(), device: all.device);
         double rate = options.LearningRates.Count == 1
             ? options.LearningRates[0]
-            : BestRate(standard, targets, labels, first, options, seed);
+            : BestRate(
+                standard, targets,
+                images is null
+                    ? HeldOut(labels, options.ValidationShare, seed) : HeldOutImages(labels, images, options.ValidationShare, seed),
+                first, options, seed);
         (Tensor weight, Tensor bias) = Fit(standard, targets, first, [rate], options, seed);
         return new LinearProbe(
             weight.DetachFromDisposeScope(), bias.DetachFromDisposeScope(),
@@ -167,10 +216,9 @@ internal sealed class LinearProbe : IDisposable
 
     /// <summary>The rate of most right answers on the validation part; of several the one of the smallest loss.</summary>
     private static double BestRate(
-        Tensor features, Tensor targets, IReadOnlyList<int> labels, Tensor first, LinearProbeOptions options, ulong seed)
+        Tensor features, Tensor targets, bool[] held, Tensor first, LinearProbeOptions options, ulong seed)
     {
         using DisposeScope scope = NewDisposeScope();
-        bool[] held = HeldOut(labels, options.ValidationShare, seed);
         if (!held.Contains(true))
         {
             return options.LearningRates[0];
@@ -209,6 +257,33 @@ internal sealed class LinearProbe : IDisposable
         }
 
         return held;
+    }
+
+    /// <summary>
+    /// The rows of a share of the images, at least of one where two have all classes. An image stays where it is the last that is trained
+    /// on with one of its classes.
+    /// </summary>
+    internal static bool[] HeldOutImages(IReadOnlyList<int> labels, IReadOnlyList<int> images, double share, ulong seed)
+    {
+        (int Image, int[] Classes)[] order =
+        [
+            .. Enumerable.Range(0, labels.Count).GroupBy(row => images[row], row => labels[row]).OrderBy(image => image.Key)
+                .Select(image => (image.Key, image.Distinct().ToArray())),
+        ];
+        Dictionary<int, int> trained = order.SelectMany(image => image.Classes).CountBy(label => label).ToDictionary();
+        int wanted = Math.Max(1, (int)(share * order.Length));
+        SeededRandom.ForPurpose(seed, "validation part").Shuffle(order.AsSpan());
+        HashSet<int> held = [];
+        foreach ((int image, int[] classes) in order)
+        {
+            if (held.Count < wanted && classes.All(label => trained[label] > 1))
+            {
+                held.Add(image);
+                Array.ForEach(classes, label => trained[label]--);
+            }
+        }
+
+        return [.. images.Select(held.Contains)];
     }
 
     /// <summary>SGD with momentum on the mean cross-entropy: weights [rates * classes, D] and biases [rates * classes].</summary>

@@ -10,7 +10,7 @@ namespace SnapViT.Evaluation;
 /// The paper's quality measure of a backbone without labels in training: exact k-nearest-neighbour classification of L2-normalised features
 /// by Euclidean distance, every neighbour with one vote, ties to the smallest label.
 /// </summary>
-public sealed class NearestNeighbours : IDisposable
+internal sealed class NearestNeighbours : IDisposable
 {
     /// <summary>Neighbours of the paper and the reference, k.</summary>
     public const int PaperNeighbours = 20;

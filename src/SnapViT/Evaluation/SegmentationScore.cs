@@ -2,22 +2,9 @@ using SnapViT.Data.Sources;
 
 namespace SnapViT.Evaluation;
 
-/// <summary>How well classes of pixels were told.</summary>
-/// <param name="MeanIou">
-/// Mean over the classes that occur of what is right of a class, divided by what is of it or was taken for it.
-/// </param>
-/// <param name="Interval">Its interval of 95 % by a bootstrap over the images.</param>
-/// <param name="PixelAccuracy">Pixels whose class is right, 0..1.</param>
-/// <param name="Ious">Intersection over union of every class; null for one that does not occur.</param>
-internal sealed record SegmentationScore(
-    double MeanIou, (double Low, double High) Interval, double PixelAccuracy, IReadOnlyList<double?> Ious)
+/// <summary>How well classes of pixels were told, from how often each class was taken for each.</summary>
+internal static class SegmentationScore
 {
-    /// <summary>How much less the mean is than that of the first model; null for the first.</summary>
-    public double? Loss { get; init; }
-
-    /// <summary>The interval of that difference, both models drawn on the same images.</summary>
-    public (double Low, double High)? LossInterval { get; init; }
-
     /// <summary>Pixels of an image by true and by predicted class, [classes * classes]; pixels without a class are left out.</summary>
     /// <param name="truth">The classes.</param>
     /// <param name="predicted">The predicted classes, as many.</param>
@@ -36,11 +23,15 @@ internal sealed record SegmentationScore(
         return counts;
     }
 
-    /// <summary>Scores of models on the same images; all are compared with the first.</summary>
+    /// <summary>
+    /// Of models on the same images the mean intersection over union, over the classes that occur, and the share of pixels whose class is
+    /// right, 0..1. All are compared with the first.
+    /// </summary>
     /// <param name="confusions">Of every model the confusion of every image, [models][images][classes * classes].</param>
     /// <param name="classes">Classes.</param>
     /// <param name="seed">Seed of the bootstrap.</param>
-    public static IReadOnlyList<SegmentationScore> Of(IReadOnlyList<IReadOnlyList<int[]>> confusions, int classes, ulong seed)
+    public static IReadOnlyList<(Accuracy MeanIou, double PixelAccuracy)> Of(
+        IReadOnlyList<IReadOnlyList<int[]>> confusions, int classes, ulong seed)
     {
         int models = confusions.Count, images = confusions[0].Count;
         long[] sums = new long[classes * classes];
@@ -57,21 +48,21 @@ internal sealed record SegmentationScore(
             }
         });
         int[] once = [.. Enumerable.Repeat(1, images)];
-        SegmentationScore[] scores = new SegmentationScore[models];
+        (Accuracy MeanIou, double PixelAccuracy)[] scores = new (Accuracy, double)[models];
         for (int model = 0; model < models; model++)
         {
             Add(confusions[model], once, sums);
             double?[] ious = IousOf(sums, classes);
             long right = Enumerable.Range(0, classes).Sum(index => sums[(index * classes) + index]);
-            scores[model] = new SegmentationScore(Mean(ious), intervals[model], right / (double)Math.Max(1, sums.Sum()), ious);
-            if (model > 0)
-            {
-                scores[model] = scores[model] with
+            double mean = Mean(ious);
+            scores[model] = (
+                new Accuracy(mean, intervals[model])
                 {
-                    Loss = scores[0].MeanIou - scores[model].MeanIou,
-                    LossInterval = intervals[models + model - 1],
-                };
-            }
+                    Loss = model == 0 ? null : scores[0].MeanIou.Share - mean,
+                    LossInterval = model == 0 ? null : intervals[models + model - 1],
+                    PerClass = ious,
+                },
+                right / (double)Math.Max(1, sums.Sum()));
         }
 
         return scores;

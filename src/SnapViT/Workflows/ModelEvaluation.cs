@@ -30,8 +30,11 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <summary>Seed of the intervals; default 42.</summary>
     public ulong Seed { get; init; } = 42;
 
-    /// <summary>How a linear probe is trained on the training images; null for no probe.</summary>
-    internal LinearProbeOptions? Probe { get; init; }
+    /// <summary>
+    /// How a linear classifier is trained on the features of the training images (<see cref="EvaluationRow.Probe"/>); null, the default,
+    /// for none. Checked when the evaluation runs.
+    /// </summary>
+    public LinearProbeOptions? Probe { get; init; }
 
     /// <summary>The classes of the test images of the last run, in the order of <see cref="Accuracy.PerClass"/>.</summary>
     public IReadOnlyList<(string Name, int Images)> TestClasses { get; private set; } = [];
@@ -65,11 +68,13 @@ public sealed class ModelEvaluation(Preprocessing preprocessing, int batchSize, 
     /// <exception cref="ImageException">
     /// Images have no labels, too many cannot be read, or the two sets have no class in common.
     /// </exception>
+    /// <exception cref="SnapViTException">An option of the probe is out of range.</exception>
     public IReadOnlyList<EvaluationRow> Run(
         IReadOnlyList<VisionTransformer> models, ImageSet test, ImageSet? train, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(test);
+        _ = Probe?.Validated();
         test = test.Labelled();
         train = train?.Labelled();
         _notes.Clear();
@@ -325,7 +330,16 @@ public sealed record EvaluationRow(PruningRatios Removed, long Parameters, long 
     /// <summary>Accuracy of a linear classifier trained on the features of the training images; null without them, or unasked.</summary>
     public Accuracy? Probe { get; init; }
 
-    /// <summary>The learning rate of that classifier; null without one.</summary>
+    /// <summary>
+    /// Mean intersection over union of a linear layer on patch tokens (<see cref="SegmentationEvaluation"/>); null where it was not asked
+    /// for.
+    /// </summary>
+    public Accuracy? MeanIou { get; init; }
+
+    /// <summary>Pixels that the same layer gave the right class, 0..1; null as the mean intersection over union is.</summary>
+    public double? PixelAccuracy { get; init; }
+
+    /// <summary>The learning rate that the linear classifier or layer was trained with; null without one.</summary>
     public double? ProbeLearningRate { get; init; }
 
     /// <summary>Speed of the forward pass alone, at the batch size of the evaluation.</summary>

@@ -25,6 +25,51 @@ public sealed class CriterionGoldenTests
         ShouldBe(golden, "lamp", Criterion.Lamp.Of(loaded.Model.Weights, 0), 1);
     }
 
+    // A weight over the root of the squares of all that are no smaller, every one in a loop of its own over the whole layer, in double. Of weights of
+    // the same magnitude a sorted sum holds those before it, so that a score lies between those with all and with none of the others.
+    [Theory, LeakCheck, MemberData(nameof(PlainMlps)), InlineData("dinov3_swiglu")]
+    public void Lamp_is_its_definition_in_double_for_every_neuron_and_head(string family)
+    {
+        using LoadedModel loaded = Golden.Model(family);
+        ViTArchitecture a = loaded.Model.Architecture;
+        ImportanceScores scores = Criterion.Lamp.Of(loaded.Model.Weights, 0);
+        using Golden checkpoint = Golden.Open(family, "model.safetensors");
+        string prefix = family == "siglip2" ? "trunk." : "", first = family == "dinov3_swiglu" ? "w1" : "fc1";
+        for (int block = 0; block < a.Depth; block++)
+        {
+            float[] qkv = checkpoint.Floats($"{prefix}blocks.{block}.attn.qkv.weight");
+            ShouldBe(checkpoint.Floats($"{prefix}blocks.{block}.mlp.{first}.weight"), a.EmbedDim, scores.Of(Axis.Neurons, block));
+            ShouldBe(qkv[(2 * qkv.Length / 3)..], a.HeadDim * a.EmbedDim, scores.Of(Axis.Heads, block));
+        }
+
+        static void ShouldBe(float[] weights, int perUnit, ReadOnlySpan<double> found)
+        {
+            double[] least = Defined(weights, perUnit, withEqual: true), most = Defined(weights, perUnit, withEqual: false);
+            Assert.Equal(least.Length, found.Length);
+            for (int unit = 0; unit < least.Length; unit++)
+            {
+                Assert.InRange(found[unit], least[unit] * (1 - 1e-9), most[unit] * (1 + 1e-9));
+                Assert.Equal(least[unit], found[unit], 1e-4 * least[unit]);
+            }
+        }
+
+        static double[] Defined(float[] weights, int perUnit, bool withEqual)
+        {
+            double[] values = Array.ConvertAll(weights, weight => Math.Abs((double)weight));
+            double[] own = Array.ConvertAll(values, value =>
+            {
+                double squares = withEqual ? 0 : value * value;
+                foreach (double other in values)
+                {
+                    squares += other > value || (withEqual && other == value) ? other * other : 0;
+                }
+
+                return value / Math.Sqrt(squares);
+            });
+            return [.. own.Chunk(perUnit).Select(chunk => chunk.Average())];
+        }
+    }
+
     // The reference sums the means of two batches of 4: its gradient is twice the mean over 8 images, its score four times.
     [Theory, LeakCheck, MemberData(nameof(Classifiers))]
     public void Cross_entropy_is_the_reference_s_for_every_neuron_and_head(string family)

@@ -1,4 +1,6 @@
 using SkiaSharp;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Errors;
 using SnapViT.Data;
 using SnapViT.Data.Sources;
 using SnapViT.Evaluation;
@@ -45,30 +47,66 @@ public sealed class SegmentationEvaluationTests : IDisposable
     public void Squares_are_found_by_the_patches_that_lie_in_them()
     {
         SegmentationEvaluation evaluation = New();
-        SegmentationScore score = Assert.Single(evaluation.Run([_model], Train, Val, null, Stop));
-        Assert.Equal(2, evaluation.Classes);
-        Assert.InRange(score.MeanIou, score.Interval.Low, score.Interval.High);
-        Assert.True(score.PixelAccuracy > 0.75, $"right pixels: {score.PixelAccuracy}");
-        Assert.True(score.MeanIou > 0.4, $"mIoU: {score.MeanIou}");
-        Assert.Null(score.Loss);
+        EvaluationRow row = Assert.Single(evaluation.Run([_model], _voc.Root, cancellation: Stop));
+        Accuracy miou = row.MeanIou!;
+        Assert.Equal((2, 4), (evaluation.Classes, row.Images));
+        Assert.InRange(miou.Share, miou.Interval.Low, miou.Interval.High);
+        Assert.True(row.PixelAccuracy > 0.75, $"right pixels: {row.PixelAccuracy}");
+        Assert.True(miou.Share > 0.4, $"mIoU: {miou.Share}");
+        Assert.Null(miou.Loss);
+        Assert.Contains(row.ProbeLearningRate!.Value, evaluation.Training.LearningRates);
+        Assert.Equal(CostModel.Flops(SmallModels.Vit, SmallModels.Vit.FullWidths), row.Flops);
         Assert.Empty(evaluation.Skipped);
     }
 
     [Fact]
     public void Two_models_that_are_one_differ_by_nothing()
     {
-        SegmentationScore second = New().Run([_model, _model], Train, Val, null, Stop)[1];
+        Accuracy second = New().Run([_model, _model], Train, Val, Stop)[1].MeanIou!;
         Assert.Equal((0, (0.0, 0.0)), (second.Loss, second.LossInterval));
+    }
+
+    // Every patch of the last image has a class of its own, which must be trained on; the others share theirs.
+    [Fact]
+    public void Learning_rates_are_compared_on_whole_images_and_every_class_is_trained()
+    {
+        int[] images = [.. Enumerable.Range(0, 110).Select(row => row / 10)];
+        int[] labels = [.. Enumerable.Range(0, 110).Select(row => row < 100 ? row % 10 % 3 : 3 + (row % 10))];
+        for (ulong seed = 0; seed < 20; seed++)
+        {
+            bool[] held = LinearProbe.HeldOutImages(labels, images, 0.2, seed);
+            Assert.All(images.Zip(held).GroupBy(row => row.First), rows => Assert.Single(rows.Select(row => row.Second).Distinct()));
+            Assert.Equal(20, held.Count(row => row));
+            Assert.False(held[^1]);
+        }
+
+        Assert.Equal(4, LinearProbe.HeldOutImages([0, 1, 0, 1, 0, 1, 0, 1], [0, 0, 0, 0, 1, 1, 1, 1], 0.2, 1).Count(row => row));
+        Assert.DoesNotContain(true, LinearProbe.HeldOutImages([0, 1], [0, 0], 0.2, 1));
+    }
+
+    [Fact]
+    public void Options_of_the_training_that_are_out_of_range_are_named_together()
+    {
+        SegmentationEvaluation evaluation = new(Preprocessing.ForCrop(SmallModels.Vit.ImageSize, 1), 4, CPU)
+        {
+            Training = new LinearProbeOptions { LearningRates = [0.1, -1], Epochs = 0, Momentum = 1 },
+        };
+        SnapViTException exception = Assert.Throws<SnapViTException>(() => evaluation.Run([_model], _voc.Root, cancellation: Stop));
+        Assert.Equal(
+            "linear probe: expected learning rates above 0, found 0.1, -1; expected at least 1 epoch, found 0; "
+                + "expected a momentum of 0 or more and below 1, found 1",
+            exception.Message);
+        Assert.Equal(ErrorKind.Option, exception.Kind);
     }
 
     [Fact]
     public void The_mean_is_over_classes_that_occur_and_as_counted_pixel_by_pixel()
     {
         int[] confusion = SegmentationScore.Confusion([0, 0, 1, 1, 255, 0], [0, 1, 1, 1, 0, 0], 3);
-        SegmentationScore score = Assert.Single(SegmentationScore.Of([[confusion]], 3, 1));
-        Assert.Equal([2.0 / 3, 2.0 / 3, null], score.Ious);
-        Assert.Equal(2.0 / 3, score.MeanIou, 12);
-        Assert.Equal(0.8, score.PixelAccuracy, 12);
+        (Accuracy miou, double pixels) = Assert.Single(SegmentationScore.Of([[confusion]], 3, 1));
+        Assert.Equal([2.0 / 3, 2.0 / 3, null], miou.PerClass);
+        Assert.Equal(2.0 / 3, miou.Share, 12);
+        Assert.Equal(0.8, pixels, 12);
     }
 
     [Fact]
@@ -115,16 +153,16 @@ public sealed class SegmentationEvaluationTests : IDisposable
     public void A_mask_of_another_size_or_kind_is_refused_with_its_name()
     {
         _voc.Put("SegmentationClass/09.png", PngBytes.Write(4, 4, PngBytes.Gray, new byte[16]));
-        ImageException size = Assert.Throws<ImageException>(() => New().Run([_model], Train, Val, null, Stop));
+        ImageException size = Assert.Throws<ImageException>(() => New().Run([_model], Train, Val, Stop));
         Assert.Contains("expected a mask of 32 x 32 pixels, found 4 x 4", size.Message, StringComparison.Ordinal);
         _voc.Put("SegmentationClass/09.png", TemporaryImages.Random(Side, Side));
         Assert.Contains("expected a PNG with a palette or of grey values", Assert.Throws<ImageException>(() => Val.Mask("09")).Message, StringComparison.Ordinal);
         _voc.Put("SegmentationClass/09.png", PngBytes.Write(Side, Side, PngBytes.Gray, [.. Enumerable.Repeat((byte)7, Side * Side)]));
-        ImageException unlearned = Assert.Throws<ImageException>(() => New().Run([_model], Train, Val, null, Stop));
+        ImageException unlearned = Assert.Throws<ImageException>(() => New().Run([_model], Train, Val, Stop));
         Assert.Contains("expected classes of 0 to 1, as the training masks have them, found 7", unlearned.Message, StringComparison.Ordinal);
     }
 
-    private static SegmentationEvaluation New() => new(Preprocessing.ForCrop(SmallModels.Vit.ImageSize, 1), 4, CPU, 1);
+    private static SegmentationEvaluation New() => new(Preprocessing.ForCrop(SmallModels.Vit.ImageSize, 1), 4, CPU) { Seed = 1 };
 
     private void List(string split, int first, int count) => _voc.Put(
         $"ImageSets/Segmentation/{split}.txt",
