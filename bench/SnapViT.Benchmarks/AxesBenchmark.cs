@@ -2,6 +2,7 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Scores;
 using SnapViT.Elastic;
 using SnapViT.Models;
+using SnapViT.Cli.Roofline;
 using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks;

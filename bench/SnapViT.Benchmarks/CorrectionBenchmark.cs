@@ -5,6 +5,7 @@ using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Models;
 using TorchSharp;
+using SnapViT.Cli.Roofline;
 using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks;

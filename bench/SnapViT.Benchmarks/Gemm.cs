@@ -1,3 +1,4 @@
+using SnapViT.Cli.Roofline;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 

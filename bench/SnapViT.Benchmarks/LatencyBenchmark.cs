@@ -6,6 +6,7 @@ using SnapViT.Evaluation;
 using SnapViT.Models;
 using SnapViT.Tensors;
 using TorchSharp;
+using SnapViT.Cli.Roofline;
 using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks;

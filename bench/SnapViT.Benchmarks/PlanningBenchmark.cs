@@ -1,6 +1,7 @@
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Planning;
 using SnapViT.Core.Scores;
+using SnapViT.Cli.Roofline;
 using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks;

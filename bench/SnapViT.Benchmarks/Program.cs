@@ -1,6 +1,7 @@
 using SnapViT.Benchmarks;
 using SnapViT.Benchmarks.Accuracy;
 using SnapViT.Benchmarks.Frontiers;
+using SnapViT.Benchmarks.Precision;
 using SnapViT.Benchmarks.Runtimes;
 using SnapViT.Benchmarks.Serving;
 using SnapViT.Tensors;
@@ -16,6 +17,11 @@ if (args is [AccuracyCommand.Name, .. string[] rest])
 if (args is [FrontierCommand.Name, .. string[] frontier])
 {
     return FrontierCommand.Run(frontier, $"{Project} {string.Join(' ', args)}");
+}
+
+if (args is [PrecisionCommand.Name, .. string[] precision])
+{
+    return PrecisionCommand.Run(precision, $"{Project} {string.Join(' ', args)}");
 }
 
 if (args is [RuntimesCommand.Name, .. string[] runtimes])
@@ -62,7 +68,6 @@ if (args is [RandomFiles.Name, string folder])
 
 IBenchmark[] all =
 [
-    new EmbeddingBenchmark(), new ScoringBenchmark(), new FitnessBenchmark(), new SwitchBenchmark(), new NearestNeighboursBenchmark(),
     new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(), new AxesBenchmark(), new DataBenchmark(), new ThreadsBenchmark(),
 ];
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using SnapViT.Core.Architecture;
 using SnapViT.Models;
 using SnapViT.Tensors;
+using SnapViT.Cli.Roofline;
 using static TorchSharp.torch;
 
 namespace SnapViT.Benchmarks;

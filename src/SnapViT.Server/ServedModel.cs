@@ -88,7 +88,8 @@ internal sealed class ServedModel(
             try
             {
                 images[index] = await Task.Run(
-                    () => family.Preprocessing.Apply(asked.Images[index].Decode(mostPixels: options.MaxPixels)),
+                    () => family.Preprocessing.Apply(asked.Images[index].Decode(
+                        mostPixels: options.MaxPixels, leastSide: family.Preprocessing.LeastSide)),
                     context.RequestAborted).ConfigureAwait(false);
             }
             finally

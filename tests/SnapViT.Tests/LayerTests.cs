@@ -48,7 +48,7 @@ public sealed class LayerTests
             ],
             [("Elastic", "Data"), ("Calibration", "Data"), ("Correction", "Data"), ("Evaluation", "Elastic"), ("Evaluation", "Importance")]),
         ["server"] = new FolderLayers(typeof(EmbedServer).Assembly, "SnapViT.Server", [["SnapViT.Server"]], []),
-        ["command"] = new FolderLayers(Command, "SnapViT.Cli", [["Output"], ["Pages"], ["Demo"], ["Experiments"], ["Commands"], ["SnapViT.Cli"]], []),
+        ["command"] = new FolderLayers(Command, "SnapViT.Cli", [["Output"], ["Pages"], ["Roofline"], ["Demo"], ["Experiments"], ["Commands"], ["SnapViT.Cli"]], []),
     };
 
     public static TheoryData<string> Assemblies => [.. Tables.Keys];

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using SnapViT.Cli.Roofline;
 using SnapViT.Core.Architecture;
 
 namespace SnapViT.Benchmarks.Accuracy;

@@ -55,6 +55,8 @@ internal static class PathArguments
         ["--out"] = Use.Write,
         ["--sheet"] = Use.Write,
         ["--map"] = Use.Write,
+        ["--chart"] = Use.Write,
+        ["--table"] = Use.Write,
         ["--initial-covariance"] = Use.ReadFile,
         ["--onnx"] = Use.Write,
         ["--pt"] = Use.Write,

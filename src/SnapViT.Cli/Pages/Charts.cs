@@ -13,6 +13,12 @@ internal sealed record ChartPoint(Interval X, Interval Y, string Tip);
 /// <param name="HasLine">Whether they are joined.</param>
 internal sealed record ChartSeries(string Name, int Style, IReadOnlyList<ChartPoint> Points, bool HasLine = true);
 
+/// <summary>A bar of a chart.</summary>
+/// <param name="Name">What it is of.</param>
+/// <param name="Share">Its length, 0..1; longer ones end at the edge.</param>
+/// <param name="Style">Which colour it has.</param>
+internal sealed record ChartBar(string Name, double Share, int Style);
+
 /// <summary>Charts that can be read on a phone: narrow, with the legend below.</summary>
 internal static class Charts
 {
@@ -132,6 +138,42 @@ internal static class Charts
 
         drawing.Text(Width - Right, bottom + 30, "block", TextAnchor.End);
         drawing.Text(4, bottom + 15, "FLOPs");
+        return drawing;
+    }
+
+    /// <summary>Bars of shares, each under its name.</summary>
+    /// <param name="title">What the shares are of.</param>
+    /// <param name="bars">The bars, from top to bottom.</param>
+    /// <param name="legend">Which colour means what.</param>
+    public static Drawing Bars(string title, IReadOnlyList<ChartBar> bars, IReadOnlyList<(int Style, string Name)> legend)
+    {
+        const double left = 12, right = 44, top = 44, row = 30;
+        double bottom = top + (bars.Count * row), length = Width - left - right;
+        Drawing drawing = new(title, Width, bottom + 24);
+        drawing.Text(4, 13, title);
+        double x = left;
+        foreach ((int style, string name) in legend)
+        {
+            drawing.Mark(x, 28, style);
+            drawing.Text(x + 9, 32, name);
+            x += 27 + (name.Length * Drawing.LetterWidth);
+        }
+
+        foreach ((double value, string label) in ChartAxis.Within(0, 1).Ticks)
+        {
+            drawing.GridLine(left + (value * length), top, left + (value * length), bottom);
+            drawing.Text(left + (value * length), bottom + 17, label, TextAnchor.Middle);
+        }
+
+        for (int i = 0; i < bars.Count; i++)
+        {
+            double y = top + (i * row) + 21, end = left + (Math.Clamp(bars[i].Share, 0, 1) * length);
+            drawing.Text(left, y - 8, bars[i].Name);
+            drawing.Whisker(left, y, end, y, bars[i].Style);
+            drawing.Mark(end, y, bars[i].Style, $"{bars[i].Name}\n{Figures.Percent(bars[i].Share)}");
+            drawing.Text(Width - 4, y + 4, Figures.Percent(bars[i].Share), TextAnchor.End);
+        }
+
         return drawing;
     }
 

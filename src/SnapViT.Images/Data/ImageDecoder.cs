@@ -25,6 +25,9 @@ internal static class ImageDecoder
     /// <summary>Bytes of a pixel where the codec gives rows.</summary>
     private const int BytesOfRows = 3;
 
+    /// <summary>JPEG's blocks are 8 x 8: a codec can leave out their finest waves and give 1 x 1 to 7 x 7 pixels of each.</summary>
+    private const int Eighths = 8;
+
     /// <summary>Rows that are decoded at a time.</summary>
     private const int RowsAtOnce = 16;
 
@@ -38,12 +41,16 @@ internal static class ImageDecoder
     /// Told how many bytes decoding takes before they are taken; may wait until they may be. Null for nobody.
     /// </param>
     /// <param name="mostPixels">The most pixels, up to <see cref="MaxPixels"/>.</param>
+    /// <param name="leastSide">
+    /// How long the short side of a JPEG must still be: it may come as a smaller picture, whole eighths of its size.
+    /// </param>
     /// <exception cref="ImageException">
     /// It is no image, is damaged or cut short, or is larger than <paramref name="mostPixels"/>, <see cref="MaxSide"/> or
     /// <see cref="MaxBytes"/>.
     /// </exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    internal static RgbImage Decode(Stream stream, string name, Action<long>? reserve = null, int mostPixels = MaxPixels)
+    internal static RgbImage Decode(
+        Stream stream, string name, Action<long>? reserve = null, int mostPixels = MaxPixels, int leastSide = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(stream);
         long length = stream.CanSeek ? stream.Length - stream.Position : 0;
@@ -54,7 +61,7 @@ internal static class ImageDecoder
         ReadOnlyMemory<byte> content = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
         return TiffDecoder.Begins(content.Span)
             ? TiffDecoder.Decode(content, name, reserve, mostPixels)
-            : Decode(content.Span, name, reserve, mostPixels);
+            : Decode(content.Span, name, reserve, mostPixels, leastSide);
     }
 
     /// <summary>Decodes one image from bytes.</summary>
@@ -64,11 +71,15 @@ internal static class ImageDecoder
     /// Told how many bytes decoding takes before they are taken; may wait until they may be. Null for nobody.
     /// </param>
     /// <param name="mostPixels">The most pixels, up to <see cref="MaxPixels"/>.</param>
+    /// <param name="leastSide">
+    /// How long the short side of a JPEG must still be: it may come as a smaller picture, whole eighths of its size.
+    /// </param>
     /// <exception cref="ImageException">
     /// It is no image, is damaged or cut short, or is larger than <paramref name="mostPixels"/>, <see cref="MaxSide"/> or
     /// <see cref="MaxBytes"/>.
     /// </exception>
-    internal static unsafe RgbImage Decode(ReadOnlySpan<byte> bytes, string name, Action<long>? reserve = null, int mostPixels = MaxPixels)
+    internal static unsafe RgbImage Decode(
+        ReadOnlySpan<byte> bytes, string name, Action<long>? reserve = null, int mostPixels = MaxPixels, int leastSide = int.MaxValue)
     {
         if (TiffDecoder.Begins(bytes))
         {
@@ -83,9 +94,25 @@ internal static class ImageDecoder
                 ?? throw new ImageException(
                     name, $"expected a JPEG, PNG, WebP, BMP or TIFF image, found no usable header in {bytes.Length} bytes");
             Check(codec, bytes, name, reserve, mostPixels);
-            SKImageInfo asRgba = new(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
+            SKSizeI size = Reduced(codec, leastSide);
+            SKImageInfo asRgba = new(size.Width, size.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
             return GivesRows(codec) ? Rows(codec, asRgba, name) : Whole(codec, asRgba, name);
         }
+    }
+
+    /// <summary>The smallest size that the codec gives at no cost and whose short side is long enough.</summary>
+    private static SKSizeI Reduced(SKCodec codec, int leastSide)
+    {
+        for (int eighths = 1; eighths < Eighths && codec.EncodedFormat == SKEncodedImageFormat.Jpeg; eighths++)
+        {
+            SKSizeI size = codec.GetScaledDimensions(eighths / (float)Eighths);
+            if (Math.Min(size.Width, size.Height) >= leastSide)
+            {
+                return size;
+            }
+        }
+
+        return codec.Info.Size;
     }
 
     /// <summary>Refuses what is too large or too short by its header, before memory is taken.</summary>

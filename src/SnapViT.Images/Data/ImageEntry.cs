@@ -112,13 +112,15 @@ public sealed class ImageEntry
     /// <summary>The decoded image.</summary>
     /// <param name="reserve">Told how many bytes the pixels take before they are taken; null for nobody.</param>
     /// <param name="mostPixels">The most pixels it may have.</param>
+    /// <param name="leastSide">How long the short side of a JPEG must still be, which may then come smaller than it is.</param>
     /// <exception cref="ImageException">It is no image, is damaged or cut short, or is too large.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
-    internal RgbImage Decode(Action<long>? reserve = null, int mostPixels = ImageDecoder.MaxPixels)
+    internal RgbImage Decode(
+        Action<long>? reserve = null, int mostPixels = ImageDecoder.MaxPixels, int leastSide = int.MaxValue)
     {
         using Stream stream = Open();
-        return ImageDecoder.Decode(stream, Location, reserve, mostPixels);
+        return ImageDecoder.Decode(stream, Location, reserve, mostPixels, leastSide);
     }
 
     /// <summary>The same image with another label.</summary>

@@ -101,6 +101,22 @@ public sealed record Preprocessing
 
     private const int Channels = 3;
 
+    /// <summary>A JPEG so many times as large as what is made of it is decoded at a smaller size.</summary>
+    private const int ReducedFrom = 4;
+
+    /// <summary>
+    /// How long the short side of a decoded image must be, in pixels: longer ones change the result by less than a level of 255 on average.
+    /// </summary>
+    internal int LeastSide => (int)Math.Min(int.MaxValue, (long)ReducedFrom * ResizeTo);
+
+    /// <summary>
+    /// The values that the bytes of each channel become, ascending, [3][256]; null where pixels between bytes occur.
+    /// </summary>
+    internal float[][]? Levels => ResizeInFloat
+        ? null
+        : [.. Enumerable.Range(0, Channels).Select(channel =>
+            Enumerable.Range(0, byte.MaxValue + 1).Select(value => Normalised(value, channel)).ToArray())];
+
     /// <summary>Resizes, crops and normalises one image.</summary>
     /// <param name="image">The decoded image.</param>
     /// <returns>Values [3, S, S].</returns>
@@ -138,7 +154,7 @@ public sealed record Preprocessing
         {
             Parallel.For(
                 0, images.Count, new ParallelOptions { CancellationToken = cancellation },
-                image => Apply(images[image].Decode()).CopyTo(values, image * size));
+                image => Apply(images[image].Decode(leastSide: LeastSide)).CopyTo(values, image * size));
         }
         catch (AggregateException several)
         {

@@ -40,6 +40,12 @@ internal sealed class ImagePreparation
     /// <summary>Values of one prepared image.</summary>
     public int Length { get; }
 
+    /// <summary>How long the short side of a decoded image must at least be; the default wants images as they are.</summary>
+    public int LeastSide { get; init; } = int.MaxValue;
+
+    /// <summary>The values that each channel's bytes become, ascending, [3][256]; null where an image has others.</summary>
+    public IReadOnlyList<float[]>? Levels { get; init; }
+
     /// <summary>A decoded image, with its name, to values.</summary>
     public Func<string, RgbImage, float[]> Apply { get; }
 
@@ -48,7 +54,10 @@ internal sealed class ImagePreparation
     {
         ArgumentNullException.ThrowIfNull(preprocessing);
         long side = preprocessing.Validated().Side;
-        return new ImagePreparation([3, side, side], (_, image) => preprocessing.Apply(image));
+        return new ImagePreparation([3, side, side], (_, image) => preprocessing.Apply(image))
+        {
+            LeastSide = preprocessing.LeastSide, Levels = preprocessing.Levels,
+        };
     }
 
     /// <summary>Crops for the self-supervised loss, [V, 3, S, S].</summary>
@@ -286,8 +295,10 @@ internal sealed class ImageReader
     {
         ImageEntry entry = _entries[index];
         using DecodedBytes.Lease lease = _decoded.Lend();
-        RgbImage image = entry.Decode(lease.Take);
-        return Array.ConvertAll(_preparations, preparation => IsWanted(index, preparation) ? Prepare(entry, image, preparation) : null);
+        bool[] wanted = [.. _preparations.Select(preparation => IsWanted(index, preparation))];
+        int leastSide = _preparations.Where((_, preparation) => wanted[preparation]).Max(preparation => preparation.LeastSide);
+        RgbImage image = entry.Decode(lease.Take, leastSide: leastSide);
+        return [.. _preparations.Select((preparation, which) => wanted[which] ? Prepare(entry, image, preparation) : null)];
     }
 
     private bool IsWanted(int index, ImagePreparation preparation) =>

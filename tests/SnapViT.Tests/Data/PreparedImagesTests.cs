@@ -38,6 +38,21 @@ public sealed class PreparedImagesTests : IDisposable
     }
 
     [Fact]
+    public void Values_of_bytes_take_a_quarter_of_the_memory_and_others_are_kept_as_they_are()
+    {
+        ImageSet folder = _folder.PutMany(5);
+        Preprocessing inFloat = Small with { ResizeInFloat = true };
+        using PreparedImages ofBytes = Load(folder, size: 2), ofFloats = Load(folder, size: 2, inFloat);
+
+        Assert.Equal(5 * 3 * 8 * 8, ofBytes.Bytes);
+        Assert.Equal(4 * ofBytes.Bytes, ofFloats.Bytes);
+        using Tensor kept = ofFloats.Batches([4, 0], 2, CPU, Stop).Single(), packed = ofBytes.Batches([4, 0], 2, CPU, Stop).Single();
+        int[] order = [4, 0];
+        Assert.Equal(order.SelectMany(image => inFloat.Apply(folder.Entries[image].Decode())), kept.data<float>().ToArray());
+        Assert.Equal(order.SelectMany(image => Small.Apply(folder.Entries[image].Decode())), packed.data<float>().ToArray());
+    }
+
+    [Fact]
     public void Broken_files_leave_no_gap()
     {
         _folder.PutMany(12);
@@ -73,9 +88,9 @@ public sealed class PreparedImagesTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => prepared.Batches(0, cancellation: Stop));
     }
 
-    private static PreparedImages Load(ImageSet images, int size)
+    private static PreparedImages Load(ImageSet images, int size, Preprocessing? preprocessing = null)
     {
-        PreparedImages prepared = new(images, ImagePreparation.Whole(Small), size);
+        PreparedImages prepared = new(images, ImagePreparation.Whole(preprocessing ?? Small), size);
         new ImageReader(images, prepared.Consumer!).Run(Stop);
         return prepared;
     }

@@ -4,21 +4,32 @@ using SnapViT.Core.Scores;
 using SnapViT.Models;
 using static TorchSharp.torch;
 
-namespace SnapViT.Benchmarks;
+namespace SnapViT.Cli.Roofline;
 
 /// <summary>Models, images and scores of the right shapes with random contents: speed does not depend on what is in them.</summary>
 internal static class RandomModel
 {
-    public static ViTArchitecture Tiny { get; } = Architecture(width: 192, depth: 12);
+    private const int HeadDim = 64;
 
-    public static ViTArchitecture Small { get; } = Architecture(width: 384, depth: 12);
+    public static ViTArchitecture Tiny { get; } = Of(192);
 
-    public static ViTArchitecture Base { get; } = Architecture(width: 768, depth: 12);
+    public static ViTArchitecture Small { get; } = Of(384);
 
-    public static ViTArchitecture Large { get; } = Architecture(width: 1024, depth: 24);
+    public static ViTArchitecture Base { get; } = Of(768);
 
-    /// <summary>The precisions of the benchmarks and how tables call them.</summary>
-    public static IReadOnlyList<(ScalarType Type, string Name)> Precisions { get; } = [(ScalarType.BFloat16, "bf16"), (ScalarType.Float32, "fp32")];
+    public static ViTArchitecture Large { get; } = Of(1024, depth: 24);
+
+    /// <summary>Precisions and how tables call them.</summary>
+    public static IReadOnlyList<(ScalarType Type, string Name)> Precisions { get; } =
+        [(ScalarType.BFloat16, "bf16"), (ScalarType.Float32, "fp32")];
+
+    /// <summary>A plain model of patch 16 and 224 pixels with heads of 64 dimensions.</summary>
+    /// <param name="width">Embed dim, a multiple of 64.</param>
+    /// <param name="depth">Blocks.</param>
+    public static ViTArchitecture Of(int width, int depth = 12) => new ViTArchitecture
+    {
+        Depth = depth, EmbedDim = width, Heads = width / HeadDim, HeadDim = HeadDim, MlpDim = 4 * width, PatchSize = 16, ImageSize = 224,
+    }.Validated();
 
     public static VisionTransformer Create(ViTArchitecture architecture, ScalarType precision, Device device)
     {
@@ -35,7 +46,8 @@ internal static class RandomModel
     public static ImportanceScores Scores(ViTArchitecture architecture)
     {
         SeededRandom random = new(5);
-        return new ImportanceScores(Uniform(random, architecture.Depth, architecture.MlpDim), Uniform(random, architecture.Depth, architecture.Heads));
+        return new ImportanceScores(
+            Uniform(random, architecture.Depth, architecture.MlpDim), Uniform(random, architecture.Depth, architecture.Heads));
     }
 
     /// <summary>The same numbers on every device.</summary>
@@ -45,11 +57,6 @@ internal static class RandomModel
         using Tensor normal = randn(shape, generator: generator);
         return normal.to(device, copy: true);
     }
-
-    private static ViTArchitecture Architecture(int width, int depth) => new ViTArchitecture
-    {
-        Depth = depth, EmbedDim = width, Heads = width / 64, HeadDim = 64, MlpDim = 4 * width, PatchSize = 16, ImageSize = 224,
-    }.Validated();
 
     private static Tensor Weight(ParameterSpec parameter, long[] shape, ulong seed)
     {

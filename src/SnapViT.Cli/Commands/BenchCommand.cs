@@ -1,0 +1,138 @@
+using System.CommandLine;
+using System.Text;
+using SnapViT.Cli.Output;
+using SnapViT.Cli.Roofline;
+using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
+using SnapViT.Workflows;
+using static TorchSharp.torch;
+
+namespace SnapViT.Cli.Commands;
+
+/// <summary><c>snapvit bench</c>: how near to the machine's limits every stage runs.</summary>
+internal static class BenchCommand
+{
+    private static readonly Option<string[]> Only = new("--only")
+    {
+        Description = $"Stages to measure: {string.Join(", ", Stages.All.Select(stage => stage.Name))}; {BuildStages.Name} takes "
+            + "minutes and is measured only where it is named. Default: all others.",
+        AllowMultipleArgumentsPerToken = true,
+    };
+    private static readonly Option<int[]> Widths = new("--widths")
+    {
+        Description = "Embed dims of the models that embed, multiples of 64; the first one is scored and searched, the last one cut.",
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = _ => [384, 768, 1024],
+    };
+    private static readonly Option<int[]> Batches = new("--batches")
+    {
+        Description = "Images per forward pass of embed.",
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = _ => [1, 16, 64],
+    };
+    private static readonly Option<double> Seconds = new("--seconds")
+    {
+        Description = "Each case is repeated for about so long.",
+        DefaultValueFactory = _ => 1,
+    };
+    private static readonly Option<string?> Out = new("--out") { Description = "The figures to write (JSON)." };
+    private static readonly Option<string?> Chart = new("--chart")
+    {
+        Description = "The shares of the limits as a picture to write (SVG).",
+    };
+    private static readonly Option<string?> Table = new("--table") { Description = "The table to write (Markdown)." };
+
+    public static Command Create()
+    {
+        Verb command = new("bench", "Measures how near to this machine's limits every stage runs.", """
+            Plain matrix products and copies of memory first, then each stage of the job in turn with what bounds it, on random models.
+            Shares carry over to other machines; images a second do not.
+
+              snapvit bench
+              snapvit bench --only embed threads --widths 384 --batches 1 16
+              snapvit bench --out bench.json --chart bench.svg --table bench.md
+              snapvit bench --only build --widths 384
+            """);
+        foreach (Option option in new Option[] { Only, Widths, Batches, Seconds, Out, Chart, Table, GlobalOptions.Force })
+        {
+            command.Options.Add(option);
+        }
+
+        Only.AcceptOnlyFromAmong([.. Stages.All.Select(stage => stage.Name), BuildStages.Name]);
+        command.Does(Run);
+        return command;
+    }
+
+    private static Report Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
+        string[] files = [.. new[] { parsed.GetValue(Out), parsed.GetValue(Chart), parsed.GetValue(Table) }.OfType<string>()];
+        Array.ForEach(files, OutputPath.RequireWritable);
+        int[] widths = parsed.GetRequiredValue(Widths), batches = parsed.GetRequiredValue(Batches);
+        Require(Widths, widths, width => width > 0 && width % 64 == 0, "multiples of 64");
+        Require(Batches, batches, batch => batch > 0, "at least 1");
+        double seconds = parsed.GetValue(Seconds);
+        if (seconds is < 0 or > 60)
+        {
+            throw new SnapViTException(ErrorKind.Option, Figures.Invariant($"{Seconds.Name}: expected 0..60, found {seconds}"));
+        }
+
+        // Without a precision of its own, what the machine computes natively: float32, and bfloat16 where auto takes it.
+        (ScalarType Type, string Name)[] precisions =
+        [
+            .. RandomModel.Precisions.Where(one => one.Type == precision
+                || (one.Type == ScalarType.Float32 && !GlobalOptions.IsGiven(parsed, GlobalOptions.Precision))),
+        ];
+        string machine = Figures.Invariant(
+            $"{MachineFacts.Describe()}, {GlobalOptions.ThreadsOf(parsed)} threads, {device.type.ToString().ToLowerInvariant()}");
+        using IDisposable frozen = no_grad();
+        (MachineLimits limits, List<StageRow> rows) = ProgressDisplay.Run(parsed, progress =>
+        {
+            string[] asked = parsed.GetValue(Only) is { Length: > 0 } named ? named : [.. Stages.All.Select(stage => stage.Name)];
+            (string Name, Func<StageSettings, IEnumerable<StageRow>> Run)[] stages =
+                [.. Stages.All.Append((BuildStages.Name, BuildStages.Run)).Where(stage => asked.Contains(stage.Name))];
+            progress.Report(new WorkProgress("limits", 0, stages.Length + 1));
+            MachineLimits measured = new(precisions.Select(one => one.Type), device);
+            StageSettings settings = new(new StageTimer(measured, seconds, cancellation), widths, batches, precisions, device);
+            List<StageRow> found = [];
+            for (int stage = 0; stage < stages.Length; stage++)
+            {
+                progress.Report(new WorkProgress(stages[stage].Name, stage + 1, stages.Length + 1));
+                found.AddRange(stages[stage].Run(settings));
+            }
+
+            return (measured, found);
+        });
+        using (limits)
+        {
+            RooflineReport report = new(machine, limits, rows);
+            Report result = report.ToReport(files);
+            if (parsed.GetValue(Out) is string json)
+            {
+                result.SaveJson(json);
+            }
+
+            Write(parsed.GetValue(Chart), () => report.Chart().ToFile());
+            Write(parsed.GetValue(Table), report.ToMarkdown);
+            return result;
+        }
+    }
+
+    private static void Write(string? path, Func<string> text)
+    {
+        if (path is not null)
+        {
+            byte[] bytes = Encoding.UTF8.GetBytes(text());
+            AtomicFile.Write(path, stream => stream.Write(bytes));
+        }
+    }
+
+    private static void Require(Option option, int[] numbers, Func<int, bool> isRight, string expected)
+    {
+        if (numbers.Length == 0 || !Array.TrueForAll(numbers, number => isRight(number)))
+        {
+            string found = numbers.Length == 0 ? "nothing" : string.Join(' ', numbers);
+            throw new SnapViTException(ErrorKind.Option, $"{option.Name}: expected {expected}, found {found}");
+        }
+    }
+}
