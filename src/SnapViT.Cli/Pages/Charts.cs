@@ -147,7 +147,7 @@ internal static class Charts
     /// <param name="legend">Which colour means what.</param>
     public static Drawing Bars(string title, IReadOnlyList<ChartBar> bars, IReadOnlyList<(int Style, string Name)> legend)
     {
-        const double left = 12, right = 44, top = 44, row = 30;
+        const double left = 12, right = 60, top = 44, row = 30;
         double bottom = top + (bars.Count * row), length = Width - left - right;
         Drawing drawing = new(title, Width, bottom + 24);
         drawing.Text(4, 13, title);

@@ -12,7 +12,7 @@ namespace SnapViT.Cli.Roofline;
 internal sealed class MachineLimits : IDisposable
 {
     private const int Repeats = 4, Trials = 3;
-    private const long CopiedFloats = 1 << 26;
+    private const long CopiedFloats = 1 << 25;
 
     /// <summary>Rows, inputs and outputs of a product.</summary>
     private static readonly (long Rows, long Inputs, long Outputs)[] Sizes = [(3152, 384, 1536), (3152, 768, 3072), (2048, 2048, 2048)];

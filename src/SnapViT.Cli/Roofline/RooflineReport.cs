@@ -14,7 +14,7 @@ internal sealed class RooflineReport(string machine, MachineLimits limits, IRead
 {
     private const double Giga = 1e9;
 
-    private static readonly string[] Columns = ["stage", "case", "of the limit", "limit", "images/s", "time", "median", "peak memory", ""];
+    private static readonly string[] Columns = ["case", "of the limit", "limit", "images/s", "time", "median", "peak memory", ""];
 
     /// <summary>Text and JSON.</summary>
     /// <param name="files">Files that were written beside.</param>
@@ -78,7 +78,7 @@ internal sealed class RooflineReport(string machine, MachineLimits limits, IRead
             text.Append(CultureInfo.InvariantCulture, $"- {line}\n");
         }
 
-        string rule = string.Concat(Columns.Select((_, column) => column < 2 ? "---|" : "---:|"));
+        string rule = string.Concat(Columns.Select((_, column) => column < 1 ? "---|" : "---:|"));
         text.Append(CultureInfo.InvariantCulture, $"\n| {string.Join(" | ", Columns)} |\n|{rule}\n");
         foreach (StageRow row in rows)
         {
@@ -103,7 +103,7 @@ internal sealed class RooflineReport(string machine, MachineLimits limits, IRead
 
     private static string[] Cells(StageRow row) =>
     [
-        row.Stage, row.Case, Figures.Percent(row.Share), row.Limit == LimitKind.None ? "-" : NameOf(row.Limit),
+        $"{row.Stage}: {row.Case}", Figures.Percent(row.Share), row.Limit == LimitKind.None ? "-" : NameOf(row.Limit),
         row.ImagesPerSecond is double speed ? Figures.Invariant($"{speed:0.0}") : "-", Time(row.Seconds), Time(row.MedianSeconds),
         Figures.Bytes(row.PeakBytes), row.Note ?? "",
     ];

@@ -27,20 +27,26 @@ internal static class WeightOrder
     public static ViTWeights Prefix(ViTWeights ordered, SubnetWidths widths)
     {
         using IDisposable frozen = no_grad();
-        return ordered.Map(widths, (parameter, tensor) => Prefix(parameter, tensor, widths));
+        return ordered.Map(widths, (parameter, tensor) => Prefix(parameter, tensor, widths), fits: true);
     }
 
     /// <summary>The prefix of one ordered tensor: a view.</summary>
     public static Tensor Prefix(ParameterSpec parameter, Tensor ordered, SubnetWidths widths)
     {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor prefix = ordered.alias();
+        // Switching budgets is nothing but this, for every tensor of a model: no handle more than is needed.
+        Tensor? prefix = null;
         foreach (PrunedDimension pruned in parameter.Pruned)
         {
-            prefix = prefix.narrow(pruned.Dimension, 0, pruned.KeptLength(widths[parameter.Block!.Value]));
+            long kept = pruned.KeptLength(widths[parameter.Block!.Value]);
+            if (kept < ordered.size(pruned.Dimension))
+            {
+                Tensor? longer = prefix;
+                prefix = (longer ?? ordered).narrow(pruned.Dimension, 0, kept);
+                longer?.Dispose();
+            }
         }
 
-        return prefix.MoveToOuterDisposeScope();
+        return prefix ?? ordered.alias();
     }
 
     /// <summary>

@@ -27,6 +27,12 @@ public sealed class ViTWeights : IDisposable
     /// <exception cref="ArgumentException">A tensor is missing, unexpected or has another shape; the message names it.</exception>
     internal ViTWeights(ViTArchitecture architecture, SubnetWidths widths, IEnumerable<KeyValuePair<string, Tensor>> tensors,
         IReadOnlyList<IReadOnlyList<int>>? rotaryPairs = null)
+        : this(architecture, widths, tensors, rotaryPairs, fits: false)
+    {
+    }
+
+    private ViTWeights(ViTArchitecture architecture, SubnetWidths widths, IEnumerable<KeyValuePair<string, Tensor>> tensors,
+        IReadOnlyList<IReadOnlyList<int>>? rotaryPairs, bool fits)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         (Architecture, Widths, RotaryPairs) = (architecture, widths, rotaryPairs);
@@ -34,7 +40,11 @@ public sealed class ViTWeights : IDisposable
         try
         {
             Table = ParameterTable.For(architecture, widths);
-            RequireExactly(Table);
+            if (!fits)
+            {
+                RequireExactly(Table);
+            }
+
             if (RotarySpec.PairFault(architecture, widths, rotaryPairs) is string fault)
             {
                 throw new ArgumentException(fault, nameof(rotaryPairs));
@@ -98,8 +108,10 @@ public sealed class ViTWeights : IDisposable
     /// <param name="widths">Widths of the new weights.</param>
     /// <param name="make">Parameter and tensor in model layout to a new tensor; a view is fine, the same handle is not.</param>
     /// <param name="rotaryPairs">Rotary pairs of the new weights; null for those of these.</param>
+    /// <param name="fits">Whether every tensor is known to have its shape, which to ask for takes as long as to make a view.</param>
     internal ViTWeights Map(
-        SubnetWidths widths, Func<ParameterSpec, Tensor, Tensor> make, IReadOnlyList<IReadOnlyList<int>>? rotaryPairs = null)
+        SubnetWidths widths, Func<ParameterSpec, Tensor, Tensor> make, IReadOnlyList<IReadOnlyList<int>>? rotaryPairs = null,
+        bool fits = false)
     {
         Dictionary<string, Tensor> made = [];
         try
@@ -115,7 +127,7 @@ public sealed class ViTWeights : IDisposable
             throw;
         }
 
-        return new ViTWeights(Architecture, widths, made, rotaryPairs ?? RotaryPairs);
+        return new ViTWeights(Architecture, widths, made, rotaryPairs ?? RotaryPairs, fits);
     }
 
     /// <summary>
