@@ -13,7 +13,7 @@ internal static class SnapVitCommand
         {
             DemoCommand.Create(), BuildCommand.Create(), PlanCommand.Create(), CutCommand.Create(), EvalCommand.Create(),
             InspectCommand.Create(), ReportCommand.Create(), SweepCommand.Create(), ExportCommand.Create(), DataCommand.Create(),
-            MergeCommand.Create(), EmbedCommand.Create(), ServeCommand.Create(), CkaCommand.Create(),
+            MergeCommand.Create(), MergeScoresCommand.Create(), EmbedCommand.Create(), ServeCommand.Create(), CkaCommand.Create(),
             SegmentCommand.Create(), BenchCommand.Create(),
             ConvertCommand.Create(), TrainDemoCommand.Create(),
         };

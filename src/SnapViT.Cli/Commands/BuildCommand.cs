@@ -121,6 +121,12 @@ internal static class BuildCommand
             + "false.",
     };
 
+    private static readonly Option<string?> Shard = new("--shard")
+    {
+        Description = "Reads one of several parts of the photos, such as 3/8; --out is the file of its sums, and merge-scores puts all "
+            + "parts together.",
+    };
+
     /// <summary>A named table has a frontier of its own.</summary>
     private static readonly LatencyOptions Latency = new();
 
@@ -134,13 +140,20 @@ internal static class BuildCommand
 
             Budgets in time follow the frontier of FLOPs. With --latency-table FILE they have one of their own, along the latencies in that
             file, which are measured first where it is not there.
+
+            Several machines read a part of the photos each; the result is that of one machine, byte for byte.
+
+              snapvit build MODEL --images photos --shard 1/2 --out part1
+              snapvit build MODEL --images photos --shard 2/2 --out part2
+              snapvit merge-scores part1 part2 --out scores.safetensors
+              snapvit build MODEL --images photos --out scores.safetensors
             """);
         Model.AddTo(command);
         foreach (Option option in (Option[])
             [
                 Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
                 PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, NeuronFloor, HeadFloor,
-                FrontierImages, HeadDims, .. Latency.Options, GlobalOptions.Force,
+                FrontierImages, HeadDims, .. Latency.Options, Shard, GlobalOptions.Force,
             ])
         {
             command.Options.Add(option);
@@ -199,6 +212,7 @@ internal static class BuildCommand
             Device = device,
         }).Validated();
         Search.Require(parsed, options.Evaluations);
+        ImageShard? shard = parsed.GetValue(Shard) is string part ? ImageShard.Parse(part) : null;
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(path + Unfinished);
@@ -213,7 +227,33 @@ internal static class BuildCommand
             Latency = Latency.Table(parsed, model, device, precision, needed: Latency.IsNamed(parsed), cancellation),
             Search = Search.WithCovariance(parsed, options.Search, model),
         }).Validated();
+        RunRecord run = RunRecord.Of(parsed, model) with { Photos = parsed.GetValue(Images) };
+        if (shard is ImageShard one)
+        {
+            BuildPosition read = ProgressDisplay.Run(parsed, progress =>
+            {
+                BuildPosition position = Begin(progress).RunShard(one, path + Unfinished, cancellation);
+                ElasticBuild.FinishShard(path, path + Unfinished);
+                return position;
+            });
+            return ShardReport.Of(path, run, read, folders.LeftOut);
+        }
+
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
+        {
+            ElasticBuild build = Begin(progress);
+            BuildResult built = build.Run(path + Unfinished, cancellation);
+            build.Finish(built, path, path + Unfinished);
+            return built;
+        });
+        return BuildReport.Of(path, run, result, folders.LeftOut) with
+        {
+            Doubts = [.. Model.Doubts(parsed, model), .. DoubtOf(result, model) is string doubt ? [doubt] : Array.Empty<string>()],
+            Next = NextCommand.Of(
+                "cut", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6", "--out", "small.safetensors"),
+        };
+
+        ElasticBuild Begin(IProgress<WorkProgress> progress)
         {
             ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress)
             {
@@ -224,16 +264,8 @@ internal static class BuildCommand
                 parsed.InvocationConfiguration.Error.WriteLine(note);
             }
 
-            BuildResult built = build.Run(path + Unfinished, cancellation);
-            build.Finish(built, path, path + Unfinished);
-            return built;
-        });
-        return BuildReport.Of(path, RunRecord.Of(parsed, model) with { Photos = parsed.GetValue(Images) }, result, folders.LeftOut) with
-        {
-            Doubts = [.. Model.Doubts(parsed, model), .. DoubtOf(result, model) is string doubt ? [doubt] : Array.Empty<string>()],
-            Next = NextCommand.Of(
-                "cut", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6", "--out", "small.safetensors"),
-        };
+            return build;
+        }
     }
 
     /// <summary>What cut will say of the second moments.</summary>

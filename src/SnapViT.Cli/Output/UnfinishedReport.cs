@@ -13,13 +13,19 @@ internal static class UnfinishedReport
             Kind = "unfinished",
             position.Photos,
             position.AllPhotos,
+            Shard = position.Shard?.ToString(),
+            MergedShards = position.Merged == 0 ? (int?)null : position.Merged,
             IsScored = position.Local is not null,
             Evaluations = position.History.Count,
             position.Skipped,
         },
         console =>
         {
-            console.WriteLine($"{path}: a build that was interrupted: {position.ToText()}");
-            console.WriteLine("the same command on the same input continues it; any other begins anew");
+            string kind = position.IsMerged ? "merged shards of a build"
+                : position.Shard is not null ? "a part of a build" : "a build that was interrupted";
+            console.WriteLine($"{path}: {kind}: {position.ToText()}");
+            console.WriteLine(position.Shard is not null && position.Images > 0
+                ? "merge-scores puts all shards together"
+                : "the same command on the same input continues it; any other begins anew");
         });
 }

@@ -12,13 +12,13 @@ namespace SnapViT.Calibration;
 /// <summary>
 /// What the dimensions inside every head are sorted by: second moments of its queries, and the covariance of its keys within an image,
 /// since softmax does not see what all keys of an image share; both as they are turned by rotary positions. One pass of the unpruned
-/// model; sums are kept in double.
+/// model; sums are exact.
 /// </summary>
 internal sealed class HeadMoments : IRunningSums, IDisposable
 {
     private readonly ViTArchitecture _architecture;
-    private readonly Tensor[] _queries;
-    private readonly Tensor[] _keys;
+    private readonly ExactSum[] _queries;
+    private readonly ExactSum[] _keys;
     private readonly RotaryPart? _rotary;
 
     /// <summary>Moments of nothing yet.</summary>
@@ -31,7 +31,7 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
         _keys = [.. Enumerable.Range(0, a.Depth).Select(_ => Empty())];
         _rotary = a.Position == PositionEmbedding.Rotary ? new RotaryPart(a, device ?? CPU) : null;
 
-        Tensor Empty() => zeros([a.Heads, a.HeadDim, a.HeadDim], ScalarType.Float64, device).DetachFromDisposeScope();
+        ExactSum Empty() => new([a.Heads, a.HeadDim, a.HeadDim], device);
     }
 
     /// <summary>Adds tokens.</summary>
@@ -77,18 +77,14 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
         };
     }
 
-    void IRunningSums.Save(SumWriter to) => EverySum(to.Add);
+    void IRunningSums.Save(SumWriter to) => EverySum((name, sum) => sum.Save(to, name));
 
-    void IRunningSums.Restore(SumReader from) => EverySum((name, sum) =>
-    {
-        using Tensor read = from.Read(name, sum.shape);
-        sum.copy_(read);
-    });
+    void IRunningSums.Restore(SumReader from) => EverySum((name, sum) => sum.Restore(from, name));
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (Tensor sum in _queries.Concat(_keys))
+        foreach (ExactSum sum in _queries.Concat(_keys))
         {
             sum.Dispose();
         }
@@ -96,7 +92,7 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
         _rotary?.Dispose();
     }
 
-    private void EverySum(Action<string, Tensor> work)
+    private void EverySum(Action<string, ExactSum> work)
     {
         for (int block = 0; block < _queries.Length; block++)
         {
@@ -106,10 +102,10 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
     }
 
     /// <summary>Adds the products of rows [B, N, A, d].</summary>
-    private static void AddProducts(Tensor sum, Tensor rows)
+    private static void AddProducts(ExactSum sum, Tensor rows)
     {
         Tensor byHead = rows.permute(2, 0, 1, 3).reshape(rows.shape[2], -1, rows.shape[3]);
-        sum.AddInPlace(byHead.transpose(1, 2).bmm(byHead).to(sum.device));
+        sum.Add(byHead.transpose(1, 2).bmm(byHead));
     }
 
     /// <summary>Pairs of dimensions (i, i + d/2), those that add most to the logits first; of equals the first.</summary>
@@ -117,7 +113,8 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         int count = _architecture.HeadDim / 2;
-        double[] added = OfPairs(_queries[block]).bmm(OfPairs(_keys[block])).diagonal(0, 1, 2).sum([-1]).view(-1, count).sum([0])
+        double[] added = OfPairs(_queries[block].Value).bmm(OfPairs(_keys[block].Value))
+            .diagonal(0, 1, 2).sum([-1]).view(-1, count).sum([0])
             .cpu().data<double>().ToArray();
         return [.. Enumerable.Range(0, count).OrderByDescending(pair => added[pair]).Select(pair => (long)pair)];
 
@@ -128,7 +125,7 @@ internal sealed class HeadMoments : IRunningSums, IDisposable
     private Tensor OfQueries(int block)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor upperOfQueries = Upper(_queries[block].cpu()), upperOfKeys = Upper(_keys[block].cpu());
+        Tensor upperOfQueries = Upper(_queries[block].Value.cpu()), upperOfKeys = Upper(_keys[block].Value.cpu());
         (Tensor u, Tensor s, _) = linalg.svd(upperOfQueries.bmm(upperOfKeys.transpose(1, 2)));
         Tensor rotated = linalg.solve_triangular(upperOfQueries, Signed(u), upper: true, left: true).transpose(1, 2);
         return (s.sqrt().unsqueeze(2) * rotated).MoveToOuterDisposeScope();

@@ -4,23 +4,25 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Calibration;
 
-/// <summary>Mean and second moments of the inputs x [n] of one linear layer over weighted tokens; sums are kept in double.</summary>
+/// <summary>Mean and second moments of the inputs x [n] of one linear layer over weighted tokens; sums are exact.</summary>
 internal sealed class SecondMoments : IRunningSums, IDisposable
 {
     /// <summary>Columns per product: wide enough for a fast one, and eight of them save 7/16 of the products of 1536 inputs.</summary>
     private const long Strip = 192;
 
     /// <summary>Sum of <c>x x^T</c>; only what is on and below the diagonal counts.</summary>
-    private readonly Tensor _products;
-    private readonly Tensor _sum;
+    private readonly ExactSum _products;
+    private readonly ExactSum _sum;
+    private readonly ExactSum _weight;
 
     /// <summary>Moments of nothing yet.</summary>
     /// <param name="width">Inputs of the layer, n.</param>
     /// <param name="device">Where the sums are kept; null for the CPU.</param>
     public SecondMoments(long width, Device? device = null)
     {
-        _products = zeros([width, width], ScalarType.Float64, device).DetachFromDisposeScope();
-        _sum = zeros([width], ScalarType.Float64, device).DetachFromDisposeScope();
+        _products = new ExactSum([width, width], device);
+        _sum = new ExactSum([width], device);
+        _weight = new ExactSum([1]);
     }
 
     /// <summary>Moments that were computed before; takes ownership of both tensors and computes in their memory.</summary>
@@ -29,12 +31,12 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
     /// <param name="weight">Sum of the weights of all tokens.</param>
     public SecondMoments(Tensor mean, Tensor covariance, double weight)
     {
-        Weight = weight;
-        _sum = mean.Times(weight).DetachFromDisposeScope();
-        _products = covariance.DetachFromDisposeScope();
+        _weight = new ExactSum(tensor(new[] { weight }));
+        _sum = new ExactSum(mean.Times(weight));
+        _products = new ExactSum(covariance);
         EveryStrip((start, count) =>
         {
-            Tensor lower = _products.narrow(0, start, count).narrow(1, 0, start + count);
+            Tensor lower = covariance.narrow(0, start, count).narrow(1, 0, start + count);
             lower.AddInPlace(mean.narrow(0, start, count).outer(mean.narrow(0, 0, start + count)));
             lower.TimesInPlace(weight);
         });
@@ -42,16 +44,16 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
     }
 
     private SecondMoments(double weight, Tensor products, Tensor sum) =>
-        (Weight, _products, _sum) = (weight, products.DetachFromDisposeScope(), sum.DetachFromDisposeScope());
+        (_weight, _products, _sum) = (new ExactSum(tensor(new[] { weight })), new ExactSum(products), new ExactSum(sum));
 
     /// <summary>Inputs of the layer, n.</summary>
-    public long Width => _sum.shape[0];
+    public long Width => _sum.Value.shape[0];
 
     /// <summary>Where the sums are kept.</summary>
-    public Device Device => _sum.device;
+    public Device Device => _sum.Value.device;
 
     /// <summary>Sum of the weights of all tokens added.</summary>
-    public double Weight { get; private set; }
+    public double Weight => _weight.Number;
 
     /// <summary>Adds tokens.</summary>
     /// <param name="inputs">Inputs of the layer, [B, N, n].</param>
@@ -63,18 +65,18 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
         Tensor scaled = weights is null ? x : x * weights.sqrt().unsqueeze(1);
         AddProducts(scaled.reshape(-1, Width));
         Tensor everyToken = weights?.to(ScalarType.Float64) ?? ones([x.shape[1]], ScalarType.Float64, x.device);
-        _sum.AddInPlace(x.sum([0], type: ScalarType.Float64).t().mv(everyToken).to(_sum.device));
-        Weight += x.shape[0] * everyToken.sum().item<double>();
+        _sum.Add(x.sum([0], type: ScalarType.Float64).t().mv(everyToken));
+        _weight.Add(x.shape[0] * everyToken.sum().item<double>());
     }
 
     /// <summary>Weighted mean of the inputs, float64 [n]; the caller disposes it.</summary>
-    public Tensor Mean() => _sum.Div(RequiredWeight());
+    public Tensor Mean() => _sum.Value.Div(RequiredWeight());
 
     /// <summary>Weighted mean of <c>x x^T</c>, not centred, float64 [n, n]; the caller disposes it.</summary>
     public Tensor Products()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor square = _products.Div(RequiredWeight());
+        Tensor square = _products.Value.Div(RequiredWeight());
         EveryStrip((start, count) =>
         {
             Tensor rows = square.narrow(0, start, count), corner = rows.narrow(1, start, count), lower = corner.tril();
@@ -101,25 +103,26 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         return new SecondMoments(
-            Weight + (more * part.Weight), _products.Plus(part._products.Times(more)), _sum.Plus(part._sum.Times(more)));
+            Weight + (more * part.Weight),
+            _products.Value.Plus(part._products.Value.Times(more)),
+            _sum.Value.Plus(part._sum.Value.Times(more)));
     }
 
     /// <summary>These moments as another owner's: the same memory.</summary>
-    public SecondMoments Alias() => new(Weight, _products.alias(), _sum.alias());
+    public SecondMoments Alias() => new(Weight, _products.Value.alias(), _sum.Value.alias());
 
     void IRunningSums.Save(SumWriter to)
     {
-        to.Add("weight", Weight);
-        to.Add("sum", _sum);
-        to.Add("products", _products);
+        _weight.Save(to, "weight");
+        _sum.Save(to, "sum");
+        _products.Save(to, "products");
     }
 
     void IRunningSums.Restore(SumReader from)
     {
-        using Tensor sum = from.Read("sum", Width), products = from.Read("products", Width, Width);
-        Weight = from.Number("weight");
-        _sum.copy_(sum);
-        _products.copy_(products);
+        _weight.Restore(from, "weight");
+        _sum.Restore(from, "sum");
+        _products.Restore(from, "products");
     }
 
     /// <inheritdoc/>
@@ -127,6 +130,7 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
     {
         _products.Dispose();
         _sum.Dispose();
+        _weight.Dispose();
     }
 
     /// <summary>
@@ -136,8 +140,8 @@ internal sealed class SecondMoments : IRunningSums, IDisposable
     {
         EveryStrip((start, columns) =>
         {
-            Tensor products = rows.narrow(1, start, columns).t().mm(rows.narrow(1, 0, start + columns)).to(_products.device);
-            _products.narrow(0, start, columns).narrow(1, 0, start + columns).AddInPlace(products);
+            Tensor products = rows.narrow(1, start, columns).t().mm(rows.narrow(1, 0, start + columns));
+            _products.AddRows(products, start);
         });
     }
 

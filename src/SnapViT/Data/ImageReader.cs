@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using SnapViT.Core.Errors;
 using TorchSharp;
@@ -131,9 +132,42 @@ internal sealed class ImageConsumer
 }
 
 /// <summary>
+/// One of several parts that a pass over images is divided into: every consumer gets an equal share of its batches, which are the same
+/// however many parts there are.
+/// </summary>
+/// <param name="Index">Which one, from 0.</param>
+/// <param name="Count">How many there are, at least 1.</param>
+internal readonly record struct ImageShard(int Index, int Count)
+{
+    /// <summary>The most parts that are sensible: more than any set has batches would only be empty.</summary>
+    private const int Most = 100_000;
+
+    /// <summary>Reads such as "3/8", counted from 1.</summary>
+    /// <exception cref="SnapViTException">It is none.</exception>
+    public static ImageShard Parse(string text)
+    {
+        string[] parts = text.Split('/');
+        return parts is [string first, string second]
+            && int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+            && int.TryParse(second, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+            && index >= 1 && index <= count && count <= Most
+            ? new ImageShard(index - 1, count)
+            : throw new SnapViTException(
+                ErrorKind.Option, $"shard: expected a number of as many such as 3/8, counted from 1, found '{text}'");
+    }
+
+    /// <summary>Such as "3/8".</summary>
+    public override string ToString() => FormattableString.Invariant($"{Index + 1}/{Count}");
+
+    /// <summary>The first and the first that is not any more of so many things.</summary>
+    public (int First, int End) Of(int things) => ((int)((long)things * Index / Count), (int)((long)things * (Index + 1) / Count));
+}
+
+/// <summary>
 /// Reads images once for any number of consumers: every image is opened and decoded once, prepared once for each preparation that is wanted
 /// of it, and handed over in batches. Decoding runs ahead on background threads, by at most two batches of every consumer; memory does not
-/// grow with the number of images. An image that cannot be read is left out, and its place in a batch is taken by the next one.
+/// grow with the number of images. An image that cannot be read is missing in its batch: which images
+/// are in a batch depends on their places alone, not on the others.
 /// </summary>
 /// <remarks>
 /// The background threads make plain arrays; tensors are made on the consumers' thread, since dispose scopes belong to threads.
@@ -149,6 +183,7 @@ internal sealed class ImageReader
     private readonly List<SkippedImage> _skipped = [];
     private readonly DecodedBytes _decoded = new(DecodedBytes.Most);
     private readonly int[] _positions;
+    private readonly int[] _end;
     private int[] _start;
     private IReadOnlyList<SkippedImage> _skippedBefore = [];
 
@@ -157,18 +192,34 @@ internal sealed class ImageReader
     /// <param name="consumers">Who gets batches; an image of several is given to them in this order.</param>
     /// <exception cref="ArgumentException">A consumer wants an image that is not in the set.</exception>
     public ImageReader(ImageSet images, params IReadOnlyList<ImageConsumer> consumers)
+        : this(images, shard: null, consumers)
+    {
+    }
+
+    /// <summary>A reader of a part of the batches that the consumers want.</summary>
+    /// <param name="images">The set that all consumers' images are parts of.</param>
+    /// <param name="shard">Which part; null for all.</param>
+    /// <param name="consumers">Who gets batches.</param>
+    /// <inheritdoc cref="ImageReader(ImageSet, IReadOnlyList{ImageConsumer})"/>
+    public ImageReader(ImageSet images, ImageShard? shard, params IReadOnlyList<ImageConsumer> consumers)
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(consumers);
         _consumers = [.. consumers];
         _wanted = [.. consumers.Select(consumer => consumer.Images.Entries.ToHashSet())];
         _preparations = [.. consumers.Select(consumer => consumer.Preparation).Distinct()];
-        (_start, _positions) = (new int[consumers.Count], new int[consumers.Count]);
         _entries = [.. images.Entries.Where(entry => _wanted.Any(wanted => wanted.Contains(entry)))];
         if (_wanted.Any(wanted => wanted.Count > _entries.Count(wanted.Contains)))
         {
             throw new ArgumentException($"{images.Source}: expected consumers of images of this set", nameof(consumers));
         }
+
+        (int First, int End)[] ranges = [.. consumers.Select((_, consumer) => RangeOf(consumer, shard ?? new ImageShard(0, 1)))];
+        _start = [.. ranges.Select(range => range.First)];
+        _end = [.. ranges.Select(range => range.End)];
+        _positions = [.. _start];
+        (int First, int End)[] served = [.. ranges.Where(range => range.First < range.End)];
+        (First, End) = served.Length == 0 ? (0, 0) : (served.Min(range => range.First), served.Max(range => range.End));
     }
 
     /// <summary>The share of a consumer's images that may be unreadable before reading is refused; 0..1, default 0.1.</summary>
@@ -183,7 +234,13 @@ internal sealed class ImageReader
     public IReadOnlyList<SkippedImage> Skipped => _skipped;
 
     /// <summary>Images of the pass.</summary>
-    public int Count => _entries.Length;
+    public int Count => End - First;
+
+    /// <summary>The place of the first image of the pass in the order of the set: 0, but for a part of a pass.</summary>
+    public int First { get; }
+
+    /// <summary>The place behind the last image of the pass.</summary>
+    public int End { get; }
 
     /// <summary>
     /// For each consumer the place in the pass of the first image that it has not got in a complete batch yet. True between two batches, as
@@ -269,7 +326,7 @@ internal sealed class ImageReader
 
                 if (completes)
                 {
-                    Progress?.Invoke(index + 1, _entries.Length);
+                    Progress?.Invoke(index + 1 - First, Count);
                 }
             }
         }
@@ -304,13 +361,26 @@ internal sealed class ImageReader
     private bool IsWanted(int index, ImagePreparation preparation) =>
         Enumerable.Range(0, _consumers.Count).Any(consumer => _consumers[consumer].Preparation == preparation && Wants(consumer, index));
 
-    private bool Wants(int consumer, int index) => index >= _start[consumer] && _wanted[consumer].Contains(_entries[index]);
+    private bool Wants(int consumer, int index) =>
+        index >= _start[consumer] && index < _end[consumer] && _wanted[consumer].Contains(_entries[index]);
+
+    /// <summary>The places between which the batches of a consumer lie that a part of the pass serves.</summary>
+    private (int First, int End) RangeOf(int consumer, ImageShard shard)
+    {
+        int[] places = [.. Enumerable.Range(0, _entries.Length).Where(index => _wanted[consumer].Contains(_entries[index]))];
+        int size = _consumers[consumer].BatchSize;
+        (int first, int end) = shard.Of((places.Length + size - 1) / size);
+        return (Place(first), first == end ? Place(first) : Place(end));
+
+        int Place(int batch) => (long)batch * size < places.Length ? batch == 0 ? 0 : places[batch * size] : _entries.Length;
+    }
 
     /// <summary>What a consumer has of its first batch: nothing yet, but the images left out before count.</summary>
     private Pending Empty(int consumer)
     {
         HashSet<string> before = [.. _entries.Take(_start[consumer]).Where(_wanted[consumer].Contains).Select(entry => entry.Name)];
-        return new Pending(_consumers[consumer], before.Count, [.. _skippedBefore.Where(skipped => before.Contains(skipped.Name))]);
+        return new Pending(
+            _consumers[consumer], before.Count, [.. _skippedBefore.Where(skipped => before.Contains(skipped.Name))], MaxSkippedShare);
     }
 
     private static float[] Prepare(ImageEntry entry, RgbImage image, ImagePreparation preparation)
@@ -337,7 +407,7 @@ internal sealed class ImageReader
 
             foreach (Pending pending in concerned)
             {
-                pending.Skip(skipped, MaxSkippedShare);
+                pending.Skip(skipped);
             }
 
             return null;
@@ -345,21 +415,33 @@ internal sealed class ImageReader
     }
 
     /// <summary>What a consumer has of its next batch.</summary>
-    private sealed class Pending(ImageConsumer consumer, int before, IReadOnlyList<SkippedImage> skippedBefore)
+    private sealed class Pending
     {
+        private readonly ImageConsumer _consumer;
+        private readonly double _mostShare;
         private readonly List<float[]> _values = [];
         private readonly List<ImageEntry> _entries = [];
-        private int _left = consumer.Images.Count - before;
-        private SkippedImage? _firstSkipped = skippedBefore.Count > 0 ? skippedBefore[0] : null;
-        private int _skipped = skippedBefore.Count;
+        private readonly List<SkippedImage> _skipped;
+        private int _place;
 
-        public ImageConsumer Consumer => consumer;
+        /// <summary>Nothing of a batch.</summary>
+        /// <param name="consumer">Whose.</param>
+        /// <param name="before">Its images before that batch.</param>
+        /// <param name="skipped">Those of them that could not be read.</param>
+        /// <param name="mostShare">The share of its images that may be unreadable.</param>
+        public Pending(ImageConsumer consumer, int before, List<SkippedImage> skipped, double mostShare)
+        {
+            (_consumer, _place, _skipped, _mostShare) = (consumer, before, skipped, mostShare);
+            RequireMostRead();
+        }
 
-        public bool IsComplete => _values.Count == consumer.BatchSize || (_left == 0 && _values.Count > 0);
+        public ImageConsumer Consumer => _consumer;
+
+        public bool IsComplete => _values.Count > 0 && (_place % _consumer.BatchSize == 0 || _place == _consumer.Images.Count);
 
         public void Add(ImageEntry entry, float[]? values)
         {
-            _left--;
+            _place++;
             if (values is not null)
             {
                 _values.Add(values);
@@ -367,15 +449,20 @@ internal sealed class ImageReader
             }
         }
 
-        public void Skip(SkippedImage image, double mostShare)
+        public void Skip(SkippedImage image)
         {
-            _firstSkipped ??= image;
-            if (++_skipped > mostShare * consumer.Images.Count)
+            _skipped.Add(image);
+            RequireMostRead();
+        }
+
+        private void RequireMostRead()
+        {
+            if (_skipped.Count > _mostShare * _consumer.Images.Count)
             {
                 throw new ImageException(
-                    _firstSkipped.Name,
-                    $"more than {mostShare:P0} of {consumer.Images.Count} files cannot be read as images, "
-                        + $"this one first: {_firstSkipped.Reason}");
+                    _skipped[0].Name,
+                    $"more than {_mostShare:P0} of {_consumer.Images.Count} files cannot be read as images, "
+                        + $"this one first: {_skipped[0].Reason}");
             }
         }
 
@@ -390,21 +477,21 @@ internal sealed class ImageReader
 
         private Tensor Stack()
         {
-            Tensor batch = empty([_values.Count, .. consumer.Preparation.Shape]).DetachFromDisposeScope();
+            Tensor batch = empty([_values.Count, .. _consumer.Preparation.Shape]).DetachFromDisposeScope();
             Span<float> values = MemoryMarshal.Cast<byte, float>(batch.bytes);
             for (int i = 0; i < _values.Count; i++)
             {
-                _values[i].CopyTo(values[(i * consumer.Preparation.Length)..]);
+                _values[i].CopyTo(values[(i * _consumer.Preparation.Length)..]);
             }
 
-            if (consumer.Device is null || consumer.Device.type == DeviceType.CPU)
+            if (_consumer.Device is null || _consumer.Device.type == DeviceType.CPU)
             {
                 return batch;
             }
 
             using (batch)
             {
-                return batch.to(consumer.Device).DetachFromDisposeScope();
+                return batch.to(_consumer.Device).DetachFromDisposeScope();
             }
         }
     }

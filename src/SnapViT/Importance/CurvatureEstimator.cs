@@ -20,6 +20,7 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
 {
     private readonly VisionTransformer _model;
     private readonly OutputGradientMoments _gradients = new();
+    private readonly ExactSum _loss = new([1]);
 
     /// <summary>An estimator over one model, which stays the caller's.</summary>
     /// <param name="model">The unpruned model.</param>
@@ -29,7 +30,7 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     public long Images { get; private set; }
 
     /// <summary>Sum of the losses of all images added so far.</summary>
-    public double LossSum { get; private set; }
+    public double LossSum => _loss.Number;
 
     /// <summary>Adds the gradients of the self-supervised loss of a batch of images.</summary>
     /// <param name="crops">Normalised crops, float32 [B, V, 3, S, S]; the views in the order of the pairs.</param>
@@ -40,7 +41,7 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     {
         ArgumentNullException.ThrowIfNull(crops);
         ArgumentNullException.ThrowIfNull(pairs);
-        LossSum += Accumulate(crops, crops, (_, piece, hook) => SelfDistillation.Backward(_model, pairs, piece, hook));
+        _loss.Add(Accumulate(crops, crops, (_, piece, hook) => SelfDistillation.Backward(_model, pairs, piece, hook)));
     }
 
     /// <summary>Adds the gradients of one random projection of the L2-normalised features of each image of a batch.</summary>
@@ -97,19 +98,24 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     public void Save(SumWriter to)
     {
         to.Add("images", Images);
-        to.Add("loss", LossSum);
+        _loss.Save(to, "loss");
         _gradients.Save(to.Under("layers"));
     }
 
     /// <inheritdoc/>
     public void Restore(SumReader from)
     {
-        (Images, LossSum) = (from.Count("images"), from.Number("loss"));
+        Images = from.Count("images");
+        _loss.Restore(from, "loss");
         _gradients.Restore(from.Under("layers"));
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _gradients.Dispose();
+    public void Dispose()
+    {
+        _gradients.Dispose();
+        _loss.Dispose();
+    }
 
     /// <summary>Backward passes of the pieces of a batch side by side, and their gradients in the order of the images.</summary>
     /// <param name="images">Images, [B, ...].</param>

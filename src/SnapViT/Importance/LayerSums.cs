@@ -6,40 +6,38 @@ using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
 
-/// <summary>One sum per layer in float64, of whatever shape is added first. Owns its tensors.</summary>
+/// <summary>One exact sum per layer, of whatever shape is added first. Owns its tensors.</summary>
 internal sealed class LayerSums : IRunningSums, IDisposable
 {
-    private readonly Dictionary<(int Block, BlockLinear Layer), Tensor> _sums = [];
+    private readonly Dictionary<(int Block, BlockLinear Layer), ExactSum> _sums = [];
 
     /// <summary>The sum of one layer; it stays this object's.</summary>
-    public Tensor this[int block, BlockLinear layer] => _sums[(block, layer)];
+    public Tensor this[int block, BlockLinear layer] => _sums[(block, layer)].Value;
 
     /// <summary>Adds to the sum of one layer; the tensor stays the caller's.</summary>
     public void Add(int block, BlockLinear layer, Tensor term)
     {
-        if (_sums.TryGetValue((block, layer), out Tensor? sum))
+        if (!_sums.TryGetValue((block, layer), out ExactSum? sum))
         {
-            sum.AddInPlace(term);
-            return;
+            _sums.Add((block, layer), sum = new ExactSum(term.shape, term.device));
         }
 
-        using Tensor converted = term.to(ScalarType.Float64);
-        _sums.Add((block, layer), converted.clone().DetachFromDisposeScope());
+        sum.Add(term);
     }
 
     /// <inheritdoc/>
     public void Save(SumWriter to)
     {
-        foreach (((int block, BlockLinear layer), Tensor sum) in _sums)
+        foreach (((int block, BlockLinear layer), ExactSum sum) in _sums)
         {
-            to.Add(string.Create(CultureInfo.InvariantCulture, $"{block}.{layer}"), sum);
+            sum.Save(to, string.Create(CultureInfo.InvariantCulture, $"{block}.{layer}"));
         }
     }
 
     /// <inheritdoc/>
     public void Restore(SumReader from)
     {
-        foreach (string name in from.Names)
+        foreach (string name in from.Names.Where(name => !ExactSum.IsRest(name)))
         {
             string[] parts = name.Split('.');
             if (parts is not [string first, string second]
@@ -49,14 +47,16 @@ internal sealed class LayerSums : IRunningSums, IDisposable
                 throw new CheckpointFormatException(from.Path, "expected the sum of a layer, found another name", name);
             }
 
-            _sums.Add((block, layer), from.Read(name).DetachFromDisposeScope());
+            ExactSum sum = new(from.ShapeOf(name), from.Device);
+            _sums.Add((block, layer), sum);
+            sum.Restore(from, name);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (Tensor sum in _sums.Values)
+        foreach (ExactSum sum in _sums.Values)
         {
             sum.Dispose();
         }

@@ -38,9 +38,10 @@ internal sealed class OutputGradientMoments : IRunningSums, IDisposable
         using DisposeScope scope = NewDisposeScope();
         Tensor gradient = gradients.Length == 1 ? gradients[0] : cat(gradients, 0);
 
-        // Gradients of 1e-20 squared vanish in float32: they are scaled to 1 first, and back in double.
+        // Gradients of 1e-20 squared vanish in float32: they are scaled to about 1 first, and back in double; by a power of two, which
+        // leaves products their 24 bits.
         double largest = gradient.abs().max().to(ScalarType.Float32).item<float>();
-        double scale = largest > 0 ? largest : 1;
+        double scale = largest > 0 && double.IsFinite(largest) ? Math.ScaleB(1, Math.ILogB(largest)) : 1;
         Tensor rows = gradient.to(ScalarType.Float32).reshape(-1, gradient.shape[^1]).Div(scale);
         return rows.t().mm(rows).to(ScalarType.Float64).Times(scale * scale).DetachFromDisposeScope();
     }

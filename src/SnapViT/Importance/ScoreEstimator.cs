@@ -18,6 +18,7 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
     private readonly DistillationPairs _pairs;
     private readonly GradientCriterion _criterion;
     private readonly IGradientScore _score;
+    private readonly ExactSum _loss;
 
     /// <summary>An estimator over one model, which stays the caller's.</summary>
     /// <param name="model">The unpruned model; teacher and student at once.</param>
@@ -46,13 +47,14 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
         _criterion = criterion as GradientCriterion
             ?? throw new ArgumentException($"expected a criterion of gradients, found {criterion}", nameof(criterion));
         _score = _criterion.Score(model.Weights);
+        _loss = new ExactSum([1]);
     }
 
     /// <summary>Images added so far.</summary>
     public long Images { get; private set; }
 
     /// <summary>Sum of the losses of all images added so far.</summary>
-    public double LossSum { get; private set; }
+    public double LossSum => _loss.Number;
 
     internal IGradientScore Score => _score;
 
@@ -93,25 +95,30 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
     public void Save(SumWriter to)
     {
         to.Add("images", Images);
-        to.Add("loss", LossSum);
+        _loss.Save(to, "loss");
         _score.Save(to.Under("layers"));
     }
 
     /// <inheritdoc/>
     public void Restore(SumReader from)
     {
-        (Images, LossSum) = (from.Count("images"), from.Number("loss"));
+        Images = from.Count("images");
+        _loss.Restore(from, "loss");
         _score.Restore(from.Under("layers"));
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _score.Dispose();
+    public void Dispose()
+    {
+        _score.Dispose();
+        _loss.Dispose();
+    }
 
     private void Accumulate(Tensor batch, Func<GradientHook, double> backward)
     {
         using DisposeScope scope = NewDisposeScope();
         using GradientHook hook = new() { HeadDim = _model.Architecture.HeadDim };
-        LossSum += backward(hook);
+        _loss.Add(backward(hook));
         long images = batch.shape[0];
         using (no_grad())
         {

@@ -26,6 +26,9 @@ internal sealed class SumWriter(List<TensorToWrite> tensors, string prefix = "")
     /// <summary>Adds a tensor of the caller, who keeps it until it is written.</summary>
     public void Add(string name, Tensor sum) => tensors.Add(ArchiveTensors.ToWrite(prefix + name, sum));
 
+    /// <summary>Adds values, which are not copied.</summary>
+    public void Add(string name, double[] values, params long[] shape) => tensors.Add(TensorToWrite.From(prefix + name, values, shape));
+
     /// <summary>Adds a number.</summary>
     public void Add(string name, double number) => tensors.Add(TensorToWrite.From(prefix + name, new[] { number }, 1));
 }
@@ -39,12 +42,21 @@ internal sealed class SumReader(ITensorArchive archive, Device device, string pr
     /// <summary>The file.</summary>
     public string Path => archive.Path;
 
+    /// <summary>Where sums are wanted.</summary>
+    public Device Device => device;
+
     /// <summary>A reader of the sums of a part.</summary>
     public SumReader Under(string part) => new(archive, device, $"{prefix}{part}.");
 
     /// <summary>Names of all sums of this part, in the order of the file.</summary>
     public IEnumerable<string> Names => archive.Tensors.Keys
         .Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).Select(name => name[prefix.Length..]);
+
+    /// <summary>The shape of a sum.</summary>
+    public long[] ShapeOf(string name) => [.. Entry(name).Shape];
+
+    /// <summary>Whether there is a sum of a name.</summary>
+    public bool Has(string name) => archive.Tensors.ContainsKey(prefix + name);
 
     /// <summary>A sum, float64; the caller disposes it.</summary>
     /// <param name="name">Its name.</param>

@@ -1,6 +1,7 @@
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
+using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Data;
 using SnapViT.Importance;
@@ -23,7 +24,8 @@ internal sealed class BuildPass : IDisposable
     private readonly ImageReader _reader;
     private readonly bool _isContinued;
     private readonly ViTArchitecture _architecture;
-    private IProgress<WorkProgress>? _photos, _finish, _statistics;
+    private readonly int _images;
+    private IProgress<WorkProgress>? _photos, _statistics;
 
     /// <summary>A pass; nothing is read yet.</summary>
     /// <param name="input">The model, the images, and how they are prepared.</param>
@@ -31,19 +33,30 @@ internal sealed class BuildPass : IDisposable
     /// <param name="needsMoments">Whether second moments are gathered.</param>
     /// <param name="position">Where an interrupted build stopped; null for the beginning.</param>
     /// <param name="sums">Its sums; null for the beginning.</param>
+    /// <param name="shard">The part of the pass that is made here, for its sums alone; null for all of it.</param>
     /// <exception cref="CheckpointFormatException">The sums are not those of this pass.</exception>
-    public BuildPass(CriterionInput input, BuildOptions options, bool needsMoments, BuildPosition? position = null, SumReader? sums = null)
+    /// <exception cref="SnapViTException">The criterion adds nothing up that could be put together from parts.</exception>
+    public BuildPass(
+        CriterionInput input, BuildOptions options, bool needsMoments, BuildPosition? position = null, SumReader? sums = null,
+        ImageShard? shard = null)
     {
-        _architecture = input.Model.Architecture;
+        (_architecture, _images) = (input.Model.Architecture, input.Images.Count);
         Known = position?.Local;
         _calibration = needsMoments ? new CalibrationRun(input.Model, input.Calibration, input.Preprocessing, input.Whole, options) : null;
         _scoring = Known is null ? options.Criterion.Start(input) : null;
-        Searched = options.Evaluations > 0 ? new PreparedImages(input.Images, input.Whole, options.BatchSize) : null;
-        Compared = input.Compared is ImageSet compared ? new PreparedImages(compared, input.Whole, options.BatchSize) : null;
+        if (shard is not null && _scoring is not { Sums: not null })
+        {
+            Dispose();
+            throw new SnapViTException(ErrorKind.Option, $"criterion {options.Criterion}: expected one of sums for a shard, found none");
+        }
+
+        bool isWhole = shard is null;
+        Searched = isWhole && options.Evaluations > 0 ? new PreparedImages(input.Images, input.Whole, options.BatchSize) : null;
+        Compared = isWhole && input.Compared is ImageSet compared ? new PreparedImages(compared, input.Whole, options.BatchSize) : null;
         ImageConsumer[] ofSums = Known is null ? [.. _calibration?.Consumers ?? [], .. _scoring!.Consumers] : [];
         ImageConsumer[] consumers = [.. ofSums, .. new[] { Searched, Compared }.OfType<PreparedImages>().Select(kept => kept.Consumer!)];
         _consumers = consumers;
-        _reader = new ImageReader(input.Images, consumers);
+        _reader = new ImageReader(input.Images, shard, consumers);
         if (position is null)
         {
             return;
@@ -64,7 +77,7 @@ internal sealed class BuildPass : IDisposable
     /// <summary>Scores of an interrupted build; null where they are still to be found.</summary>
     public ImportanceScores? Known { get; }
 
-    /// <summary>The second moments, complete after <see cref="Run"/>; null where they are not needed. They stay this object's.</summary>
+    /// <summary>The second moments, complete after <see cref="Read"/>; null where they are not needed. They stay this object's.</summary>
     public CalibrationMoments? Moments => _calibration?.Moments;
 
     /// <summary>The images of the search; null without one. They stay this object's.</summary>
@@ -81,17 +94,15 @@ internal sealed class BuildPass : IDisposable
     {
         double preparing = PreparationFlops / CostModel.Flops(_architecture, _architecture.FullWidths);
         _photos = job.Part(_consumers.Sum(consumer => consumer.Images.Count * (preparing + consumer.Passes)));
-        _finish = job.Part(Known is null ? _calibration?.FinishPasses ?? 0 : 0);
         _statistics = job.Part(_scoring?.ScoringPasses ?? 0);
     }
 
     /// <summary>Reads the images, or the rest of them.</summary>
     /// <param name="state">Where sums are kept now and then.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <returns>The local scores.</returns>
-    public ImportanceScores Run(BuildState state, CancellationToken cancellation)
+    public void Read(BuildState state, CancellationToken cancellation)
     {
-        int before = _isContinued ? _reader.Positions.Max() : 0;
+        int before = _isContinued && _consumers.Count > 0 ? Math.Max(0, _reader.Positions.Max() - _reader.First) : 0;
         _photos?.Report(new WorkProgress("photos", before, _reader.Count));
         _reader.Progress = (done, all) =>
         {
@@ -99,20 +110,31 @@ internal sealed class BuildPass : IDisposable
             _photos?.Report(new WorkProgress("photos", Math.Max(done, before), all, _scoring?.Note ?? ""));
         };
         _reader.Run(cancellation);
+    }
+
+    /// <summary>The local scores, of sums that are complete.</summary>
+    /// <param name="state">Where they are kept before: the scores may take minutes and nothing is kept in between.</param>
+    public ImportanceScores Scores(BuildState state)
+    {
         if (Known is not null)
         {
             return Known;
         }
 
-        _calibration?.Finish(_finish, added => Offer(state, _reader.Count, _reader.Count, added), cancellation);
-
-        // The scores may take minutes and nothing is kept in between.
         state.Flush();
         return _scoring!.Scores(Moments, (done, all) => _statistics?.Report(new WorkProgress("statistics", done, all)));
     }
 
+    /// <summary>Keeps the complete sums of a part.</summary>
+    public BuildPosition Complete(BuildState state, ImageShard shard)
+    {
+        BuildPosition position = Position(_reader.Count, _reader.Count) with { Shard = shard, Images = _images };
+        state.Keep(position, SaveAll);
+        return position;
+    }
+
     /// <summary>Names the sums that a search needs.</summary>
-    public void SaveMoments(SumWriter to) => _calibration?.Save(to.Under("calibration"));
+    public void SaveMoments(SumWriter to) => ((IRunningSums?)Moments)?.Save(to.Under("calibration"));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -123,38 +145,42 @@ internal sealed class BuildPass : IDisposable
         Compared?.Dispose();
     }
 
-    private void Offer(BuildState state, int done, int all, int added = 0)
+    private BuildPosition Position(int done, int all) =>
+        new() { Photos = done, AllPhotos = all, Consumers = [.. _reader.Positions], Skipped = Skipped };
+
+    private void Offer(BuildState state, int done, int all)
     {
-        if (_scoring?.Sums is IRunningSums scoring)
+        if (_scoring?.Sums is not null)
         {
-            state.Offer(done + added, () => (
-                new BuildPosition { Photos = done, AllPhotos = all, Consumers = [.. _reader.Positions], Skipped = Skipped },
-                to =>
-                {
-                    SaveMoments(to);
-                    scoring.Save(to.Under("scores"));
-                }));
+            state.Offer(done, () => (Position(done, all), SaveAll));
         }
+    }
+
+    private void SaveAll(SumWriter to)
+    {
+        SaveMoments(to);
+        _scoring!.Sums!.Save(to.Under("scores"));
     }
 
     private void Restore(BuildPosition position, SumReader sums, ImageConsumer[] consumers)
     {
-        _calibration?.Restore(sums.Under("calibration"));
+        ((IRunningSums?)Moments)?.Restore(sums.Under("calibration"));
         if (Known is not null)
         {
             _reader.Continue([.. consumers.Select(_ => 0)], position.Skipped);
             return;
         }
 
-        if (position.Consumers.Count != consumers.Length
-            || position.Consumers.Any(consumer => consumer > _reader.Count)
+        // Where parts were put together every consumer that adds up was served.
+        IReadOnlyList<int> reached = position.IsMerged ? [.. consumers.Select(_ => _reader.End)] : position.Consumers;
+        if (reached.Count != consumers.Length
+            || reached.Any(consumer => consumer > _images)
             || _scoring!.Sums is not IRunningSums scoring)
         {
             throw new CheckpointFormatException(sums.Path, "expected the state of this pass, found that of another");
         }
 
         scoring.Restore(sums.Under("scores"));
-        _reader.Continue(
-            [.. consumers.Select((consumer, index) => consumer.KeepsImages ? 0 : position.Consumers[index])], position.Skipped);
+        _reader.Continue([.. consumers.Select((consumer, index) => consumer.KeepsImages ? 0 : reached[index])], position.Skipped);
     }
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using System.Text.Json;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
@@ -32,11 +34,30 @@ internal sealed record BuildPosition
     /// <summary>Where each consumer of images goes on; empty when all were served.</summary>
     public IReadOnlyList<int> Consumers { get; init; } = [];
 
+    /// <summary>The part of the images that the sums are of; null for all.</summary>
+    public ImageShard? Shard { get; init; }
+
+    /// <summary>All images of the build, where the sums are those of a part; else 0.</summary>
+    public int Images { get; init; }
+
+    /// <summary>Shards that the sums were put together from; 0 where they were not.</summary>
+    public int Merged { get; init; }
+
+    /// <summary>Whether the sums were put together from shards.</summary>
+    public bool IsMerged => Merged > 0;
+
+    /// <summary>What the sums depend on in their last bits beside the input: processor and threads.</summary>
+    public string Machine { get; init; } = "";
+
     /// <summary>Images that could not be read.</summary>
     public IReadOnlyList<SkippedImage> Skipped { get; init; } = [];
 
     /// <summary>What is done so far, for people.</summary>
-    public string ToText() => Local is null
+    public string ToText() => IsMerged && Local is null
+        ? string.Create(CultureInfo.InvariantCulture, $"all {AllPhotos} photos read, in {Merged} shards")
+        : Shard is ImageShard shard
+        ? string.Create(CultureInfo.InvariantCulture, $"shard {shard}, {Photos} of {AllPhotos} photos read")
+        : Local is null
         ? string.Create(CultureInfo.InvariantCulture, $"{Photos} of {AllPhotos} photos read")
         : string.Create(CultureInfo.InvariantCulture, $"all {AllPhotos} photos scored")
             + (History.Count > 0 || Frontier.Count == 0
@@ -55,20 +76,27 @@ internal sealed record BuildPosition
 /// <param name="path">The file; null to keep no state.</param>
 /// <param name="fingerprint">What the numbers depend on.</param>
 /// <param name="time">Tells what the writing costs.</param>
-internal sealed class BuildState(string? path, string fingerprint, TimeProvider time)
+/// <param name="shard">The part of the images that this is the state of; null for all.</param>
+internal sealed class BuildState(string? path, string fingerprint, TimeProvider time, ImageShard? shard = null)
 {
     /// <summary>The metadata key by which the file is known; its value is the version.</summary>
     private const string Kind = "snapvit.unfinished";
 
-    private const string Version = "3";
+    private const string Version = "4";
     private const string FingerprintKey = "build.fingerprint";
     private const string HistoryKey = "build.history";
     private const string PhotosKey = "build.photos";
     private const string ConsumersKey = "build.consumers";
     private const string SkippedKey = "build.skipped";
+    private const string ShardKey = "build.shard";
+    private const string ImagesKey = "build.images";
+    private const string MergedKey = "build.merged";
+    private const string MachineKey = "build.machine";
     private const string FrontierName = "frontier.measured";
     private const string ScoresPrefix = "local.";
-    private const string SumsPrefix = "sums.";
+
+    /// <summary>What the names of all sums begin with.</summary>
+    public const string SumsPrefix = "sums.";
 
     /// <summary>Images that are read between two writings at least.</summary>
     private const int LeastPhotos = 32;
@@ -94,6 +122,7 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
     /// <param name="device">Where the sums are wanted.</param>
     /// <param name="restore">Makes of a state what continues it; what it made until it throws is its own to dispose.</param>
     /// <returns>What <paramref name="restore"/> made; null where there is no state that can be continued.</returns>
+    /// <exception cref="SnapViTException">It was put together from shards of another build.</exception>
     public T? TryRead<T>(Device device, Func<BuildPosition, SumReader, T> restore)
         where T : class
     {
@@ -112,14 +141,25 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
         {
             using SafetensorsReader file = SafetensorsReader.Open(path);
             string? version = file.Metadata.GetValueOrDefault(Kind);
-            if (version == Version && file.Metadata.GetValueOrDefault(FingerprintKey) == fingerprint)
+            string? of = file.Metadata.GetValueOrDefault(FingerprintKey), part = file.Metadata.GetValueOrDefault(ShardKey);
+            if (version == Version && of != fingerprint && file.Metadata.ContainsKey(MergedKey))
+            {
+                // To begin anew would throw away what other machines did.
+                throw new SnapViTException(
+                    ErrorKind.Option,
+                    $"{path}: expected merged shards of this build, found those of another: {Difference(fingerprint, of)}");
+            }
+
+            if (version == Version && of == fingerprint && part == shard?.ToString())
             {
                 BuildPosition position = Read(file);
                 _written = position.Photos;
                 return restore(position, new SumReader(file, device, SumsPrefix));
             }
 
-            Discarded = version == Version ? $"{path}: expected the state of this build, found that of another command or other input"
+            Discarded = version == Version
+                ? $"{path}: expected the state of this build, found that of another command or other input: "
+                    + (of != fingerprint ? Difference(fingerprint, of) : $"shard {part ?? "none"} instead of {shard?.ToString() ?? "none"}")
                 : version is null ? $"{path}: expected the state of an unfinished build, found another file, "
                     + "or a state of another version of this program"
                 : $"{path}: expected a state of version {Version}, found {CheckpointFormatException.Quote(version)}";
@@ -177,6 +217,31 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
         }
     }
 
+    /// <summary>Writes what is complete.</summary>
+    public void Keep(BuildPosition position, Action<SumWriter> sums) => Write(position, Tensors(position, sums));
+
+    /// <summary>What the numbers of a state depend on.</summary>
+    public static string FingerprintOf(SafetensorsReader file) => file.Metadata.GetValueOrDefault(FingerprintKey) ?? "";
+
+    /// <summary>In which option or input two builds differ: one that says something to people, where there is one.</summary>
+    public static string Difference(string expected, string? found)
+    {
+        Dictionary<string, string> own = Facts(expected), other = Facts(found ?? "");
+        string[] keys = [.. own.Keys.Union(other.Keys).Where(key => own.GetValueOrDefault(key) != other.GetValueOrDefault(key))];
+        if (keys.Length == 0)
+        {
+            return "no difference that is named";
+        }
+
+        string key = keys.FirstOrDefault(
+            key => !$"{key} {own.GetValueOrDefault(key)}".Contains("sha256", StringComparison.Ordinal), keys[0]);
+        return $"{key} {other.GetValueOrDefault(key, "none")} instead of {own.GetValueOrDefault(key, "none")}"
+            + (keys.Length > 1 ? $" ({keys.Length} facts differ)" : "");
+
+        static Dictionary<string, string> Facts(string text) => text.Split('\n').Select(line => line.Trim('[', ']').Split(", ", 2))
+            .DistinctBy(pair => pair[0]).ToDictionary(pair => pair[0], pair => pair[^1], StringComparer.Ordinal);
+    }
+
     /// <summary>Removes the state of a finished build.</summary>
     public void Delete()
     {
@@ -193,7 +258,19 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
     private void Write(BuildPosition position, IReadOnlyList<TensorToWrite> tensors)
     {
         long begin = time.GetTimestamp();
-        SafetensorsWriter.Write(path!, tensors, new Dictionary<string, string>
+        Write(path!, position with { Shard = shard, Machine = ThisMachine() }, fingerprint, tensors);
+        (_since, _written, _unwritten) = (time.GetTimestamp(), _offered, null);
+        _secondsPerByte = time.GetElapsedTime(begin, _since).TotalSeconds / Math.Max(1, Bytes(tensors));
+    }
+
+    /// <summary>Writes a state.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="position">How far it is.</param>
+    /// <param name="fingerprint">What its numbers depend on.</param>
+    /// <param name="tensors">Its sums, scores and measurements.</param>
+    public static void Write(string path, BuildPosition position, string fingerprint, IReadOnlyList<TensorToWrite> tensors)
+    {
+        Dictionary<string, string> metadata = new()
         {
             [Kind] = Version,
             [FingerprintKey] = fingerprint,
@@ -201,10 +278,27 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
             [PhotosKey] = string.Create(CultureInfo.InvariantCulture, $"{position.Photos} {position.AllPhotos}"),
             [ConsumersKey] = string.Join(' ', position.Consumers.Select(consumer => consumer.ToString(CultureInfo.InvariantCulture))),
             [SkippedKey] = JsonSerializer.Serialize(position.Skipped),
-        });
-        (_since, _written, _unwritten) = (time.GetTimestamp(), _offered, null);
-        _secondsPerByte = time.GetElapsedTime(begin, _since).TotalSeconds / Math.Max(1, Bytes(tensors));
+            [MachineKey] = position.Machine,
+        };
+        if (position.Shard is ImageShard part)
+        {
+            metadata[ShardKey] = part.ToString();
+            metadata[ImagesKey] = position.Images.ToString(CultureInfo.InvariantCulture);
+        }
+
+        if (position.IsMerged)
+        {
+            metadata[MergedKey] = position.Merged.ToString(CultureInfo.InvariantCulture);
+        }
+
+        SafetensorsWriter.Write(path, tensors, metadata);
     }
+
+    /// <summary>Sums in float32 differ in their last bits between processors, and between numbers of threads.</summary>
+    private static string ThisMachine() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{get_num_threads()} threads, {RuntimeInformation.ProcessArchitecture}"
+            + $"{(Avx512F.IsSupported ? " AVX-512" : Avx2.IsSupported ? " AVX2" : "")}");
 
     private static long Bytes(IReadOnlyList<TensorToWrite> tensors) => tensors.Sum(tensor => tensor.Entry.ByteLength);
 
@@ -256,6 +350,10 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
             AllPhotos = photos[1],
             Consumers = Counts(file, ConsumersKey),
             Skipped = Skipped(file),
+            Shard = file.Metadata.TryGetValue(ShardKey, out string? shard) ? ShardOf(file, shard) : null,
+            Images = file.Metadata.ContainsKey(ImagesKey) ? Count(file, ImagesKey) : 0,
+            Merged = file.Metadata.ContainsKey(MergedKey) ? Count(file, MergedKey) : 0,
+            Machine = file.Metadata.GetValueOrDefault(MachineKey) ?? "",
         };
     }
 
@@ -327,6 +425,21 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
             int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
                 ? count
                 : throw Damaged(file, key, "counts", $" in place {index}"))];
+
+    private static int Count(SafetensorsReader file, string key) =>
+        Counts(file, key) is [int count] ? count : throw Damaged(file, key, "a count");
+
+    private static ImageShard ShardOf(SafetensorsReader file, string text)
+    {
+        try
+        {
+            return ImageShard.Parse(text);
+        }
+        catch (SnapViTException)
+        {
+            throw Damaged(file, ShardKey, "a shard such as 3/8");
+        }
+    }
 
     private static SkippedImage[] Skipped(SafetensorsReader file)
     {

@@ -119,6 +119,40 @@ internal sealed class ElasticBuild
         }
     }
 
+    /// <summary>
+    /// Adds up what one of several parts of the photos gives, or the rest of it; <see cref="ShardMerge"/> puts the parts together, and
+    /// <see cref="Run"/> continues from there.
+    /// </summary>
+    /// <param name="shard">Which part.</param>
+    /// <param name="checkpointPath">Where the sums are kept while the work goes on, and stay: <see cref="FinishShard"/> names them.</param>
+    /// <param name="cancellation">Stops between two batches; the checkpoint stays.</param>
+    /// <returns>What was read.</returns>
+    /// <inheritdoc cref="Run"/>
+    public BuildPosition RunShard(ImageShard shard, string checkpointPath, CancellationToken cancellation = default)
+    {
+        BuildState state = State(checkpointPath, shard);
+        using VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
+        (_, BuildPass begun) = Begin(model, state, shard);
+        using BuildPass pass = begun;
+        try
+        {
+            pass.JoinIn(new JobProgress(_progress, TimeProvider.System));
+            pass.Read(state, cancellation);
+            return pass.Complete(state, shard);
+        }
+        catch (OperationCanceledException)
+        {
+            state.Flush();
+            throw;
+        }
+    }
+
+    /// <summary>Gives the complete sums of a part their name.</summary>
+    /// <param name="path">The file of the part.</param>
+    /// <param name="checkpointPath">What <see cref="RunShard"/> kept.</param>
+    /// <exception cref="IOException">It cannot be done; the checkpoint stays.</exception>
+    public static void FinishShard(string path, string checkpointPath) => File.Move(checkpointPath, path, overwrite: true);
+
     private BuildResult Complete(
         VisionTransformer model, BuildPass pass, BuildPosition from, BuildState state, CancellationToken cancellation)
     {
@@ -126,7 +160,8 @@ internal sealed class ElasticBuild
         pass.JoinIn(job);
         IProgress<WorkProgress> search = job.Part(SearchRun.Passes(_source.Model.Architecture, _options, _images.Count));
         IProgress<WorkProgress> frontier = job.Part(FrontierPasses());
-        ImportanceScores read = pass.Run(state, cancellation);
+        pass.Read(state, cancellation);
+        ImportanceScores read = pass.Scores(state);
         ImportanceScores local = pass.Known ?? Normalised(read);
 
         // Scores that compare between blocks as they are would be tilted by the paper's start.
@@ -241,23 +276,27 @@ internal sealed class ElasticBuild
         }
     }
 
-    private BuildState State(string? path) => new(
+    private BuildState State(string? path, ImageShard? shard = null) => new(
         path,
-        string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))), TimeProvider.System);
+        string.Join('\n', _provenance.Where(pair => !pair.Key.StartsWith("fitness_", StringComparison.Ordinal))),
+        TimeProvider.System,
+        shard);
 
     /// <summary>The pass over the images, at its beginning or where an interrupted build left it; says which.</summary>
-    private (BuildPosition From, BuildPass Pass) Begin(VisionTransformer model, BuildState state)
+    private (BuildPosition From, BuildPass Pass) Begin(VisionTransformer model, BuildState state, ImageShard? shard = null)
     {
         BuildPosition? from = null;
         BuildPass? continued = state.TryRead(_options.Device, (position, sums) =>
         {
-            BuildPass pass = new(Input(model), _options, NeedsMoments, position, sums);
+            BuildPass pass = new(Input(model), _options, NeedsMoments, position, sums, shard);
             from = position;
             return pass;
         });
         if (continued is not null)
         {
-            Told?.Invoke($"continues an interrupted build: {from!.ToText()}");
+            Told?.Invoke(from!.IsMerged
+                ? $"continues from merged shards: {from.ToText()}"
+                : $"continues an interrupted build: {from.ToText()}");
             return (from!, continued);
         }
 
@@ -266,7 +305,7 @@ internal sealed class ElasticBuild
             Told?.Invoke($"begins anew: {state.Discarded}");
         }
 
-        return (new BuildPosition(), new BuildPass(Input(model), _options, NeedsMoments));
+        return (new BuildPosition(), new BuildPass(Input(model), _options, NeedsMoments, shard: shard));
     }
 
     private CriterionInput Input(VisionTransformer model) => new()

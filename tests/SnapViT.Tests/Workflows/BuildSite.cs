@@ -39,6 +39,17 @@ internal sealed class BuildSite : IDisposable
     public BuildResult Build(BuildOptions? options = null, Action<WorkProgress>? progress = null, Action<string>? told = null) =>
         Run(options, progress, told, TestContext.Current.CancellationToken);
 
+    /// <summary>Runs one part of a build into a file beside the result.</summary>
+    public string Shard(string shard, BuildOptions? options = null, CancellationToken? cancellation = null, Action<WorkProgress>? progress = null)
+    {
+        string path = Path.Combine(_folder.Root, $"shard-{shard.Replace('/', '-')}");
+        using LoadedModel model = ModelFile.Load(ModelPath);
+        Begin(model, options, progress, null)
+            .RunShard(ImageShard.Parse(shard), path + ".unfinished", cancellation ?? TestContext.Current.CancellationToken);
+        ElasticBuild.FinishShard(path, path + ".unfinished");
+        return path;
+    }
+
     /// <summary>Runs a build that is cancelled at a report.</summary>
     public void Interrupt(Func<WorkProgress, bool> at, BuildOptions? options = null, Action<string>? begun = null)
     {
@@ -61,11 +72,17 @@ internal sealed class BuildSite : IDisposable
     private BuildResult Run(BuildOptions? options, Action<WorkProgress>? progress, Action<string>? told, CancellationToken cancellation)
     {
         using LoadedModel model = ModelFile.Load(ModelPath);
-        ElasticBuild build = new(model, Set ?? ImageSet.FromFolder(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress)) { Told = told };
+        ElasticBuild build = Begin(model, options, progress, told);
         BuildResult result = build.Run(Unfinished, cancellation);
         build.Finish(result, Out, Unfinished);
         return result;
     }
+
+    private ElasticBuild Begin(LoadedModel model, BuildOptions? options, Action<WorkProgress>? progress, Action<string>? told) =>
+        new(model, Set ?? ImageSet.FromFolder(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress))
+        {
+            Told = told,
+        };
 }
 
 /// <summary>Progress that is told at once; <see cref="Progress{T}"/> tells on other threads, later.</summary>

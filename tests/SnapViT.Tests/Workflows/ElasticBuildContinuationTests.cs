@@ -126,8 +126,8 @@ public sealed class ElasticBuildContinuationTests : IDisposable
         _site.Interrupt(told => told.Stage == "photos" && told.Done == 4);
         Edit(metadata => metadata["snapvit.unfinished"] = "1");
         List<string> begun = [];
-        Assert.Equal($"{_site.Unfinished}: expected a state of version 3, found '1'", _site.Build(told: begun.Add).Discarded);
-        Assert.Equal([$"begins anew: {_site.Unfinished}: expected a state of version 3, found '1'"], begun);
+        Assert.Equal($"{_site.Unfinished}: expected a state of version 4, found '1'", _site.Build(told: begun.Add).Discarded);
+        Assert.Equal([$"begins anew: {_site.Unfinished}: expected a state of version 4, found '1'"], begun);
         AssertDone();
     }
 
@@ -195,7 +195,7 @@ public sealed class ElasticBuildContinuationTests : IDisposable
         _site.Interrupt(told => told.Stage == "search" && told.Done == 4, BuildSite.Options with { Seed = 7 });
         BuildResult result = _site.Build();
         Assert.Equal(0, result.Continued);
-        Assert.Equal($"{_site.Unfinished}: expected the state of this build, found that of another command or other input", result.Discarded);
+        Assert.Equal($"{_site.Unfinished}: expected the state of this build, found that of another command or other input: seed 7 instead of 42 (2 facts differ)", result.Discarded);
         AssertDone();
     }
 
