@@ -79,6 +79,43 @@ public sealed class ReportTests : IDisposable
         }
     }
 
+    // The test images are the photos that were scored on, under other names; then others; then an old eval without the figure, and scores without
+    // the photos' digests.
+    [Fact]
+    public async Task Test_images_that_were_scored_are_warned_of_by_eval_and_beside_the_figure()
+    {
+        await CommandRun.Json($"build {_work.ModelPath} --images {_work.Photos} --out {_work.Out} --samples 9 --batch 4 {Workspace.Fixed}");
+        foreach (string photo in Directory.EnumerateFiles(_work.Photos, "*", SearchOption.AllDirectories))
+        {
+            string copy = photo.Replace(_work.Photos, _work.In("renamed"), StringComparison.Ordinal);
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(photo, Path.Combine(Path.GetDirectoryName(copy)!, "copy-" + Path.GetFileName(copy)));
+        }
+
+        const string warning = "9 of 12 test images are among the photos that the model was scored on";
+        string line = $"eval {_work.ModelPath} --scores {_work.Out} --test {_work.In("renamed")} --budgets 0.8 --out {Eval} --force {Workspace.Fixed}";
+        CommandRun eval = await CommandRun.Of(line);
+        Assert.Single(eval.Error.Split('\n'), said => said.StartsWith($"in doubt: {warning}", StringComparison.Ordinal));
+        CommandRun report = await CommandRun.Of($"report {Eval} --out {Page}");
+        Assert.StartsWith($"in doubt: model: {warning}", report.Error, StringComparison.Ordinal);
+        Assert.Contains($"<p class=\"warning\" role=\"note\">{warning}", await Html(), StringComparison.Ordinal);
+
+        string old = (await File.ReadAllTextAsync(Eval, TestContext.Current.CancellationToken)).Replace("scored_test_images", "unknown_name", StringComparison.Ordinal);
+        _work.Put("eval.json", old);
+        Assert.Contains(warning, (await CommandRun.Of($"report {_work.Out} {Eval} --out {Page} --force")).Error, StringComparison.Ordinal);
+        Assert.Contains(warning, (await CommandRun.Of($"report {Eval} --images {_work.Photos} --out {Page} --force")).Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("in doubt", (await CommandRun.Of($"report {Eval} --out {Page} --force")).Error, StringComparison.Ordinal);
+
+        foreach (string photo in Directory.EnumerateFiles(_work.In("renamed"), "*", SearchOption.AllDirectories))
+        {
+            await File.AppendAllTextAsync(photo, "another length", TestContext.Current.CancellationToken);
+        }
+
+        Assert.DoesNotContain("among the photos", (await CommandRun.Of(line)).Error, StringComparison.Ordinal);
+        await CommandRun.Of($"report {_work.Out} {Eval} --out {Page} --force");
+        Assert.DoesNotContain("class=\"warning\"", await Html(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_plan_and_scores_alone_make_a_page_that_says_what_is_missing()
     {

@@ -130,6 +130,7 @@ internal static class EvalCommand
         RequireForPhotos(parsed, scores);
         ImageSet? photos = parsed.GetValue(Images) is string fitted ? folders.Open(fitted) : null;
         RequireComparable(parsed, test, train);
+        int? scored = scores is null ? null : ScoredImages.CountIn(scores, test);
         (string Text, Budget Budget)[] budgets = BudgetsOf(parsed.GetValue(Budgets), scores);
         Planning.Require(parsed);
         if (parsed.GetValue(Out) is string result)
@@ -206,9 +207,9 @@ internal static class EvalCommand
         Report report = EvaluationReport.Of(
             RunRecord.Of(parsed, model, scores is null ? null : (parsed.GetValue(Scores)!, scores), (testPath, test)),
             preprocessing, precision, parsed.GetValue(Batch), unpruned, [.. own.Skip(elastic is null ? 0 : 1)],
-            baselines.Lines(measured[own.Length..]), evaluation!, folders.LeftOut, parsed.GetValue(PerClass)) with
+            baselines.Lines(measured[own.Length..]), evaluation!, scored, folders.LeftOut, parsed.GetValue(PerClass)) with
         {
-            Doubts = elastic?.Doubts ?? Model.Doubts(parsed, model),
+            Doubts = [.. elastic?.Doubts ?? Model.Doubts(parsed, model), .. Warning(scored, test.Count)],
             Next = Next(parsed, own, model),
         };
         if (parsed.GetValue(Out) is string written)
@@ -218,6 +219,8 @@ internal static class EvalCommand
 
         return report;
     }
+
+    private static IEnumerable<string> Warning(int? scored, int of) => ScoredImages.Warning(scored, of) is string said ? [said] : [];
 
     /// <summary>The cut to the smallest sub-network that keeps most of the accuracy; without scores what makes them.</summary>
     private static string? Next(ParseResult parsed, MeasuredRow[] measured, LoadedModel model)

@@ -98,6 +98,9 @@ internal static class ReportCommand
                         console.WriteLine($"not on the page: {missing}");
                     }
                 }
-            });
+            })
+        {
+            Doubts = [.. data.Models.Where(model => model.Warning is not null).Select(model => $"{model.Name}: {model.Warning}")],
+        };
     }
 }

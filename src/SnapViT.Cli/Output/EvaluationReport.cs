@@ -43,6 +43,7 @@ internal static class EvaluationReport
         IReadOnlyList<MeasuredRow> rows,
         IReadOnlyList<MeasuredLine> baselines,
         ModelEvaluation evaluation,
+        int? scoredTestImages,
         IReadOnlyList<object> leftOut,
         bool perClass) => new(
         new
@@ -59,6 +60,7 @@ internal static class EvaluationReport
             BootstrapDraws = Bootstrap.Draws,
             evaluation.Seed,
             PeakMemoryBytes = PeakMemory(),
+            ScoredTestImages = scoredTestImages,
             evaluation.Notes,
             evaluation.Skipped,
             LeftOut = leftOut,

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Pages;
 
@@ -98,6 +99,18 @@ internal sealed class ReportModel(string key, string name)
 
     /// <summary>Test images as they were named.</summary>
     public string? TestPath { get; set; }
+
+    /// <summary>SHA-256 over names and lengths of the test images; null where it is not known.</summary>
+    public string? TestSha256 { get; set; }
+
+    /// <summary>How many of the test images were scored; null where that is not known.</summary>
+    public int? ScoredTestImages { get; set; }
+
+    /// <summary>Length and digest of every photo that was scored; empty where that is not known.</summary>
+    public IReadOnlyList<(long Length, long Digest)> Scored { get; set; } = [];
+
+    /// <summary>What is said where test images were scored; null where none were, or that is not known.</summary>
+    public string? Warning => ScoredImages.Warning(ScoredTestImages, Images);
 
     /// <summary>Photos that were scored on, as they were named.</summary>
     public string? PhotosPath { get; set; }

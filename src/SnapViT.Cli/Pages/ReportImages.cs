@@ -3,6 +3,7 @@ using SnapViT.Cli.Output;
 using SnapViT.Core.Errors;
 using SnapViT.Data;
 using SnapViT.Data.Sources;
+using SnapViT.Workflows;
 
 namespace SnapViT.Cli.Pages;
 
@@ -20,7 +21,22 @@ internal sealed class ReportImages(string? photos = null, string? test = null)
     public void AddTo(ReportModel model)
     {
         AddChanged(model);
-        AddCalibration(model);
+        ImageSet? scored = AddCalibration(model);
+        AddScored(model, scored);
+    }
+
+    /// <summary>
+    /// How many test images were scored, where the run does not say it: by what the scores keep, else by the photos themselves.
+    /// </summary>
+    private void AddScored(ReportModel model, ImageSet? scored)
+    {
+        if (model.ScoredTestImages is null && model.TestSha256 is not null && (test ?? model.TestPath) is string path
+            && Open(path, SplitUse.Test) is ImageSet images && images.Hash() == model.TestSha256)
+        {
+            model.ScoredTestImages = ScoredImages.CountIn(
+                model.Scored.Count > 0 || scored is null ? model.Scored : ScoredImages.Of(scored),
+                model.Provenance.GetValueOrDefault(ScoredImages.SetHash), images);
+        }
     }
 
     private void AddChanged(ReportModel model)
@@ -66,7 +82,9 @@ internal sealed class ReportImages(string? photos = null, string? test = null)
         model.Changed = (Figures.Percent(model.FlopShare(row) ?? 0, 0) + " of the FLOPs", shown);
     }
 
-    private void AddCalibration(ReportModel model)
+    /// <summary>Adds some of the photos that were scored.</summary>
+    /// <returns>All of them; null where they are not found.</returns>
+    private ImageSet? AddCalibration(ReportModel model)
     {
         string? path = photos ?? model.PhotosPath;
         if (path is null || Open(path, SplitUse.Photos) is not ImageSet images)
@@ -74,7 +92,7 @@ internal sealed class ReportImages(string? photos = null, string? test = null)
             model.Missing["calibration"] = path is null
                 ? "No photos were named: --images DIR adds those that the model was scored on."
                 : $"The photos are not at {path}: --images DIR says where they are.";
-            return;
+            return null;
         }
 
         if (int.TryParse(model.Provenance.GetValueOrDefault("images"), CultureInfo.InvariantCulture, out int count)
@@ -83,10 +101,11 @@ internal sealed class ReportImages(string? photos = null, string? test = null)
             images = images.Sample(count, seed);
         }
 
-        if (model.Provenance.GetValueOrDefault("images_sha256") is string hash && images.Hash() != hash)
+        string? hash = model.Provenance.GetValueOrDefault(ScoredImages.SetHash);
+        if (hash is not null && images.Hash() != hash)
         {
             model.Missing["calibration"] = $"{path} holds other photos than the scores were made from: --images DIR says where those are.";
-            return;
+            return null;
         }
 
         List<Thumbnail> shown = [];
@@ -99,6 +118,7 @@ internal sealed class ReportImages(string? photos = null, string? test = null)
         }
 
         model.Calibration = shown;
+        return hash is null ? null : images;
     }
 
     private static string Short(string name) => name.Split(',')[0];

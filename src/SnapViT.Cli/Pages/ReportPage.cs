@@ -66,6 +66,11 @@ internal static class ReportPage
                 Note(html, figures.AccuracyNote);
             }
 
+            if (model.Warning is string warning)
+            {
+                html.Append("<p class=\"warning\" role=\"note\">").Append(Text(warning)).Append(".</p>");
+            }
+
             Pictures(html, figures.Accuracy);
         }
 

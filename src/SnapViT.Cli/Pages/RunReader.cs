@@ -116,6 +116,12 @@ internal sealed class RunReader
         ReportModel model = Model(Text(run, "weights_sha256"), Text(run, "model") ?? Text(json, "name"));
         ReadUnits(model, run);
         model.TestPath ??= Text(run, "test");
+        model.TestSha256 ??= Text(run, "test_sha256");
+        if (Number(json, "scored_test_images") is double scored)
+        {
+            model.ScoredTestImages = Math.Max(model.ScoredTestImages ?? 0, (int)scored);
+        }
+
         model.PhotosPath ??= Text(run, "photos");
         model.IntervalMeaning = Text(json, "interval") ?? model.IntervalMeaning;
         if (Find(run, "provenance") is JsonElement provenance)
@@ -205,6 +211,7 @@ internal sealed class RunReader
         ReportModel model = Model(
             scores.Provenance.GetValueOrDefault(ElasticScores.WeightsHash), scores.Provenance.GetValueOrDefault("model"));
         model.Provenance = scores.Provenance;
+        model.Scored = scores.ScoredImages;
         if (scores.Frontiers.OrderBy(pair => pair.Key).FirstOrDefault().Value is Frontier frontier)
         {
             SubnetWidths whole = frontier.Slices[0].Widths;

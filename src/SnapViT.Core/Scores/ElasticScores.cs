@@ -25,6 +25,7 @@ public sealed record ElasticScores(
     /// <summary>The provenance key of the criterion.</summary>
     public const string Criterion = "criterion";
 
+    private const string Images = "scored_images";
     private const string Kind = "snapvit.scores";
     private const string Version = "1";
 
@@ -51,6 +52,12 @@ public sealed record ElasticScores(
     /// table was given <see cref="CostUnit.Nanoseconds"/>; empty where none was looked for.
     /// </summary>
     public IReadOnlyDictionary<CostUnit, Frontier> Frontiers { get; init; } = new Dictionary<CostUnit, Frontier>();
+
+    /// <summary>
+    /// Length and first eight bytes of the SHA-256 of every image that was scored, by which it is known again under any name; empty in
+    /// files that were made before these were kept.
+    /// </summary>
+    internal IReadOnlyList<(long Length, long Digest)> ScoredImages { get; init; } = [];
 
     /// <summary>The ranking that budgets are cut by, <c>P = s |c|</c>.</summary>
     public ImportanceScores Scaled => Local.Scaled(Coefficients);
@@ -96,6 +103,12 @@ public sealed record ElasticScores(
             frontier.AddTo(tensors, Kinds[unit]);
         }
 
+        if (ScoredImages.Count > 0)
+        {
+            long[] images = [.. ScoredImages.SelectMany(image => new[] { image.Length, image.Digest })];
+            tensors.Add(TensorToWrite.From(Images, images, ScoredImages.Count, 2));
+        }
+
         SafetensorsWriter.Write(path, tensors, metadata);
     }
 
@@ -136,12 +149,26 @@ public sealed record ElasticScores(
                     .Select(kind => (kind.Key, Frontier: Frontier.Find(archive, kind.Value, local.Depth)))
                     .Where(found => found.Frontier is not null)
                     .ToDictionary(found => found.Key, found => found.Frontier!),
+                ScoredImages = ImagesOf(archive),
             };
         }
         catch (Exception exception) when (exception is ArgumentException or SnapViTException and not CheckpointFormatException)
         {
             throw new CheckpointFormatException(path, exception.Message, innerException: exception);
         }
+    }
+
+    private static (long, long)[] ImagesOf(SafetensorsReader archive)
+    {
+        if (!archive.Tensors.TryGetValue(Images, out TensorEntry? entry))
+        {
+            return [];
+        }
+
+        return entry.Type == TensorType.Int64 && entry.Shape is [> 0, 2]
+            ? [.. archive.ReadLongs(Images).Chunk(2).Select(image => (image[0], image[1]))]
+            : throw new CheckpointFormatException(
+                archive.Path, $"expected lengths and digests of images, I64 [n, 2], found {entry}", Images);
     }
 
     private static double[,] Matrix(SafetensorsReader archive, string name)

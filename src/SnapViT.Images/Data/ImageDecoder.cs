@@ -44,13 +44,15 @@ internal static class ImageDecoder
     /// <param name="leastSide">
     /// How long the short side of a JPEG must still be: it may come as a smaller picture, whole eighths of its size.
     /// </param>
+    /// <param name="read">Told the encoded bytes, before they are decoded; null for nobody.</param>
     /// <exception cref="ImageException">
     /// It is no image, is damaged or cut short, or is larger than <paramref name="mostPixels"/>, <see cref="MaxSide"/> or
     /// <see cref="MaxBytes"/>.
     /// </exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     internal static RgbImage Decode(
-        Stream stream, string name, Action<long>? reserve = null, int mostPixels = MaxPixels, int leastSide = int.MaxValue)
+        Stream stream, string name, Action<long>? reserve = null, int mostPixels = MaxPixels, int leastSide = int.MaxValue,
+        Action<ReadOnlyMemory<byte>>? read = null)
     {
         ArgumentNullException.ThrowIfNull(stream);
         long length = stream.CanSeek ? stream.Length - stream.Position : 0;
@@ -59,6 +61,7 @@ internal static class ImageDecoder
             : throw new ImageException(name, $"expected an image of at most {Array.MaxLength} bytes, found {length}");
         stream.CopyTo(bytes);
         ReadOnlyMemory<byte> content = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
+        read?.Invoke(content);
         return TiffDecoder.Begins(content.Span)
             ? TiffDecoder.Decode(content, name, reserve, mostPixels)
             : Decode(content.Span, name, reserve, mostPixels, leastSide);

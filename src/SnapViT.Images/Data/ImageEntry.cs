@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using SnapViT.Core.Errors;
 using SnapViT.Data.Sources;
 
@@ -109,19 +111,45 @@ public sealed class ImageEntry
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public Stream Open() => _open();
 
+    /// <summary>
+    /// Whether <see cref="Length"/> is known without reading the image; not of a row of a table.
+    /// </summary>
+    internal bool HasKnownLength => _identity is null;
+
+    /// <summary>
+    /// What tells the encoded image from others whatever its name is: its length, and the first eight bytes of its SHA-256.
+    /// </summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="InvalidDataException">The archive that it is in is damaged.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    internal (long Length, long Digest) Fingerprint()
+    {
+        using Stream stream = Open();
+        using MemoryStream content = new();
+        stream.CopyTo(content);
+        return FingerprintOf(content.GetBuffer().AsSpan(0, (int)content.Length));
+    }
+
     /// <summary>The decoded image.</summary>
     /// <param name="reserve">Told how many bytes the pixels take before they are taken; null for nobody.</param>
     /// <param name="mostPixels">The most pixels it may have.</param>
     /// <param name="leastSide">How long the short side of a JPEG must still be, which may then come smaller than it is.</param>
+    /// <param name="fingerprint">Told what <see cref="Fingerprint"/> gives, before the image is decoded; null for nobody.</param>
     /// <exception cref="ImageException">It is no image, is damaged or cut short, or is too large.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     internal RgbImage Decode(
-        Action<long>? reserve = null, int mostPixels = ImageDecoder.MaxPixels, int leastSide = int.MaxValue)
+        Action<long>? reserve = null, int mostPixels = ImageDecoder.MaxPixels, int leastSide = int.MaxValue,
+        Action<(long Length, long Digest)>? fingerprint = null)
     {
         using Stream stream = Open();
-        return ImageDecoder.Decode(stream, Location, reserve, mostPixels, leastSide);
+        return ImageDecoder.Decode(
+            stream, Location, reserve, mostPixels, leastSide,
+            fingerprint is null ? null : content => fingerprint(FingerprintOf(content.Span)));
     }
+
+    private static (long Length, long Digest) FingerprintOf(ReadOnlySpan<byte> content) =>
+        (content.Length, BinaryPrimitives.ReadInt64LittleEndian(SHA256.HashData(content)));
 
     /// <summary>The same image with another label.</summary>
     internal ImageEntry WithLabel(int label) => new(Name, Location, label, _open, _length, _identity);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using SnapViT.Core.Errors;
@@ -242,6 +243,9 @@ internal sealed class ImageReader
     /// <summary>The place behind the last image of the pass.</summary>
     public int End { get; }
 
+    /// <summary>Told the fingerprint of every image that is read, by its name, from several threads; null for nobody.</summary>
+    internal ConcurrentDictionary<string, (long Length, long Digest)>? Fingerprints { get; init; }
+
     /// <summary>
     /// For each consumer the place in the pass of the first image that it has not got in a complete batch yet. True between two batches, as
     /// when <see cref="Progress"/> is told or the pass is cancelled.
@@ -354,7 +358,9 @@ internal sealed class ImageReader
         using DecodedBytes.Lease lease = _decoded.Lend();
         bool[] wanted = [.. _preparations.Select(preparation => IsWanted(index, preparation))];
         int leastSide = _preparations.Where((_, preparation) => wanted[preparation]).Max(preparation => preparation.LeastSide);
-        RgbImage image = entry.Decode(lease.Take, leastSide: leastSide);
+        RgbImage image = entry.Decode(
+            lease.Take, leastSide: leastSide,
+            fingerprint: Fingerprints is null ? null : fingerprint => Fingerprints[entry.Name] = fingerprint);
         return [.. _preparations.Select((preparation, which) => wanted[which] ? Prepare(entry, image, preparation) : null)];
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using SnapViT.Calibration;
 using SnapViT.Core.Architecture;
 using SnapViT.Core.Checkpoints;
@@ -22,6 +23,8 @@ internal sealed class BuildPass : IDisposable
     private readonly CriterionRun? _scoring;
     private readonly IReadOnlyList<ImageConsumer> _consumers;
     private readonly ImageReader _reader;
+    private readonly ImageEntry[] _read;
+    private readonly ConcurrentDictionary<string, (long Length, long Digest)> _fingerprints = new(StringComparer.Ordinal);
     private readonly bool _isContinued;
     private readonly ViTArchitecture _architecture;
     private readonly int _images;
@@ -56,7 +59,8 @@ internal sealed class BuildPass : IDisposable
         ImageConsumer[] ofSums = Known is null ? [.. _calibration?.Consumers ?? [], .. _scoring!.Consumers] : [];
         ImageConsumer[] consumers = [.. ofSums, .. new[] { Searched, Compared }.OfType<PreparedImages>().Select(kept => kept.Consumer!)];
         _consumers = consumers;
-        _reader = new ImageReader(input.Images, shard, consumers);
+        _reader = new ImageReader(input.Images, shard, consumers) { Fingerprints = _fingerprints };
+        _read = ImagesOf(input, options, consumers);
         if (position is null)
         {
             return;
@@ -88,6 +92,25 @@ internal sealed class BuildPass : IDisposable
 
     /// <summary>Images that could not be read.</summary>
     public IReadOnlyList<SkippedImage> Skipped => [.. _reader.Skipped];
+
+    /// <summary>
+    /// Length and digest of every image that anything was made from, complete after <see cref="Read"/>; not of those that could not be
+    /// read. One that an interrupted build or a shard read is opened once more.
+    /// </summary>
+    public IReadOnlyList<(long Length, long Digest)> Fingerprints
+    {
+        get
+        {
+            HashSet<string> skipped = [.. _reader.Skipped.Select(image => image.Name)];
+            return
+            [
+                .. _read.Where(entry => !skipped.Contains(entry.Name))
+                    .Select(entry =>
+                        _fingerprints.TryGetValue(entry.Name, out (long, long) known) ? known : ScoredImages.Fingerprint(entry))
+                    .OfType<(long, long)>(),
+            ];
+        }
+    }
 
     /// <summary>Makes the reading and the scoring parts of a job, each by what it costs in forward passes of the model.</summary>
     public void JoinIn(JobProgress job)
@@ -143,6 +166,15 @@ internal sealed class BuildPass : IDisposable
         _scoring?.Dispose();
         Searched?.Dispose();
         Compared?.Dispose();
+    }
+
+    /// <summary>The images that are read for anything, or were before scores that are known, in the order of the set.</summary>
+    private ImageEntry[] ImagesOf(CriterionInput input, BuildOptions options, IEnumerable<ImageConsumer> consumers)
+    {
+        using CriterionRun? before = Known is null ? null : options.Criterion.Start(input);
+        IEnumerable<ImageConsumer> all = [.. consumers, .. Known is null ? [] : _calibration?.Consumers ?? [], .. before?.Consumers ?? []];
+        HashSet<string> names = [.. all.SelectMany(consumer => consumer.Images.Entries).Select(entry => entry.Name)];
+        return [.. input.Images.Entries.Where(entry => names.Contains(entry.Name))];
     }
 
     private BuildPosition Position(int done, int all) =>

@@ -199,6 +199,7 @@ internal sealed class ElasticBuild
         {
             Coefficients = found?.Best ?? initial,
             Moments = _options.KeepMoments ? pass.Moments?.ToStored() : null,
+            ScoredImages = pass.Fingerprints,
             HeadBasis = pass.Moments is { Heads: HeadMoments heads } moments ? heads.Bases(_source.Model.Weights, moments) : null,
         };
         if (pass.Compared is not null)
@@ -385,7 +386,7 @@ internal sealed class ElasticBuild
             [ElasticScores.WeightsHash] = _source.WeightsSha256,
             ["model"] = Path.GetFileName(_source.Path),
             ["images"] = _images.Count.ToString(CultureInfo.InvariantCulture),
-            ["images_sha256"] = _images.Hash(),
+            [ScoredImages.SetHash] = _images.Hash(),
             ["preprocessing"] = _preprocessing.Describe(),
             ["calibration"] = NeedsMoments ? CalibrationRun.Describe(_calibration.Count, _options) : "none",
         };

@@ -46,6 +46,24 @@ public sealed class ElasticScoresTests : IDisposable
     }
 
     [Fact]
+    public void Digests_of_scored_images_are_kept_and_anything_else_in_their_place_is_refused()
+    {
+        (long, long)[] images = [(1234, long.MinValue), (5, -1)];
+        (Example with { ScoredImages = images }).Save(_folder.File("a"));
+        Assert.Equal(images, ElasticScores.Load(_folder.File("a")).ScoredImages);
+        Example.Save(_folder.File("b"));
+        Assert.Empty(ElasticScores.Load(_folder.File("b")).ScoredImages);
+        using SafetensorsReader saved = SafetensorsReader.Open(_folder.File("a"));
+        TensorToWrite[] others = [.. saved.Tensors.Keys.Where(name => name != "scored_images").Select(name =>
+            TensorToWrite.From(name, saved.ReadDoubles(name), saved.Tensors[name].Shape))];
+        foreach (TensorToWrite wrong in new[] { TensorToWrite.From("scored_images", new long[] { 1, 2, 3 }, 3), TensorToWrite.From("scored_images", new double[2], 1, 2) })
+        {
+            SafetensorsWriter.Write(_folder.File("c"), [.. others, wrong], saved.Metadata.ToDictionary());
+            Assert.Contains("expected lengths and digests of images", Refused(_folder.File("c")), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void A_scores_file_is_told_from_other_files()
     {
         Example.Save(_folder.File("scores"));
