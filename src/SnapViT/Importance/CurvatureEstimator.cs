@@ -117,28 +117,11 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
         _loss.Dispose();
     }
 
-    /// <summary>Backward passes of the pieces of a batch side by side, and their gradients in the order of the images.</summary>
-    /// <param name="images">Images, [B, ...].</param>
-    /// <param name="others">What else there is of every image, [B, ...].</param>
-    /// <param name="backward">One pass of a piece of both; the loss that it returns is summed.</param>
     private double Accumulate(Tensor images, Tensor others, Func<Tensor, Tensor, OutputHook, double> backward)
     {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor[] pieces = SideBySide.Pieces(images), ofOthers = pieces.Length == 1 ? [others] : SideBySide.Pieces(others);
-        OutputHook[] hooks = [.. pieces.Select(_ => new OutputHook())];
-        try
-        {
-            double[] losses = SideBySide.Run(
-                [.. Enumerable.Range(0, pieces.Length)], at => backward(pieces[at], ofOthers[at], hooks[at]));
-            using IDisposable frozen = no_grad();
-            _gradients.Add(hooks);
-            Images += images.shape[0];
-            return losses.Sum();
-        }
-        finally
-        {
-            Array.ForEach(hooks, hook => hook.Dispose());
-        }
+        double sum = BackwardPasses.Run(images, others, () => new OutputHook(), backward, _gradients.Add);
+        Images += images.shape[0];
+        return sum;
     }
 
     private double[] Costs(int block, BlockLinear layer, CalibrationMoments moments, ViTWeights weights, Damping damping, int unit)

@@ -34,18 +34,24 @@ internal sealed class GradientHook : IForwardHook, IDisposable
         _kept.Add((block, layer, input.detach().DetachFromDisposeScope(), output.DetachFromDisposeScope()));
     }
 
-    /// <summary>After the backward pass: every kept layer with its input X and output gradient delta, tokens of a sample joined.</summary>
+    /// <summary>
+    /// After the backward passes of the pieces of a batch: every kept layer with its input X and output gradient delta, tokens of a sample
+    /// joined.
+    /// </summary>
+    /// <param name="pieces">What was kept of each piece, in the order of its images.</param>
     /// <param name="samples">Images of the batch, B; the views of one image follow each other.</param>
     /// <param name="visit">Block, layer, X [B, T, D] and delta [B, T, rows]; for qkv only the rows of the values, [B, T, A*d].</param>
-    public void Visit(long samples, Action<int, BlockLinear, Tensor, Tensor> visit)
+    public static void Visit(IReadOnlyList<GradientHook> pieces, long samples, Action<int, BlockLinear, Tensor, Tensor> visit)
     {
-        foreach ((int block, BlockLinear layer, Tensor input, Tensor output) in _kept)
+        for (int kept = 0; kept < pieces[0]._kept.Count; kept++)
         {
             using DisposeScope scope = NewDisposeScope();
-            Tensor gradient = output.grad
-                ?? throw new InvalidOperationException($"block {block}: no gradient reached {layer}; run backward first");
-            Tensor delta = layer == BlockLinear.Qkv ? Values(gradient, block) : gradient;
-            visit(block, layer, input.reshape(samples, -1, input.shape[^1]), delta.reshape(samples, -1, delta.shape[^1]));
+            int layer = kept;
+            Tensor input = Joined(pieces.Select(piece => piece._kept[layer].Input));
+            Tensor delta = Joined(pieces.Select(piece => piece.Delta(layer)));
+            visit(
+                pieces[0]._kept[kept].Block, pieces[0]._kept[kept].Layer, input.reshape(samples, -1, input.shape[^1]),
+                delta.reshape(samples, -1, delta.shape[^1]));
         }
     }
 
@@ -64,7 +70,21 @@ internal sealed class GradientHook : IForwardHook, IDisposable
         _kept.Clear();
     }
 
-    private Tensor Values(Tensor gradient, int block)
+    private static Tensor Joined(IEnumerable<Tensor> pieces)
+    {
+        Tensor[] all = [.. pieces];
+        return all.Length == 1 ? all[0] : cat(all, 0);
+    }
+
+    private Tensor Delta(int kept)
+    {
+        (int block, BlockLinear layer, _, Tensor output) = _kept[kept];
+        Tensor gradient = output.grad
+            ?? throw new InvalidOperationException($"block {block}: no gradient reached {layer}; run backward first");
+        return layer == BlockLinear.Qkv ? Values(gradient) : gradient;
+    }
+
+    private Tensor Values(Tensor gradient)
     {
         long heads = gradient.shape[^1] / (3L * HeadDim);
         return gradient.view(gradient.shape[0], gradient.shape[1], heads, 3, HeadDim)

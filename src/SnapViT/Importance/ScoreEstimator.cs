@@ -2,7 +2,6 @@ using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
 using SnapViT.Tensors;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
@@ -67,7 +66,7 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
     {
         ArgumentNullException.ThrowIfNull(crops);
         Require(labels: false);
-        Accumulate(crops, hook => SelfDistillation.Backward(_model, _pairs, crops, hook));
+        Accumulate(crops, crops, (piece, _, hook) => SelfDistillation.Backward(_model, _pairs, piece, hook));
     }
 
     /// <summary>Adds a batch of images by the cross-entropy of the model's classifier.</summary>
@@ -81,7 +80,7 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(labels);
         Require(labels: true);
-        Accumulate(images, hook => ClassificationLoss.Backward(_model, images, labels, hook));
+        Accumulate(images, labels, (piece, ofPiece, hook) => ClassificationLoss.Backward(_model, piece, ofPiece, hook));
     }
 
     /// <summary>The scores of all images added: [L, H] for neurons, [L, A] for heads, without global factors.</summary>
@@ -114,17 +113,12 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
         _loss.Dispose();
     }
 
-    private void Accumulate(Tensor batch, Func<GradientHook, double> backward)
+    private void Accumulate(Tensor batch, Tensor others, Func<Tensor, Tensor, GradientHook, double> backward)
     {
-        using DisposeScope scope = NewDisposeScope();
-        using GradientHook hook = new() { HeadDim = _model.Architecture.HeadDim };
-        _loss.Add(backward(hook));
         long images = batch.shape[0];
-        using (no_grad())
-        {
-            hook.Visit(images, _score.Add);
-        }
-
+        _loss.Add(BackwardPasses.Run(
+            batch, others, () => new GradientHook { HeadDim = _model.Architecture.HeadDim }, backward,
+            hooks => GradientHook.Visit(hooks, images, _score.Add)));
         Images += images;
     }
 

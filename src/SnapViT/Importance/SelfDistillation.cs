@@ -51,7 +51,7 @@ internal static class SelfDistillation
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = set_grad_enabled(hook is not null);
         Tensor images = crops.narrow(1, firstView, views).reshape([crops.shape[0] * views, .. crops.shape.AsSpan(2)]);
-        Tensor pooled = model.Pool(model.Tokens(images, hook));
+        Tensor pooled = hook is null ? model.Embed(images) : model.Pool(model.Tokens(images, hook));
         return pooled.view(crops.shape[0], views, pooled.shape[1]).MoveToOuterDisposeScope();
     }
 }

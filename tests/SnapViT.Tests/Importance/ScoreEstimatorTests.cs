@@ -139,7 +139,7 @@ public sealed class ScoreEstimatorTests
         Assert.True(tokens.requires_grad);
         Assert.Equal((0, BlockLinear.Qkv), watcher.Leaves.Single());
         Assert.Equal((0, BlockLinear.Qkv), watcher.WithoutGradient.Single());
-        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => hook.Visit(2, (_, _, _, _) => { }));
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => GradientHook.Visit([hook], 2, (_, _, _, _) => { }));
         Assert.Contains("block 0: no gradient reached Qkv; run backward first", fault.Message, StringComparison.Ordinal);
     }
 
