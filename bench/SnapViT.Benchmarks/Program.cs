@@ -24,6 +24,16 @@ if (args is [PrecisionCommand.Name, .. string[] precision])
     return PrecisionCommand.Run(precision, $"{Project} {string.Join(' ', args)}");
 }
 
+if (args is [ScaleCommand.Name, .. string[] scale])
+{
+    return ScaleCommand.Run(scale, $"{Project} {string.Join(' ', args)}");
+}
+
+if (args is [ScaleCommand.Child, string which])
+{
+    return ScaleCommand.RunChild(which);
+}
+
 if (args is [RuntimesCommand.Name, .. string[] runtimes])
 {
     return RuntimesCommand.Run(runtimes, $"{Project} {string.Join(' ', args)}");

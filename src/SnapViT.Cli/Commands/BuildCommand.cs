@@ -98,6 +98,10 @@ internal static class BuildCommand
         "reference: one global and one local crop per photo; independent: 2 global and 10 local ones, about ten times the time.",
         CropProtocol.Reference);
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
+    private static readonly Option<string?> Memory = new("--memory")
+    {
+        Description = "The most that activations may take, such as 4GB or 800MB: fewer images than --batch then go through at a time.",
+    };
     private static readonly SearchOptionSet Search = new();
     private static readonly Option<double> NeuronFloor = new("--neuron-floor")
     {
@@ -152,7 +156,7 @@ internal static class BuildCommand
         foreach (Option option in (Option[])
             [
                 Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
-                PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, NeuronFloor, HeadFloor,
+                PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, Memory, NeuronFloor, HeadFloor,
                 FrontierImages, HeadDims, .. Latency.Options, Shard, GlobalOptions.Force,
             ])
         {
@@ -208,6 +212,7 @@ internal static class BuildCommand
             Search = Search.Read(parsed),
             Seed = parsed.GetValue(GlobalOptions.Seed),
             BatchSize = parsed.GetValue(Batch),
+            Memory = parsed.GetValue(Memory) is string memory ? ByteSize.Parse(Memory.Name, memory) : null,
             Precision = precision,
             Device = device,
         }).Validated();

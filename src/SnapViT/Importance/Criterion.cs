@@ -190,7 +190,7 @@ internal sealed class CriterionInput
     public required Device Device { get; init; }
 
     /// <summary>Which views of an image are compared.</summary>
-    public DistillationPairs Pairs => Crops == CropProtocol.Reference ? DistillationPairs.OnePair : DistillationPairs.TwoGlobalTenLocal;
+    public DistillationPairs Pairs => DistillationPairs.Of(Crops);
 
     /// <summary>A consumer that takes gradients of whole images, [B, 3, S, S].</summary>
     public ImageConsumer OfWhole(ImageSet images, Action<ImageBatch> take) =>

@@ -1,3 +1,5 @@
+using SnapViT.Data;
+
 namespace SnapViT.Importance;
 
 /// <summary>
@@ -20,6 +22,9 @@ internal sealed record DistillationPairs(int Views, int TeacherViews, int FirstS
     /// The paper's protocol: 2 global and 10 local crops, all independent; the teacher sees the global ones, the student all.
     /// </summary>
     public static DistillationPairs TwoGlobalTenLocal { get; } = new(Views: 12, TeacherViews: 2, FirstStudentView: 0, Weight: 1);
+
+    /// <summary>What a protocol compares.</summary>
+    public static DistillationPairs Of(CropProtocol crops) => crops == CropProtocol.Reference ? OnePair : TwoGlobalTenLocal;
 
     /// <summary>Views that the student sees.</summary>
     public int StudentViews => Views - FirstStudentView;

@@ -128,6 +128,12 @@ public sealed record BuildOptions
     /// <summary>Images per forward pass, at least 1; default 16.</summary>
     public int BatchSize { get; init; } = 16;
 
+    /// <summary>
+    /// Bytes that the activations of a pass may take, above 0: fewer images than <see cref="BatchSize"/> then go through the model at a
+    /// time. The weights, the sums and the photos that are kept are not counted. Null, the default, for no bound.
+    /// </summary>
+    public long? Memory { get; init; }
+
     /// <summary>Precision of the matrix products, float32 or bfloat16; default float32.</summary>
     public ScalarType Precision { get; init; } = ScalarType.Float32;
 
@@ -153,6 +159,11 @@ public sealed record BuildOptions
         if (BatchSize < 1)
         {
             faults.Add($"batch: expected at least 1, found {BatchSize}");
+        }
+
+        if (Memory is < 1 and long memory)
+        {
+            faults.Add($"memory: expected at least 1 byte, found {memory}");
         }
 
         if (CalibrationImages < 1)
@@ -186,6 +197,27 @@ public sealed record BuildOptions
         _ = Fitness.Validated();
         _ = Search.Validated();
         return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, string.Join("; ", faults));
+    }
+
+    /// <summary>These options with as many images per forward pass as the memory allows.</summary>
+    /// <param name="architecture">The unpruned architecture.</param>
+    /// <exception cref="SnapViTException">It is not enough for one image.</exception>
+    internal BuildOptions Within(ViTArchitecture architecture)
+    {
+        if (Memory is not long memory)
+        {
+            return this;
+        }
+
+        // All views of an image are in one pass.
+        int least = Criterion is WeightCriterion ? 1 : DistillationPairs.Of(Crops).StudentViews;
+        long ofView = ActivationMemory.OfView(architecture, Precision), views = memory / ofView;
+        return views >= least
+            ? this with { BatchSize = (int)Math.Min(BatchSize, views) }
+            : throw new SnapViTException(
+                ErrorKind.Option,
+                $"memory: expected at least {(least * ofView / 1_000_000) + 1}MB for one image of this model in {least} views, "
+                    + $"found {memory / 1_000_000}MB");
     }
 
     /// <summary>The options that numbers depend on, as they stand in the provenance; the criterion adds its own.</summary>

@@ -71,7 +71,7 @@ internal sealed class ElasticBuild
             : source;
         _preprocessing = preprocessing;
         _whole = ImagePreparation.Whole(preprocessing);
-        _options = options.Validated();
+        _options = options.Validated().Within(source.Model.Architecture);
         RequireRatiosWithinFloors();
         RequireLatencyOfModel();
         images = Criterion.NeedsLabels ? InClassesOfModel(images.Labelled()) : images;

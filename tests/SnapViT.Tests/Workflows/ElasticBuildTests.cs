@@ -36,6 +36,28 @@ public sealed class ElasticBuildTests : IDisposable
     }
 
     [Fact]
+    public void Less_memory_sends_fewer_images_through_at_a_time_and_gives_the_same_scores()
+    {
+        long ofView = ActivationMemory.OfView(SmallModels.Vit, torch.ScalarType.Float32);
+        ElasticScores all = _site.Build().Scores, few = _site.Build(BuildSite.Options with { Memory = (2 * ofView) + 1 }).Scores;
+
+        Assert.Equal(("4", "2"), (all.Provenance["batch"], few.Provenance["batch"]));
+        for (int block = 0; block < SmallModels.Vit.Depth; block++)
+        {
+            double[] expected = all.Local.Of(Axis.Neurons, block).ToArray(), found = few.Local.Of(Axis.Neurons, block).ToArray();
+            Assert.All(expected.Zip(found), pair => Assert.Equal(pair.First, pair.Second, pair.First * 1e-4));
+        }
+    }
+
+    [Fact]
+    public void Memory_that_one_image_does_not_fit_into_is_named_before_any_work()
+    {
+        SnapViTException fault = Assert.Throws<SnapViTException>(
+            () => _site.Build(BuildSite.Options with { Crops = CropProtocol.Independent, Memory = 1000 }));
+        Assert.Matches("^memory: expected at least [0-9]+MB for one image of this model in 12 views, found 0MB$", fault.Message);
+    }
+
+    [Fact]
     public void Another_seed_gives_other_scores()
     {
         ElasticScores first = _site.Build().Scores;

@@ -1,0 +1,133 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using SnapViT.Cli.Roofline;
+using SnapViT.Core.Architecture;
+using SnapViT.Core.Planning;
+using SnapViT.Core.Scores;
+using SnapViT.Data;
+using SnapViT.Importance;
+using SnapViT.Models;
+using SnapViT.Search;
+using SnapViT.Tensors;
+using SnapViT.Workflows;
+using static TorchSharp.torch;
+
+namespace SnapViT.Benchmarks;
+
+/// <summary>
+/// <c>scale [--out FILE]</c>: cost against images, depth and width, and the largest models within the memory of this machine: score, one
+/// evaluation of fitness, cut. Each case has a process of its own, whose largest memory is read at its end.
+/// </summary>
+internal static class ScaleCommand
+{
+    public const string Name = "scale", Child = "scale-child";
+
+    private const int Fewest = 8;
+
+    private static readonly (string Title, ViTArchitecture Architecture, int Images)[] Cases =
+    [
+        ("ViT-Ti/16", RandomModel.Tiny, 100), ("ViT-Ti/16", RandomModel.Tiny, 1000), ("ViT-Ti/16", RandomModel.Tiny, 10_000),
+        ("width 384, 6 blocks", RandomModel.Of(384, 6), 64), ("width 384, 12 blocks", RandomModel.Of(384), 64),
+        ("width 384, 24 blocks", RandomModel.Of(384, 24), 64), ("width 768, 12 blocks", RandomModel.Of(768), 64),
+        ("ViT-H/14", Large(1280, 32, 16, 5120), Fewest), ("ViT-g/14", Large(1408, 40, 16, 6144), Fewest),
+    ];
+
+    public static int Run(string[] args, string command)
+    {
+        string load = Machine.Load();
+        TorchRuntime.EnsureLoaded();
+        StringBuilder text = new();
+        text.Append("# Cost against images, depth and width\n\n").Append(Machine.Describe(load)).Append("  \nCommand: `").Append(command).Append("`\n\n");
+        text.Append("""
+            Random models and images, bfloat16, `--memory 2GB`. Scores are of the self-supervised loss, one pair of crops an image. A fitness is one
+            candidate at four ratios, over at most 64 of the images. The largest memory is that of the whole process, with the float32 weights.
+
+            | Model | Parameters | Images | Score, ms an image | to the first row of its kind | One fitness, ms an image | Cut, s | Largest memory |
+            |---|---:|---:|---:|---:|---:|---:|---:|
+
+            """);
+        double[]? first = null;
+        for (int i = 0; i < Cases.Length; i++)
+        {
+            ProcessStartInfo start = new(Environment.ProcessPath!) { RedirectStandardOutput = true };
+            if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+            {
+                start.ArgumentList.Add(typeof(ScaleCommand).Assembly.Location);
+            }
+
+            start.ArgumentList.Add(Child);
+            start.ArgumentList.Add(i.ToString(CultureInfo.InvariantCulture));
+            start.Environment["OMP_WAIT_POLICY"] = "passive";
+            using Process child = Process.Start(start)!;
+            string answer = child.StandardOutput.ReadToEnd();
+            child.WaitForExit();
+            double[] found = Array.ConvertAll(answer.Split(' ', StringSplitOptions.RemoveEmptyEntries), number => double.Parse(number, CultureInfo.InvariantCulture));
+            first = i is 0 or 3 or 7 ? found : first;
+            text.Append(CultureInfo.InvariantCulture, $"| {Cases[i].Title} | {found[0] / 1e6:0.0} M | {Cases[i].Images} | {found[1]:0.0} | {found[1] / first![1]:0.00} ");
+            text.Append(CultureInfo.InvariantCulture, $"| {found[2]:0.0} | {found[3]:0.0} | {found[4] / 1e9:0.00} GB |\n");
+            if (Array.IndexOf(args, "--out") is int at and >= 0)
+            {
+                File.WriteAllText(args[at + 1], text.ToString());
+            }
+        }
+
+        Console.Write(text);
+        return 0;
+    }
+
+    /// <summary>One case: parameters, milliseconds an image of score and fitness, seconds of the cut, and the largest memory.</summary>
+    public static int RunChild(string which)
+    {
+        TorchRuntime.EnsureLoaded();
+        (_, ViTArchitecture a, int images) = Cases[int.Parse(which, CultureInfo.InvariantCulture)];
+        int batch = (BuildOptions.Reference with { Memory = 2_000_000_000, Precision = ScalarType.BFloat16 }).Within(a).BatchSize;
+        using VisionTransformer wide = RandomModel.Create(a, ScalarType.Float32, CPU), model = new(wide.Weights.To(ScalarType.BFloat16));
+        using Tensor crops = RandomModel.Images(a, CPU, Math.Min(batch, images), 2);
+        long start = Stopwatch.GetTimestamp();
+        ImportanceScores local;
+        using (ScoreEstimator estimator = new(model, Criterion.Ssl, DistillationPairs.OnePair))
+        {
+            for (long left = images; left > 0; left -= crops.shape[0])
+            {
+                using Tensor some = crops.narrow(0, 0, Math.Min(left, crops.shape[0]));
+                estimator.Add(some);
+            }
+
+            local = estimator.Scores();
+        }
+
+        double scoring = Stopwatch.GetElapsedTime(start).TotalMilliseconds / images;
+        int compared = Math.Min(images, 64);
+        double fitting;
+        using (PreparedImages photos = new(RandomModel.Images(a, CPU, compared)))
+        using (Fitness fitness = new(model, local, () => photos.Batches(batch), new FitnessOptions { PcaComponents = compared }))
+        {
+            start = Stopwatch.GetTimestamp();
+            fitness.Evaluate(ScoreCoefficients.Initial(a.FullWidths));
+            fitting = Stopwatch.GetElapsedTime(start).TotalMilliseconds / compared;
+        }
+
+        using ElasticViT elastic = new(wide, local, new KeepFloors());
+        string file = Path.GetTempFileName();
+        start = Stopwatch.GetTimestamp();
+        using (Subnet small = elastic.Cut(Budget.Flops(0.6)))
+        {
+            small.Save(file + ".safetensors");
+        }
+
+        double cutting = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        File.Delete(file);
+        File.Delete(file + ".safetensors");
+        using Process self = Process.GetCurrentProcess();
+        double parameters = CostModel.Parameters(a, a.FullWidths);
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"{parameters} {scoring:R} {fitting:R} {cutting:R} {self.PeakWorkingSet64}"));
+        return 0;
+    }
+
+    private static ViTArchitecture Large(int width, int depth, int heads, int mlp) => new ViTArchitecture
+    {
+        Depth = depth, EmbedDim = width, Heads = heads, HeadDim = width / heads, MlpDim = mlp, PatchSize = 14, ImageSize = 224,
+    }.Validated();
+}

@@ -1,0 +1,37 @@
+using SnapViT.Core.Architecture;
+using static TorchSharp.torch;
+
+namespace SnapViT.Importance;
+
+/// <summary>About the memory that a backward pass takes, mostly what the forward pass keeps for it.</summary>
+internal static class ActivationMemory
+{
+    /// <summary>
+    /// Values of a token and block that are kept in the precision of the products, in units of the embed dim: inputs and outputs of qkv,
+    /// the heads' queries, keys and values, inputs and outputs of proj, the input of the MLP, and gradients at qkv.
+    /// </summary>
+    private const int OfEmbedDim = 14;
+
+    /// <summary>The same in units of the MLP's width: before and after the activation, and a gradient; SwiGLU has twice as many.</summary>
+    private const int OfMlpDim = 3;
+
+    /// <summary>Values of the residual stream and the norms, which are float32.</summary>
+    private const int InFloat32 = 4;
+
+    /// <summary>Attention weights before and after the softmax.</summary>
+    private const int OfAttention = 2;
+
+    /// <summary>Bytes that a view of an image takes: the forward pass of the model, and the backward pass to every block.</summary>
+    /// <param name="a">The unpruned architecture.</param>
+    /// <param name="precision">Precision of the matrix products.</param>
+    public static long OfView(ViTArchitecture a, ScalarType precision)
+    {
+        long bytes = precision == ScalarType.BFloat16 ? 2 : 4;
+        long mlp = a.Mlp == MlpKind.SwiGlu ? 2 * OfMlpDim : OfMlpDim;
+        long ofToken = (bytes * ((OfEmbedDim * (long)a.EmbedDim) + (mlp * a.MlpDim))) + (InFloat32 * sizeof(float) * (long)a.EmbedDim);
+
+        // The fused kernel of float32 keeps no attention weights.
+        long attention = precision == ScalarType.BFloat16 ? OfAttention * bytes * a.Heads * a.Tokens : 0;
+        return a.Depth * a.Tokens * (ofToken + attention);
+    }
+}
