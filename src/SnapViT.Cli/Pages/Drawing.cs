@@ -28,7 +28,7 @@ internal sealed class Drawing(string label, double width, double height)
     /// <summary>About the width of a letter.</summary>
     public const double LetterWidth = 6.4;
 
-    /// <summary>Series that look different; more than these repeat.</summary>
+    /// <summary>Colours of series; where there are more, those of one colour differ in their marks and dashes.</summary>
     public const int Styles = 8;
 
     /// <summary>Pixels for each unit in PNG files.</summary>
@@ -51,7 +51,7 @@ internal sealed class Drawing(string label, double width, double height)
     public void GridLine(double x1, double y1, double x2, double y2) => _shapes.Add(new LineShape([(x1, y1), (x2, y2)], null, 1));
 
     /// <summary>The line of a series.</summary>
-    public void Line(IReadOnlyList<(double X, double Y)> points, int style) => _shapes.Add(new LineShape(points, style % Styles, 2));
+    public void Line(IReadOnlyList<(double X, double Y)> points, int style) => _shapes.Add(new LineShape(points, style, 2));
 
     /// <summary>A thin line of a series that is never dashed, such as an interval.</summary>
     public void Whisker(double x1, double y1, double x2, double y2, int style) =>
@@ -62,7 +62,7 @@ internal sealed class Drawing(string label, double width, double height)
     /// <param name="y">Its centre.</param>
     /// <param name="style">The series.</param>
     /// <param name="tip">What a hover, a tap or a key shows; null for nothing.</param>
-    public void Mark(double x, double y, int style, string? tip = null) => _shapes.Add(new MarkShape(x, y, style % Styles, tip));
+    public void Mark(double x, double y, int style, string? tip = null) => _shapes.Add(new MarkShape(x, y, style, tip));
 
     /// <summary>A cell of a map.</summary>
     /// <param name="x">Its left.</param>
@@ -140,12 +140,13 @@ internal sealed class Drawing(string label, double width, double height)
     {
         public bool IsSolid { get; init; }
 
-        private string Dash => Style is int style && !IsSolid ? Dashes[style] : "";
+        /// <summary>Of series of the same colour the dashes differ, as the marks do.</summary>
+        private string Dash => Style is int style && !IsSolid ? Dashes[(style + (style / Styles)) % Dashes.Length] : "";
 
         public override void Write(StringBuilder svg)
         {
             string dash = Dash.Length > 0 ? $" stroke-dasharray=\"{Dash}\"" : "";
-            string kind = Style is int style ? Figures.Invariant($"line s{style}") : "grid";
+            string kind = Style is int style ? Figures.Invariant($"line s{style % Styles}") : "grid";
             svg.Append($"<polyline class=\"{kind}\" stroke-width=\"{N(Thickness)}\"{dash} points=\"")
                 .AppendJoin(' ', Points.Select(point => $"{N(point.X)},{N(point.Y)}")).Append("\"/>");
         }
@@ -155,7 +156,7 @@ internal sealed class Drawing(string label, double width, double height)
             float[] dashes = [.. Dash.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(float.Parse)];
             using SKPaint paint = new()
             {
-                Color = ColourOf(Style),
+                Color = ColourOf(Style % Styles),
                 StrokeWidth = (float)Thickness,
                 IsStroke = true,
                 IsAntialias = true,
@@ -184,7 +185,7 @@ internal sealed class Drawing(string label, double width, double height)
 
         public override void Write(StringBuilder svg)
         {
-            svg.Append(Figures.Invariant($"<g class=\"mark f{Style}\"")).Append(Drawing.Tip(Tip)).Append('>');
+            svg.Append(Figures.Invariant($"<g class=\"mark f{Style % Styles}\"")).Append(Drawing.Tip(Tip)).Append('>');
             if (Corners is { Length: > 0 } corners)
             {
                 svg.Append("<path d=\"M")
@@ -206,7 +207,7 @@ internal sealed class Drawing(string label, double width, double height)
 
         public override void Draw(SKCanvas canvas, Lettering lettering)
         {
-            using SKPaint paint = new() { Color = ColourOf(Style), IsAntialias = true };
+            using SKPaint paint = new() { Color = ColourOf(Style % Styles), IsAntialias = true };
             if (Corners is not { Length: > 0 } corners)
             {
                 canvas.DrawCircle((float)X, (float)Y, (float)MarkSize, paint);
