@@ -2,6 +2,8 @@ using SnapViT.Core.Architecture;
 using SnapViT.Core.Randomness;
 using SnapViT.Core.Scores;
 using SnapViT.Models;
+using SnapViT.Tensors;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Cli.Roofline;
@@ -58,12 +60,13 @@ internal static class RandomModel
         return normal.to(device, copy: true);
     }
 
+    /// <summary>Random numbers; norms as if they had never been trained, so that activations stay finite.</summary>
     private static Tensor Weight(ParameterSpec parameter, long[] shape, ulong seed)
     {
         using Tensor normal = Normal(shape, seed, CPU);
-        return parameter.Name.Contains("norm", StringComparison.Ordinal) && parameter.Name.EndsWith(".weight", StringComparison.Ordinal)
-            ? ones(shape)
-            : normal * 0.02;
+        using DisposeScope scope = NewDisposeScope();
+        Tensor small = normal.Times(0.02);
+        return (parameter.Role == ParameterRole.NormWeight ? small.Plus(1) : small).MoveToOuterDisposeScope();
     }
 
     private static double[,] Uniform(SeededRandom random, int blocks, int structures)

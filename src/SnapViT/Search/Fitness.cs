@@ -19,6 +19,9 @@ namespace SnapViT.Search;
 /// </summary>
 internal sealed class Fitness : IDisposable
 {
+    /// <summary>Of so many batches one is looked at first: a stride, since photos may lie class by class.</summary>
+    private const int Stride = 4;
+
     private readonly VisionTransformer _model;
     private readonly ImportanceScores _scores;
     private readonly Func<IEnumerable<Tensor>> _batches;
@@ -72,6 +75,36 @@ internal sealed class Fitness : IDisposable
         return _options.Ratios.Average(ratios => Distance(elastic, ratios, cancellation));
     }
 
+    /// <summary>The same, unless what the candidate loses on every fourth batch of images says that it is hopeless.</summary>
+    /// <param name="factors">Its global factors.</param>
+    /// <param name="isHopeless">Told the losses of those images, each a mean over the ratios.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    /// <returns>The fitness, the same to the last bit; null where it is hopeless.</returns>
+    public double? Evaluate(ScoreCoefficients factors, Func<double[], bool> isHopeless, CancellationToken cancellation = default)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using ElasticWeights elastic = new(_model, _scores.Scaled(factors), _options.Floors, _correct);
+        VisionTransformer[] subnets = [.. _options.Ratios.Select(ratios => elastic.At(elastic.Planner.Plan(Budget.Ratios(ratios)).Widths))];
+        try
+        {
+            SortedDictionary<int, Tensor>[] features = [.. subnets.Select(_ => new SortedDictionary<int, Tensor>())];
+            for (int at = 0; at < subnets.Length; at++)
+            {
+                Embed(subnets[at], batch => batch % Stride == 0, features[at], cancellation);
+            }
+
+            return isHopeless(OfFirst(features)) ? null : subnets.Select((subnet, at) =>
+            {
+                Embed(subnet, batch => batch % Stride != 0, features[at], cancellation);
+                return Distance(cat([.. features[at].Values], 0));
+            }).Average();
+        }
+        finally
+        {
+            Array.ForEach(subnets, subnet => subnet.Dispose());
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -108,8 +141,66 @@ internal sealed class Fitness : IDisposable
     {
         using VisionTransformer subnet = elastic.At(elastic.Planner.Plan(Budget.Ratios(ratios)).Widths);
         using Tensor features = FeatureExtractor.Embed(subnet, _batches(), cancellation);
+        return Distance(features);
+    }
+
+    private double Distance(Tensor features)
+    {
         using Tensor projected = Project(features);
         return _options.Losses.Sum(loss => Loss(loss, projected));
+    }
+
+    private void Embed(
+        VisionTransformer subnet, Func<int, bool> isWanted, SortedDictionary<int, Tensor> features, CancellationToken cancellation)
+    {
+        int index = 0;
+        foreach (Tensor batch in _batches())
+        {
+            using (batch)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                if (isWanted(index))
+                {
+                    features.Add(index, subnet.Embed(batch));
+                }
+            }
+
+            index++;
+        }
+    }
+
+    /// <summary>What each image of the first batches loses, a mean over the sub-networks.</summary>
+    private double[] OfFirst(IReadOnlyList<SortedDictionary<int, Tensor>> features)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<int, long> starts = [];
+        long start = 0;
+        int index = 0;
+        foreach (Tensor batch in _batches())
+        {
+            using (batch)
+            {
+                starts[index++] = start;
+                start += batch.shape[0];
+            }
+        }
+
+        Tensor[] ofSubnets = [.. features.Select(found => cat([.. found.Select(batch =>
+            OfImages(_target.narrow(0, starts[batch.Key], batch.Value.shape[0]), Project(batch.Value)))], 0))];
+        return [.. stack(ofSubnets).mean([0]).to(ScalarType.Float64).cpu().data<double>()];
+    }
+
+    private Tensor OfImages(Tensor target, Tensor projected)
+    {
+        Tensor sum = zeros([target.shape[0]], device: target.device);
+        foreach (FitnessLoss loss in _options.Losses)
+        {
+            sum = sum.Plus(loss == FitnessLoss.Cosine
+                ? F.cosine_similarity(target, projected, 1, 1e-8).neg().Plus(1)
+                : target.Minus(projected).square().mean([1]));
+        }
+
+        return sum;
     }
 
     private double Loss(FitnessLoss loss, Tensor projected)

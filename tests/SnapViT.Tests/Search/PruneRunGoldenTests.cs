@@ -106,6 +106,40 @@ public sealed class PruneRunGoldenTests
         }
     }
 
+    // With one standard error, half of what searches take, so that some of these candidates, which differ little, are stopped.
+    [Fact]
+    public void Racing_stops_candidates_of_the_worse_half_alone_and_leaves_the_ranking_of_the_others()
+    {
+        Assert.InRange(((IEnumerable<string>)[.. Runs.Select(run => run.Data)]).Sum(Stopped), 2, 20);
+
+        static int Stopped(string run)
+        {
+            using Golden golden = Open(run);
+            using LoadedModel loaded = Model(run);
+            using PreparedImages images = Images();
+            using Fitness fitness = new(loaded.Model, Local(loaded), () => images.Batches(Batch / 8), Options(run));
+            Racing racing = new(fitness, standardErrors: 1);
+            double[] candidates = golden.Doubles("x"), expected = golden.Doubles("fitness");
+            int n = candidates.Length / expected.Length;
+            int population = new Xnes(golden.Doubles("init_mean"), () => 0, new XnesOptions()).Population;
+            double[] found =
+            [
+                .. Enumerable.Range(0, expected.Length).Select(step => racing.Evaluate(
+                    Factors(candidates.AsSpan(step * n, n)), population, TestContext.Current.CancellationToken)),
+            ];
+            foreach (int[] generation in Enumerable.Range(0, expected.Length).Chunk(population))
+            {
+                int counted = (population + 1) / 2;
+                Assert.Equal(
+                    generation.OrderBy(step => expected[step]).Take(counted), generation.OrderBy(step => found[step]).Take(counted));
+            }
+
+            int same = found.Zip(expected).Count(pair => Math.Abs(pair.First - pair.Second) <= 1e-4 * pair.Second);
+            Assert.Equal(expected.Length - same, racing.Stopped);
+            return racing.Stopped;
+        }
+    }
+
     private static Golden Open(string run) => Golden.Open("prune_run", run + ".safetensors");
 
     private static LoadedModel Model(string run) => Golden.Model(run.Split('.')[0]);
