@@ -37,7 +37,9 @@ internal sealed class Job(
 /// <param name="Waited">How long it waited.</param>
 /// <param name="Computed">How long the forward pass took.</param>
 /// <param name="Batch">Images of the forward pass.</param>
-internal sealed record JobResult(int Size, IReadOnlyList<ReadOnlyMemory<float>> Rows, TimeSpan Waited, TimeSpan Computed, int Batch);
+/// <param name="Ended">When it ended, as a timestamp of <see cref="Stopwatch"/>.</param>
+internal sealed record JobResult(
+    int Size, IReadOnlyList<ReadOnlyMemory<float>> Rows, TimeSpan Waited, TimeSpan Computed, int Batch, long Ended);
 
 /// <summary>
 /// A bounded queue of jobs and one thread that runs them in batches of one size. The oldest job says which size comes next: its own, or
@@ -113,14 +115,15 @@ internal sealed class BatchScheduler : IDisposable
                     $"the queue has {Waiting()} images and takes {_options.QueueImages}; {images} more do not fit", After(load));
             }
 
-            double own = _speeds.Predict(_speeds.FastestSize, images);
-            if (deadline is long due && (due - now) / (double)Stopwatch.Frequency is double left && left < load + own)
+            // An idle server tries what it may not make: it learns from it, and takes nobody's time.
+            double own = _speeds.Predict(_speeds.FastestSize, images), needed = load > 0 ? _speeds.Cautious(load + own) : own;
+            if (deadline is long due && (due - now) / (double)Stopwatch.Frequency is double left && left < needed)
             {
                 _metrics.Shed("deadline");
                 throw RequestFault.Overloaded(
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"deadline_ms: {1e3 * Math.Max(0, left):0.0} ms are left, and the work ahead takes {1e3 * (load + own):0.0} ms"),
+                        $"deadline_ms: {1e3 * Math.Max(0, left):0.0} ms are left, and the work ahead takes {1e3 * needed:0.0} ms"),
                     After(load));
             }
         }
@@ -298,13 +301,14 @@ internal sealed class BatchScheduler : IDisposable
             _metrics.Ran(_family.Members[size].Name, part.Length, seconds);
         }
 
-        TimeSpan computed = Stopwatch.GetElapsedTime(start);
+        long ended = Stopwatch.GetTimestamp();
+        TimeSpan computed = Stopwatch.GetElapsedTime(start, ended);
         int next = 0;
         foreach (Job job in jobs)
         {
             TimeSpan waited = Stopwatch.GetElapsedTime(job.Queued, start);
             _metrics.Waited(waited.TotalSeconds);
-            job.Completion.TrySetResult(new JobResult(size, rows.GetRange(next, job.Images.Count), waited, computed, images.Length));
+            job.Completion.TrySetResult(new JobResult(size, rows.GetRange(next, job.Images.Count), waited, computed, images.Length, ended));
             next += job.Images.Count;
         }
     }

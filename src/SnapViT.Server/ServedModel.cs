@@ -58,6 +58,11 @@ internal sealed class ServedModel(
         (ImageRequest asked, Job job) = await PrepareAsync(context, output, start).ConfigureAwait(false);
         TimeSpan read = Stopwatch.GetElapsedTime(start);
         JobResult result = await scheduler.RunAsync(job).ConfigureAwait(false);
+        context.Response.OnCompleted(() =>
+        {
+            speeds.ObserveAnswer(Stopwatch.GetElapsedTime(result.Ended).TotalSeconds);
+            return Task.CompletedTask;
+        });
         return (asked, new Done(
             family.Members[result.Size].Name,
             job.SecondsLeft(Stopwatch.GetTimestamp()) is double left ? left >= 0 : null,

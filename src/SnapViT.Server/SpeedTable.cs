@@ -13,9 +13,12 @@ internal sealed class SpeedTable
     /// <summary>Weight of the newest forward pass in the running mean.</summary>
     private const double Newest = 0.2;
 
+    /// <summary>Deviations from the mean, of either, that are reckoned with, and the least margin.</summary>
+    private const double Deviations = 2, LeastMargin = 1.2;
+
     private readonly double[] _single;
     private readonly double[] _batch;
-    private double _slowdown = 1;
+    private double _slowdown = 1, _deviation, _answer = 0.002, _answerDeviation;
 
     /// <summary>A table of known times.</summary>
     /// <param name="single">Seconds of one image at every size.</param>
@@ -57,6 +60,14 @@ internal sealed class SpeedTable
         return Slowdown * ((full * _batch[size]) + ofRest);
     }
 
+    /// <summary>
+    /// Seconds until the answer is written of work that takes so many on average: forward passes and answers vary, the more the busier the
+    /// machine is. Both are reckoned with by the mean deviation of the last ones.
+    /// </summary>
+    public double Cautious(double seconds) =>
+        (Math.Max(LeastMargin, 1 + (Deviations * Volatile.Read(ref _deviation))) * seconds)
+        + Volatile.Read(ref _answer) + (Deviations * Volatile.Read(ref _answerDeviation));
+
     /// <summary>Seconds of one image of a full batch at the fastest size.</summary>
     public double Fastest => Slowdown * _batch.Min() / BatchSize;
 
@@ -67,7 +78,17 @@ internal sealed class SpeedTable
     public void Observe(int size, int images, double seconds)
     {
         double ratio = seconds * Slowdown / Predict(size, images);
+        double off = Math.Min(10, Math.Abs((ratio / Slowdown) - 1));
+        Volatile.Write(ref _deviation, ((1 - Newest) * _deviation) + (Newest * off));
         Volatile.Write(ref _slowdown, Math.Clamp(((1 - Newest) * Slowdown) + (Newest * ratio), 0.2, 50));
+    }
+
+    /// <summary>Learns how long an answer took from the end of its forward pass until it was written.</summary>
+    public void ObserveAnswer(double seconds)
+    {
+        double off = Math.Abs(seconds - Volatile.Read(ref _answer));
+        Volatile.Write(ref _answerDeviation, ((1 - Newest) * _answerDeviation) + (Newest * off));
+        Volatile.Write(ref _answer, ((1 - Newest) * _answer) + (Newest * seconds));
     }
 }
 
@@ -80,9 +101,6 @@ internal readonly record struct WaitingWork(int Images, int Size, double? Second
 /// <summary>Which size serves work that has a deadline.</summary>
 internal static class DeadlinePolicy
 {
-    /// <summary>A forward pass may take longer than the mean, and the answer has to be written.</summary>
-    private const double Margin = 1.2, Answer = 0.002;
-
     /// <summary>
     /// The largest size with which all that waits is ready in time if all of it that has a deadline runs at that size, in its order. Where
     /// none does it, the fastest.
@@ -110,7 +128,7 @@ internal static class DeadlinePolicy
         {
             images[work.SecondsLeft is null ? work.Size : Math.Max(size, work.Size)] += work.Images;
             double seconds = images.Select((count, at) => count == 0 ? 0 : speeds.Predict(at, count)).Sum();
-            if (work.SecondsLeft is double left && (Margin * seconds) + Answer > left)
+            if (work.SecondsLeft is double left && speeds.Cautious(seconds) > left)
             {
                 return false;
             }

@@ -47,6 +47,23 @@ public sealed class BatchSchedulerTests
     }
 
     [Fact]
+    public void The_more_times_vary_the_more_is_reckoned_with()
+    {
+        SpeedTable even = new([0.1], [0.2], 4), uneven = new([0.1], [0.2], 4);
+        for (int pass = 0; pass < 60; pass++)
+        {
+            even.Observe(0, 1, 0.1);
+            uneven.Observe(0, 1, pass % 2 == 0 ? 0.02 : 0.18);
+            even.ObserveAnswer(0.001);
+            uneven.ObserveAnswer(pass % 2 == 0 ? 0.001 : 0.021);
+        }
+
+        Assert.Equal(0.12 + 0.001, even.Cautious(0.1), 1e-3);
+        Assert.InRange(uneven.Cautious(0.1), 0.2, 0.4);
+        Assert.Equal(uneven.Predict(0, 1) / uneven.Slowdown, even.Predict(0, 1), 1e-9);
+    }
+
+    [Fact]
     public async Task What_does_not_fit_is_refused_with_the_time_after_which_it_may_come_again()
     {
         await using ServedFamily served = ServedFamily.Create();
