@@ -1,5 +1,6 @@
 using SnapViT.Benchmarks;
 using SnapViT.Benchmarks.Accuracy;
+using SnapViT.Benchmarks.Clusters;
 using SnapViT.Benchmarks.Frontiers;
 using SnapViT.Benchmarks.Precision;
 using SnapViT.Benchmarks.Runtimes;
@@ -17,6 +18,11 @@ if (args is [AccuracyCommand.Name, .. string[] rest])
 if (args is [FrontierCommand.Name, .. string[] frontier])
 {
     return FrontierCommand.Run(frontier, $"{Project} {string.Join(' ', args)}");
+}
+
+if (args is [ClusterCommand.Name, .. string[] cluster])
+{
+    return ClusterCommand.Run(cluster, $"{Project} {string.Join(' ', args)}");
 }
 
 if (args is [PrecisionCommand.Name, .. string[] precision])

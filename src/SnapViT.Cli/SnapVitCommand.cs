@@ -14,7 +14,7 @@ internal static class SnapVitCommand
             DemoCommand.Create(), BuildCommand.Create(), PlanCommand.Create(), CutCommand.Create(), EvalCommand.Create(),
             InspectCommand.Create(), ReportCommand.Create(), SweepCommand.Create(), ExportCommand.Create(), DataCommand.Create(),
             MergeCommand.Create(), MergeScoresCommand.Create(), EmbedCommand.Create(), ServeCommand.Create(), CkaCommand.Create(),
-            SegmentCommand.Create(), BenchCommand.Create(),
+            SegmentCommand.Create(), BenchCommand.Create(), WorkerCommand.Create(line => Create().Parse(line)),
             ConvertCommand.Create(), TrainDemoCommand.Create(),
         };
         GlobalOptions.AddTo(root);

@@ -1,5 +1,6 @@
 using System.Reflection;
 using SnapViT.Cli.Demo;
+using SnapViT.Cluster;
 using SnapViT.Core.Architecture;
 using SnapViT.Data;
 using SnapViT.Extensions.AI;
@@ -48,6 +49,7 @@ public sealed class LayerTests
             ],
             [("Elastic", "Data"), ("Calibration", "Data"), ("Correction", "Data"), ("Evaluation", "Elastic"), ("Evaluation", "Importance")]),
         ["server"] = new FolderLayers(typeof(EmbedServer).Assembly, "SnapViT.Server", [["SnapViT.Server"]], []),
+        ["cluster"] = new FolderLayers(typeof(ClusterJob).Assembly, "SnapViT.Cluster", [["SnapViT.Cluster"]], []),
         ["command"] = new FolderLayers(Command, "SnapViT.Cli", [["Output"], ["Pages"], ["Roofline"], ["Demo"], ["Experiments"], ["Commands"], ["SnapViT.Cli"]], []),
     };
 
@@ -79,6 +81,15 @@ public sealed class LayerTests
         Assert.All(
             [Core, Images, Torch, typeof(ViTFamily).Assembly, typeof(SnapViTEmbeddingGenerator).Assembly, Command],
             assembly => Assert.DoesNotContain(References(assembly), name => name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void The_cluster_alone_knows_Orleans()
+    {
+        Assert.Contains(References(typeof(ClusterJob).Assembly), name => name.StartsWith("Orleans", StringComparison.Ordinal));
+        Assert.All(
+            [Core, Images, Torch, typeof(ViTFamily).Assembly, typeof(SnapViTEmbeddingGenerator).Assembly, typeof(EmbedServer).Assembly, Command],
+            assembly => Assert.DoesNotContain(References(assembly), name => name.StartsWith("Orleans", StringComparison.Ordinal)));
     }
 
     [Fact]

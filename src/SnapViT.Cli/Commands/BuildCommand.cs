@@ -1,12 +1,14 @@
 using System.CommandLine;
 using SnapViT.Calibration;
 using SnapViT.Cli.Output;
+using SnapViT.Cluster;
 using SnapViT.Core.Errors;
 using SnapViT.Core.Scores;
 using SnapViT.Correction;
 using SnapViT.Data;
 using SnapViT.Importance;
 using SnapViT.Loading;
+using SnapViT.Search;
 using SnapViT.Workflows;
 using static TorchSharp.torch;
 using Scoring = SnapViT.Importance.Criterion;
@@ -131,6 +133,17 @@ internal static class BuildCommand
             + "parts together.",
     };
 
+    private static readonly Option<string?> Cluster = new("--cluster")
+    {
+        Description = "Evaluates candidates of the search and of the frontier on workers too ('snapvit worker'): localhost, or the "
+            + "address and port of this machine that workers join at.",
+    };
+    private static readonly Option<double?> WorkerTimeout = new("--worker-timeout")
+    {
+        Description = "For --cluster: seconds after which what a worker was given goes to others. Default: ten times the slowest so far, "
+            + "at least 60.",
+    };
+
     /// <summary>A named table has a frontier of its own.</summary>
     private static readonly LatencyOptions Latency = new();
 
@@ -157,7 +170,7 @@ internal static class BuildCommand
             [
                 Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
                 PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, Memory, NeuronFloor, HeadFloor,
-                FrontierImages, HeadDims, .. Latency.Options, Shard, GlobalOptions.Force,
+                FrontierImages, HeadDims, .. Latency.Options, Shard, Cluster, WorkerTimeout, GlobalOptions.Force,
             ])
         {
             command.Options.Add(option);
@@ -191,9 +204,104 @@ internal static class BuildCommand
 
     private static Report Run(ParseResult parsed, CancellationToken cancellation)
     {
+        BuildOptions options = Read(parsed);
+        Search.Require(parsed, options.Evaluations);
+        ImageShard? shard = parsed.GetValue(Shard) is string part ? ImageShard.Parse(part) : null;
+        RequireClusterFor(parsed, options, shard);
+        string path = parsed.GetRequiredValue(Out);
+        OutputPath.RequireWritable(path);
+        OutputPath.RequireWritable(path + Unfinished);
+        Latency.Require(parsed);
+        PhotoFolders folders = new(parsed);
+        ImageSet images = Open(parsed, folders, options);
+        using LoadedModel model = Model.Load(parsed, cancellation);
+        options = OfModel(parsed, options, model, cancellation);
+        RunRecord run = RunRecord.Of(parsed, model) with { Photos = parsed.GetValue(Images) };
+        if (shard is ImageShard one)
+        {
+            BuildPosition read = ProgressDisplay.Run(parsed, progress =>
+            {
+                BuildPosition position = Begin(progress, cluster: null).RunShard(one, path + Unfinished, cancellation);
+                ElasticBuild.FinishShard(path, path + Unfinished);
+                return position;
+            });
+            return ShardReport.Of(path, run, read, folders.LeftOut);
+        }
+
+        using BuildCluster? cluster = parsed.GetValue(Cluster) is string at
+            ? BuildCluster.Start(parsed, at, parsed.GetValue(WorkerTimeout), path + Unfinished, cancellation)
+            : null;
+        BuildResult result = ProgressDisplay.Run(parsed, progress =>
+        {
+            ElasticBuild build = Begin(progress, cluster?.Evaluation);
+            BuildResult built = build.Run(path + Unfinished, cancellation);
+            build.Finish(built, path, path + Unfinished);
+            return built;
+        });
+        cluster?.Tell();
+        return BuildReport.Of(path, run, result, folders.LeftOut) with
+        {
+            Doubts = [.. Model.Doubts(parsed, model), .. DoubtOf(result, model) is string doubt ? [doubt] : Array.Empty<string>()],
+            Next = NextCommand.Of(
+                "cut", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6", "--out", "small.safetensors"),
+        };
+
+        ElasticBuild Begin(IProgress<WorkProgress> progress, ICandidateCluster? cluster)
+        {
+            ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress)
+            {
+                Told = text => parsed.InvocationConfiguration.Error.WriteLine($"snapvit: {text}"),
+                Cluster = cluster,
+            };
+            if (build.ClassNote is string note)
+            {
+                parsed.InvocationConfiguration.Error.WriteLine(note);
+            }
+
+            return build;
+        }
+    }
+
+    /// <summary>Opens the build of a command line that another machine runs, to evaluate candidates for it.</summary>
+    /// <param name="parsed">That command line.</param>
+    /// <param name="job">What the other machine says of its build.</param>
+    /// <param name="cancellation">Stops it.</param>
+    /// <exception cref="SnapViTException">The input or this machine is not as there.</exception>
+    internal static OpenedSite OpenSite(ParseResult parsed, ClusterJob job, CancellationToken cancellation)
+    {
+        BuildOptions options = Read(parsed);
+        set_num_threads(job.Threads);
+        if (BuildState.ThisMachine() is string machine && machine != job.Machine)
+        {
+            throw new SnapViTException(
+                ErrorKind.Option, $"worker: expected a machine as that of the build, {job.Machine}, found {machine}");
+        }
+
+        if (parsed.GetValue<string?>("--latency-table") is string table && !File.Exists(table))
+        {
+            throw new SnapViTException(ErrorKind.File, $"--latency-table {table}: there is no such file on this machine");
+        }
+
+        ImageSet images = Open(parsed, new PhotoFolders(parsed), options);
+        LoadedModel model = Model.Load(parsed, cancellation);
+        try
+        {
+            ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), OfModel(parsed, options, model, cancellation));
+            return new OpenedSite(build.OpenSite(job.State, cancellation), model);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The options that stand on the command line or in the preset; torch is ready then.</summary>
+    private static BuildOptions Read(ParseResult parsed)
+    {
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         BuildOptions preset = parsed.GetRequiredValue(Preset) == Presets[0] ? BuildOptions.Recommended : BuildOptions.Reference;
-        BuildOptions options = (preset with
+        return (preset with
         {
             Samples = parsed.GetValue(Samples),
             Evaluations = parsed.GetValue(Evaluations) ?? preset.Evaluations,
@@ -216,60 +324,39 @@ internal static class BuildCommand
             Precision = precision,
             Device = device,
         }).Validated();
-        Search.Require(parsed, options.Evaluations);
-        ImageShard? shard = parsed.GetValue(Shard) is string part ? ImageShard.Parse(part) : null;
-        string path = parsed.GetRequiredValue(Out);
-        OutputPath.RequireWritable(path);
-        OutputPath.RequireWritable(path + Unfinished);
-        Latency.Require(parsed);
-        PhotoFolders folders = new(parsed);
+    }
+
+    private static ImageSet Open(ParseResult parsed, PhotoFolders folders, BuildOptions options)
+    {
         LabelFile? labels = parsed.GetValue(Labels) is string file ? LabelFile.Read(file) : null;
-        ImageSet images = folders.Open(
-            parsed.GetRequiredValue(Images), labels: labels, needsLabels: options.Criterion.NeedsLabels);
-        using LoadedModel model = Model.Load(parsed, cancellation);
-        options = (options with
+        return folders.Open(parsed.GetRequiredValue(Images), labels: labels, needsLabels: options.Criterion.NeedsLabels);
+    }
+
+    /// <summary>The options that depend on the model.</summary>
+    private static BuildOptions OfModel(ParseResult parsed, BuildOptions options, LoadedModel model, CancellationToken cancellation) =>
+        (options with
         {
-            Latency = Latency.Table(parsed, model, device, precision, needed: Latency.IsNamed(parsed), cancellation),
+            Latency = Latency.Table(
+                parsed, model, options.Device, options.Precision, needed: Latency.IsNamed(parsed), cancellation),
             Search = Search.WithCovariance(parsed, options.Search, model),
         }).Validated();
-        RunRecord run = RunRecord.Of(parsed, model) with { Photos = parsed.GetValue(Images) };
-        if (shard is ImageShard one)
+
+    private static void RequireClusterFor(ParseResult parsed, BuildOptions options, ImageShard? shard)
+    {
+        bool isCluster = GlobalOptions.IsGiven(parsed, Cluster);
+        if (isCluster && (shard is not null || (options.Evaluations == 0 && options.FrontierImages == 0)))
         {
-            BuildPosition read = ProgressDisplay.Run(parsed, progress =>
-            {
-                BuildPosition position = Begin(progress).RunShard(one, path + Unfinished, cancellation);
-                ElasticBuild.FinishShard(path, path + Unfinished);
-                return position;
-            });
-            return ShardReport.Of(path, run, read, folders.LeftOut);
+            throw new SnapViTException(ErrorKind.Option, $"{Cluster.Name}: expected a search or a frontier with it, found none");
         }
 
-        BuildResult result = ProgressDisplay.Run(parsed, progress =>
+        if (!isCluster && GlobalOptions.IsGiven(parsed, WorkerTimeout))
         {
-            ElasticBuild build = Begin(progress);
-            BuildResult built = build.Run(path + Unfinished, cancellation);
-            build.Finish(built, path, path + Unfinished);
-            return built;
-        });
-        return BuildReport.Of(path, run, result, folders.LeftOut) with
-        {
-            Doubts = [.. Model.Doubts(parsed, model), .. DoubtOf(result, model) is string doubt ? [doubt] : Array.Empty<string>()],
-            Next = NextCommand.Of(
-                "cut", parsed.GetRequiredValue(Model.Argument), path, "--flops", "0.6", "--out", "small.safetensors"),
-        };
+            throw new SnapViTException(ErrorKind.Option, $"{WorkerTimeout.Name}: expected {Cluster.Name} with it, found none");
+        }
 
-        ElasticBuild Begin(IProgress<WorkProgress> progress)
+        if (parsed.GetValue(WorkerTimeout) is double seconds && !(seconds is > 0 and < 1e6))
         {
-            ElasticBuild build = new(model, images, Model.Preprocess(parsed, model), options, progress)
-            {
-                Told = text => parsed.InvocationConfiguration.Error.WriteLine($"snapvit: {text}"),
-            };
-            if (build.ClassNote is string note)
-            {
-                parsed.InvocationConfiguration.Error.WriteLine(note);
-            }
-
-            return build;
+            throw new SnapViTException(ErrorKind.Option, $"{WorkerTimeout.Name}: expected a number above 0, found {seconds}");
         }
     }
 

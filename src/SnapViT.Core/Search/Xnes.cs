@@ -15,7 +15,7 @@ internal sealed class Xnes
     private readonly double[] _utilities;
     private readonly List<(double[] Normal, double Fitness)> _generation = [];
     private readonly double[] _mean;
-    private double[]? _asked;
+    private readonly Queue<double[]> _asked = [];
     private double[,] _a;
 
     /// <summary>Starts at a mean.</summary>
@@ -62,19 +62,42 @@ internal sealed class Xnes
     /// <exception cref="InvalidOperationException">The last candidate's fitness was not told.</exception>
     public double[] Ask()
     {
-        if (_asked is not null)
+        if (_asked.Count > 0)
         {
             throw new InvalidOperationException("xNES: tell the fitness of the last candidate before asking for the next");
         }
 
-        int n = _mean.Length;
-        _asked = new double[n];
-        for (int i = 0; i < n; i++)
+        return Draw();
+    }
+
+    /// <summary>
+    /// Draws candidates of the current generation at once, the same that <see cref="Ask()"/> would; their fitnesses are told in this order.
+    /// </summary>
+    /// <param name="most">How many at most; no more than the generation still lacks are drawn.</param>
+    /// <exception cref="InvalidOperationException">The last candidate's fitness was not told.</exception>
+    public IReadOnlyList<double[]> Ask(int most)
+    {
+        int left = Population - _generation.Count;
+        List<double[]> candidates = most > 0 ? [Ask()] : [];
+        while (candidates.Count < Math.Min(most, left))
         {
-            _asked[i] = _nextNormal();
+            candidates.Add(Draw());
         }
 
-        double[] candidate = SquareMatrix.Times(_a, _asked);
+        return candidates;
+    }
+
+    private double[] Draw()
+    {
+        int n = _mean.Length;
+        double[] normal = new double[n];
+        _asked.Enqueue(normal);
+        for (int i = 0; i < n; i++)
+        {
+            normal[i] = _nextNormal();
+        }
+
+        double[] candidate = SquareMatrix.Times(_a, normal);
         for (int i = 0; i < n; i++)
         {
             candidate[i] += _mean[i];
@@ -93,8 +116,9 @@ internal sealed class Xnes
             throw new ArgumentException($"xNES: expected a finite fitness, found {fitness}", nameof(fitness));
         }
 
-        _generation.Add((_asked ?? throw new InvalidOperationException("xNES: ask for a candidate before telling a fitness"), fitness));
-        _asked = null;
+        _generation.Add(_asked.TryDequeue(out double[]? normal)
+            ? (normal, fitness)
+            : throw new InvalidOperationException("xNES: ask for a candidate before telling a fitness"));
         if (_generation.Count == Population)
         {
             Update();

@@ -243,6 +243,12 @@ internal sealed class ImageReader
     /// <summary>The place behind the last image of the pass.</summary>
     public int End { get; }
 
+    /// <summary>
+    /// Whether every image is decoded at its full size, whoever wants it; default no, for a smaller one where all who want it do with that.
+    /// What a consumer gets then does not depend on who else reads.
+    /// </summary>
+    public bool IsFullSize { get; init; }
+
     /// <summary>Told the fingerprint of every image that is read, by its name, from several threads; null for nobody.</summary>
     internal ConcurrentDictionary<string, (long Length, long Digest)>? Fingerprints { get; init; }
 
@@ -357,7 +363,8 @@ internal sealed class ImageReader
         ImageEntry entry = _entries[index];
         using DecodedBytes.Lease lease = _decoded.Lend();
         bool[] wanted = [.. _preparations.Select(preparation => IsWanted(index, preparation))];
-        int leastSide = _preparations.Where((_, preparation) => wanted[preparation]).Max(preparation => preparation.LeastSide);
+        int leastSide = IsFullSize ? int.MaxValue
+            : _preparations.Where((_, preparation) => wanted[preparation]).Max(preparation => preparation.LeastSide);
         RgbImage image = entry.Decode(
             lease.Take, leastSide: leastSide,
             fingerprint: Fingerprints is null ? null : fingerprint => Fingerprints[entry.Name] = fingerprint);

@@ -27,7 +27,10 @@ internal static class CoefficientSearch
     /// <param name="options">How many candidates, from which seed.</param>
     /// <param name="history">Fitnesses already known, in order; empty for a new search.</param>
     /// <param name="evaluated">Told the whole history after every new evaluation.</param>
-    /// <param name="heldOut">Fitness on images that were held out, by which the winner is picked; null for that of the search.</param>
+    /// <param name="heldOut">
+    /// Fitnesses of the finalists on images that were held out, by which the winner is picked; null for that of the search.
+    /// </param>
+    /// <param name="together">Fitnesses of all candidates of a generation at once; null for one after the other.</param>
     /// <exception cref="ArgumentException">Fewer than 0 evaluations.</exception>
     /// <exception cref="SnapViTException">A fitness that is not finite.</exception>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
@@ -37,7 +40,8 @@ internal static class CoefficientSearch
         SearchOptions options,
         IReadOnlyList<double>? history = null,
         Action<IReadOnlyList<double>>? evaluated = null,
-        Func<ScoreCoefficients, double>? heldOut = null)
+        Func<IReadOnlyList<ScoreCoefficients>, IEnumerable<double>>? heldOut = null,
+        Func<IReadOnlyList<ScoreCoefficients>, IReadOnlyList<double>>? together = null)
     {
         ArgumentNullException.ThrowIfNull(initial);
         ArgumentNullException.ThrowIfNull(evaluate);
@@ -46,13 +50,31 @@ internal static class CoefficientSearch
         SeededRandom random = SeededRandom.ForPurpose(options.Seed, "search");
         Xnes strategy = new(initial.Vector, random.NextNormal, options.Strategy(initial.Vector.Length));
         List<double> fitnesses = [];
+        Queue<ScoreCoefficients> drawn = new([initial]);
+        Queue<double> ahead = [];
         List<ScoreCoefficients> candidates = [];
         int best = 0;
+        if (together is not null)
+        {
+            // The start is evaluated with the first generation.
+            Draw(options.Evaluations);
+        }
+
         for (int step = 0; step <= options.Evaluations; step++)
         {
-            ScoreCoefficients candidate = step == 0 ? initial : initial.With(strategy.Ask());
+            if (drawn.Count == 0)
+            {
+                Draw(together is null ? 1 : options.Evaluations - step + 1);
+            }
+
             bool known = history is not null && step < history.Count;
-            double fitness = known ? history![step] : evaluate(candidate);
+            if (!known && together is not null && ahead.Count == 0)
+            {
+                ahead = new Queue<double>(together([.. drawn]));
+            }
+
+            ScoreCoefficients candidate = drawn.Dequeue();
+            double fitness = known ? history![step] : ahead.TryDequeue(out double value) ? value : evaluate(candidate);
             if (!double.IsFinite(fitness))
             {
                 throw new SnapViTException(
@@ -88,8 +110,16 @@ internal static class CoefficientSearch
         [
             0, .. Enumerable.Range(1, fitnesses.Count - 1).OrderBy(step => fitnesses[step]).Take(SearchOptions.Finalists),
         ];
-        double[] values = [.. finalists.Select(step => heldOut(candidates[step]))];
+        double[] values = [.. heldOut([.. finalists.Select(step => candidates[step])])];
         int winner = finalists[Array.IndexOf(values, values.Min())];
         return new SearchResult(candidates[winner], fitnesses[winner], fitnesses, values);
+
+        void Draw(int most)
+        {
+            foreach (double[] factors in strategy.Ask(most))
+            {
+                drawn.Enqueue(initial.With(factors));
+            }
+        }
     }
 }

@@ -58,6 +58,8 @@ internal sealed class FrontierSearch : IDisposable
     private readonly Action<string> _measured;
     private readonly Lock _telling = new();
     private Dictionary<(int Block, Axis Axis), DamageCurve>? _curves;
+    private Tensor[]? _into;
+    private int _intoBlock;
 
     /// <summary>Embeds the images with the whole model once.</summary>
     /// <param name="whole">The unpruned model in the bases of its heads, in the precision that is measured in; stays the caller's.</param>
@@ -93,6 +95,9 @@ internal sealed class FrontierSearch : IDisposable
 
     /// <summary>What was measured so far, in the order in which it was.</summary>
     public IReadOnlyList<FrontierMeasurement> Known => [.. _known.Values];
+
+    /// <summary>Evaluates sub-networks on other machines too; null for here alone.</summary>
+    public ICandidateCluster? Cluster { get; init; }
 
     /// <summary>Told now and then that more is known, and when the search is cancelled; null for nobody.</summary>
     public Action? Progressed { get; init; }
@@ -200,7 +205,21 @@ internal sealed class FrontierSearch : IDisposable
         SubnetWidths[] unknown = [.. some.Distinct().Where(widths => !_known.ContainsKey((block, widths)))];
         try
         {
-            SideBySide.Run(unknown, widths => Measured(widths, block, tokens), _cancellation);
+            if (Cluster is null)
+            {
+                SideBySide.Run(unknown, widths => Keep(Measured(widths, block, tokens)), _cancellation);
+            }
+            else if (unknown.Length > 0)
+            {
+                double[][] candidates = [.. unknown.Select(widths => FrontierMeasurement.ToNumbers(block, widths))];
+                CandidateWork work = new(CandidateWork.Frontier, [], candidates, Math.Max(1, SideBySide.Free), some => Distances(
+                    [.. some.Select(one => FrontierMeasurement.Read(one).Widths)], block, tokens));
+                IReadOnlyList<double[]> measured = Cluster.Evaluate(work, _cancellation);
+                for (int i = 0; i < unknown.Length; i++)
+                {
+                    Keep(new FrontierMeasurement(block, unknown[i], measured[i][0], measured[i][1]));
+                }
+            }
         }
         finally
         {
@@ -223,16 +242,74 @@ internal sealed class FrontierSearch : IDisposable
         using VisionTransformer subnet = _elastic.At(widths);
         using DisposeScope scope = NewDisposeScope();
         Tensor answers = cat([.. tokens.Select(batch => subnet.AnswersFrom(batch, block ?? 0))], 0);
-        FrontierMeasurement measurement = new(block, widths, Distance(answers, 1), Distance(answers, Sharpness));
+        return new FrontierMeasurement(block, widths, Distance(answers, 1), Distance(answers, Sharpness));
+    }
+
+    private FrontierMeasurement Keep(FrontierMeasurement measurement)
+    {
         lock (_telling)
         {
-            _known.Add((block, widths), measurement);
-            _measured(block is null
+            _known.Add((measurement.Block, measurement.Widths), measurement);
+            _measured(measurement.Block is null
                 ? FormattableString.Invariant($"distance {measurement.Plain:0.0000}")
-                : FormattableString.Invariant($"block {block}"));
+                : FormattableString.Invariant($"block {measurement.Block}"));
         }
 
         return measurement;
+    }
+
+    /// <summary>
+    /// Both distances of sub-networks that another machine asks for. Each is measured by one thread, whatever their number, so that every
+    /// machine gives the same bits.
+    /// </summary>
+    /// <param name="candidates">What <see cref="FrontierMeasurement.ToNumbers"/> gave; of one block, or of the path.</param>
+    public IReadOnlyList<double[]> Distances(IReadOnlyList<double[]> candidates)
+    {
+        using IDisposable frozen = no_grad();
+        (int? Block, SubnetWidths Widths)[] all = [.. candidates.Select(FrontierMeasurement.Read)];
+        List<double[]> found = [];
+        foreach (IGrouping<int, (int? Block, SubnetWidths Widths)> ofBlock in all.GroupBy(one => one.Block ?? -1))
+        {
+            int? block = ofBlock.Key < 0 ? null : ofBlock.Key;
+            found.AddRange(Distances([.. ofBlock.Select(one => one.Widths)], block, block is int at ? Into(at) : _tokens));
+        }
+
+        return found;
+    }
+
+    private double[][] Distances(SubnetWidths[] some, int? block, Tensor[] tokens) => SideBySide.Run(some, widths =>
+    {
+        FrontierMeasurement one = Measured(widths, block, tokens);
+        return new[] { one.Plain, one.Sharp };
+    }, _cancellation);
+
+    /// <summary>The tokens of half of the images as they enter a block, kept for the next one.</summary>
+    private Tensor[] Into(int block)
+    {
+        if (_into is null || _intoBlock > block)
+        {
+            Array.ForEach(_into ?? [], batch => batch.Dispose());
+            (_into, _intoBlock) = (Half(), 0);
+        }
+
+        for (; _intoBlock < block; _intoBlock++)
+        {
+            Advance(_into, _intoBlock);
+        }
+
+        return _into;
+    }
+
+    /// <summary>Half of the images will do for curves: they are corrected by what is measured later.</summary>
+    private Tensor[] Half() => [.. _tokens.Take((_tokens.Length + 1) / 2).Select(batch => batch.alias().DetachFromDisposeScope())];
+
+    private void Advance(Tensor[] tokens, int block)
+    {
+        for (int batch = 0; batch < tokens.Length; batch++)
+        {
+            using Tensor before = tokens[batch];
+            tokens[batch] = _whole.Block(before, block, hook: null).DetachFromDisposeScope();
+        }
     }
 
     /// <inheritdoc/>
@@ -241,6 +318,7 @@ internal sealed class FrontierSearch : IDisposable
         _mean?.Dispose();
         _target.Dispose();
         Array.ForEach(_tokens, batch => batch.Dispose());
+        Array.ForEach(_into ?? [], batch => batch.Dispose());
     }
 
     /// <summary>
@@ -268,9 +346,7 @@ internal sealed class FrontierSearch : IDisposable
     private Dictionary<(int Block, Axis Axis), DamageCurve> MeasureCurves()
     {
         Dictionary<(int, Axis), DamageCurve> curves = [];
-
-        // Half of the images will do: curves are corrected by what is measured later.
-        Tensor[] tokens = [.. _tokens.Take((_tokens.Length + 1) / 2).Select(batch => batch.alias().DetachFromDisposeScope())];
+        Tensor[] tokens = Half();
         try
         {
             for (int block = 0; block < _architecture.Depth; block++)
@@ -286,11 +362,7 @@ internal sealed class FrontierSearch : IDisposable
                         [.. ofAxis.Select(point => (point.Removed, _known[(block, point.Widths)].Plain))]);
                 }
 
-                for (int batch = 0; batch < tokens.Length; batch++)
-                {
-                    using Tensor before = tokens[batch];
-                    tokens[batch] = _whole.Block(before, block, hook: null).DetachFromDisposeScope();
-                }
+                Advance(tokens, block);
             }
 
             return curves;
@@ -347,4 +419,20 @@ internal sealed class FrontierSearch : IDisposable
 /// <param name="Widths">What is left.</param>
 /// <param name="Plain">How far it is (<see cref="FrontierSlice.Distance"/>).</param>
 /// <param name="Sharp">How far with sharper class scores; of a model without a classifier the same.</param>
-internal sealed record FrontierMeasurement(int? Block, SubnetWidths Widths, double Plain, double Sharp);
+internal sealed record FrontierMeasurement(int? Block, SubnetWidths Widths, double Plain, double Sharp)
+{
+    /// <summary>The block or -1, and the widths of all axes, block after block.</summary>
+    public static double[] ToNumbers(int? block, SubnetWidths widths) =>
+        [block ?? -1, .. widths.SelectMany(kept => AxisTable.Rows.Select(row => (double)kept[row.Axis]))];
+
+    /// <summary>What <see cref="ToNumbers"/> gave.</summary>
+    public static (int? Block, SubnetWidths Widths) Read(double[] numbers)
+    {
+        int axes = AxisTable.Rows.Count;
+        return (
+            numbers[0] < 0 ? null : (int)numbers[0],
+            new SubnetWidths(Enumerable.Range(0, (numbers.Length - 1) / axes).Select(block => AxisTable.Rows.Select((row, at) => (row, at))
+                .Aggregate(
+                    default(BlockWidths), (kept, axis) => kept.With(axis.row.Axis, (int)numbers[1 + (block * axes) + axis.at])))));
+    }
+}

@@ -59,7 +59,9 @@ internal sealed class BuildPass : IDisposable
         ImageConsumer[] ofSums = Known is null ? [.. _calibration?.Consumers ?? [], .. _scoring!.Consumers] : [];
         ImageConsumer[] consumers = [.. ofSums, .. new[] { Searched, Compared }.OfType<PreparedImages>().Select(kept => kept.Consumer!)];
         _consumers = consumers;
-        _reader = new ImageReader(input.Images, shard, consumers) { Fingerprints = _fingerprints };
+
+        // A build that was interrupted, sharded, or opened by a worker reads an image for fewer consumers, and must see the same pixels.
+        _reader = new ImageReader(input.Images, shard, consumers) { Fingerprints = _fingerprints, IsFullSize = true };
         _read = ImagesOf(input, options, consumers);
         if (position is null)
         {

@@ -295,7 +295,7 @@ internal sealed class BuildState(string? path, string fingerprint, TimeProvider 
     }
 
     /// <summary>Sums in float32 differ in their last bits between processors, and between numbers of threads.</summary>
-    private static string ThisMachine() => string.Create(
+    public static string ThisMachine() => string.Create(
         CultureInfo.InvariantCulture,
         $"{get_num_threads()} threads, {RuntimeInformation.ProcessArchitecture}"
             + $"{(Avx512F.IsSupported ? " AVX-512" : Avx2.IsSupported ? " AVX2" : "")}");

@@ -88,6 +88,9 @@ internal sealed class ElasticBuild
     /// </summary>
     public Action<string>? Told { get; init; }
 
+    /// <summary>Evaluates the candidates of the search and of the frontier on other machines too; null for here alone.</summary>
+    public ICandidateCluster? Cluster { get; init; }
+
     private Criterion Criterion => _options.Criterion;
 
     private bool NeedsMoments =>
@@ -164,14 +167,7 @@ internal sealed class ElasticBuild
         ImportanceScores read = pass.Scores(state);
         ImportanceScores local = pass.Known ?? Normalised(read);
 
-        // Scores that compare between blocks as they are would be tilted by the paper's start.
-        ScoreCoefficients initial = Criterion.ComparesBlocks || _options.Normalisation == ScoreNormalisation.Block
-            ? ScoreCoefficients.Equal(local.Counts)
-            : ScoreCoefficients.Initial(local.Counts);
-        initial = _options.Search.Start is (double first, double last)
-            ? ScoreCoefficients.Linear(local.Counts, first, first - last)
-            : initial;
-        ElasticScores unfinished = new(local, initial, _options.Fitness.Floors, _provenance);
+        ElasticScores unfinished = Unfinished(local);
         BuildPosition scored = new()
         {
             Local = local,
@@ -182,6 +178,11 @@ internal sealed class ElasticBuild
             Skipped = pass.Skipped,
         };
         state.Offer(_images.Count, () => (scored, pass.SaveMoments));
+        if (Cluster is not null)
+        {
+            // Other machines begin where this one is.
+            state.Keep(scored, pass.SaveMoments);
+        }
 
         SearchResult? found = pass.Searched is null ? null : SearchFactors(model, pass, unfinished, scored, state, search, cancellation);
         if (found is not null)
@@ -197,10 +198,10 @@ internal sealed class ElasticBuild
 
         ElasticScores scores = unfinished with
         {
-            Coefficients = found?.Best ?? initial,
+            Coefficients = found?.Best ?? unfinished.Coefficients,
             Moments = _options.KeepMoments ? pass.Moments?.ToStored() : null,
             ScoredImages = pass.Fingerprints,
-            HeadBasis = pass.Moments is { Heads: HeadMoments heads } moments ? heads.Bases(_source.Model.Weights, moments) : null,
+            HeadBasis = BasisOf(pass),
         };
         if (pass.Compared is not null)
         {
@@ -209,6 +210,53 @@ internal sealed class ElasticBuild
         }
 
         return new BuildResult(scores, found, from.Photos, from.History.Count, pass.Skipped, state.Discarded);
+    }
+
+    /// <summary>Local scores with the factors that a search starts from.</summary>
+    private ElasticScores Unfinished(ImportanceScores local)
+    {
+        // Scores that compare between blocks as they are would be tilted by the paper's start.
+        ScoreCoefficients initial = Criterion.ComparesBlocks || _options.Normalisation == ScoreNormalisation.Block
+            ? ScoreCoefficients.Equal(local.Counts)
+            : ScoreCoefficients.Initial(local.Counts);
+        initial = _options.Search.Start is (double first, double last)
+            ? ScoreCoefficients.Linear(local.Counts, first, first - last)
+            : initial;
+        return new ElasticScores(local, initial, _options.Fitness.Floors, _provenance);
+    }
+
+    private StoredHeadBasis? BasisOf(BuildPass pass) =>
+        pass.Moments is { Heads: HeadMoments heads } moments ? heads.Bases(_source.Model.Weights, moments) : null;
+
+    /// <summary>Opens a build that another machine has scored, to evaluate candidates for it.</summary>
+    /// <param name="statePath">The state of that build.</param>
+    /// <param name="cancellation">Stops between two images.</param>
+    /// <returns>What evaluates; the caller disposes it before the model.</returns>
+    /// <exception cref="SnapViTException">The state is missing, or of another build: other options, model or images.</exception>
+    public CandidateSite OpenSite(string statePath, CancellationToken cancellation = default)
+    {
+        BuildState state = State(statePath);
+        VisionTransformer model = new(_source.Model.Weights.To(_options.Precision, _options.Device));
+        BuildPass? pass = null;
+        try
+        {
+            pass = state.TryRead(_options.Device, (position, sums) => new BuildPass(Input(model), _options, NeedsMoments, position, sums));
+            if (pass is not { Known: ImportanceScores local })
+            {
+                throw new SnapViTException(
+                    ErrorKind.Option, state.Discarded ?? $"{statePath}: expected the state of a build that has scores, found none");
+            }
+
+            pass.Read(state, cancellation);
+            ElasticScores scores = Unfinished(local) with { HeadBasis = BasisOf(pass) };
+            return new CandidateSite(model, _source.Model, scores, pass, _options, cancellation);
+        }
+        catch
+        {
+            pass?.Dispose();
+            model.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Writes the result, then removes the unfinished state.</summary>
@@ -335,7 +383,7 @@ internal sealed class ElasticBuild
         BuildState state,
         IProgress<WorkProgress> progress,
         CancellationToken cancellation) =>
-        new SearchRun(model, _source.Model.Weights, unfinished, pass.Moments, _options).Find(
+        new SearchRun(model, _source.Model.Weights, unfinished, pass.Moments, _options) { Cluster = Cluster }.Find(
             pass.Searched!,
             progress,
             scored.History,
@@ -354,7 +402,7 @@ internal sealed class ElasticBuild
         using IMomentSource? moments = ((IMomentSource?)pass.Moments)?.Share();
         return scores with
         {
-            Frontiers = new FrontierRun(_source.Model, scores, moments, _options).Find(
+            Frontiers = new FrontierRun(_source.Model, scores, moments, _options) { Cluster = With(scores.Coefficients) }.Find(
                 pass.Compared!,
                 progress,
                 searched.Frontier,
@@ -362,6 +410,9 @@ internal sealed class ElasticBuild
                 cancellation),
         };
     }
+
+    /// <summary>The cluster of a stage that begins with what the search found.</summary>
+    private ICandidateCluster? With(ScoreCoefficients found) => Cluster is null ? null : new InContext(Cluster, found.Vector.ToArray());
 
     private double FrontierPasses() =>
         _compared is null ? 0
@@ -406,5 +457,11 @@ internal sealed class ElasticBuild
 
         return new SortedDictionary<string, string>(
             input.Concat(_options.Describe()).Concat(Criterion.DescribeAmongAll()).ToDictionary(), StringComparer.Ordinal);
+    }
+
+    private sealed class InContext(ICandidateCluster cluster, double[] context) : ICandidateCluster
+    {
+        public IReadOnlyList<double[]> Evaluate(CandidateWork work, CancellationToken cancellation) =>
+            cluster.Evaluate(work with { Context = context }, cancellation);
     }
 }

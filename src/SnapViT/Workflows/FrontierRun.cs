@@ -31,6 +31,9 @@ internal sealed class FrontierRun(VisionTransformer model, ElasticScores scores,
         }),
     ];
 
+    /// <summary>Evaluates sub-networks on other machines too; null for here alone.</summary>
+    public ICandidateCluster? Cluster { get; init; }
+
     /// <summary>Looks for the frontiers of FLOPs, of parameters, and of latency where there is a table of it.</summary>
     /// <param name="photos">Photos, best none of those that moments are of; stay the caller's.</param>
     /// <param name="progress">Told how far the work is.</param>
@@ -44,6 +47,40 @@ internal sealed class FrontierRun(VisionTransformer model, ElasticScores scores,
         Action<Func<IReadOnlyList<FrontierMeasurement>>>? measured = null,
         CancellationToken cancellation = default)
     {
+        int done = known?.Count ?? 0, all = FrontierSearch.Measurements(model.Architecture, Axes.Count, options.FrontierUnits.Count);
+        progress.Report(new WorkProgress("frontier", Math.Min(done, all), all));
+        return With(
+            photos,
+            search =>
+            {
+                Dictionary<CostUnit, Frontier> found =
+                    options.FrontierUnits.ToDictionary(unit => unit, unit => search.Find(unit, options.Latency));
+
+                // The floors may have ended a path before all was measured that could have been.
+                progress.Report(new WorkProgress("frontier", all, all));
+                return found;
+            },
+            known,
+            figure => progress.Report(new WorkProgress("frontier", Math.Min(++done, all), all, figure)),
+            measured,
+            cancellation);
+    }
+
+    /// <summary>Does something with a search over photos; it is disposed afterwards.</summary>
+    /// <param name="photos">The photos; stay the caller's.</param>
+    /// <param name="work">What is done.</param>
+    /// <param name="known">What an interrupted run measured; null for nothing.</param>
+    /// <param name="told">Told a figure after every measurement; null for nobody.</param>
+    /// <param name="measured">Told now and then who knows what was measured by then; null for nobody.</param>
+    /// <param name="cancellation">Stops between two measurements.</param>
+    public TResult With<TResult>(
+        PreparedImages photos,
+        Func<FrontierSearch, TResult> work,
+        IReadOnlyList<FrontierMeasurement>? known = null,
+        Action<string>? told = null,
+        Action<Func<IReadOnlyList<FrontierMeasurement>>>? measured = null,
+        CancellationToken cancellation = default)
+    {
         using IDisposable frozen = no_grad();
         using HeadBasis? basis = scores.HeadBasis is null ? null : new HeadBasis(scores.HeadBasis, model.Architecture);
         using VisionTransformer? sorted = basis is null ? null : new VisionTransformer(basis.Apply(model.Weights));
@@ -54,22 +91,14 @@ internal sealed class FrontierRun(VisionTransformer model, ElasticScores scores,
             : null;
         using ElasticWeights elastic = new(source, scores.Scaled, scores.Floors, correct, options.Precision, options.Device);
         using VisionTransformer whole = elastic.At(model.Architecture.FullWidths);
-        int done = known?.Count ?? 0, all = FrontierSearch.Measurements(model.Architecture, Axes.Count, options.FrontierUnits.Count);
-        progress.Report(new WorkProgress("frontier", Math.Min(done, all), all));
         FrontierSearch? running = null;
         using FrontierSearch search = running = new(
             whole, elastic, Axes,
-            photos.Batches(options.BatchSize, options.Device, cancellation: cancellation),
-            known,
-            figure => progress.Report(new WorkProgress("frontier", Math.Min(++done, all), all, figure)),
-            cancellation)
+            photos.Batches(options.BatchSize, options.Device, cancellation: cancellation), known, told, cancellation)
         {
+            Cluster = Cluster,
             Progressed = () => measured?.Invoke(() => running!.Known),
         };
-        Dictionary<CostUnit, Frontier> found = options.FrontierUnits.ToDictionary(unit => unit, unit => search.Find(unit, options.Latency));
-
-        // The floors may have ended a path before all was measured that could have been.
-        progress.Report(new WorkProgress("frontier", all, all));
-        return found;
+        return work(search);
     }
 }

@@ -53,14 +53,10 @@ internal sealed class SearchRun(
     {
         int all = options.Evaluations + 1;
         progress.Report(new WorkProgress("search", history.Count, all));
-        (long[]? tuned, long[]? held) = Parts(photos.Count);
-        using Fitness fitness = new(model, unfinished.Local, () => Images(tuned), options.Fitness, Corrections());
-        using Fitness? picking = held is null
-            ? null
-            : new Fitness(model, unfinished.Local, () => Images(held), options.Fitness, Corrections(), fitness);
+        using Fitnesses fitness = Open(photos, cancellation);
         return CoefficientSearch.Run(
             unfinished.Coefficients,
-            candidate => fitness.Evaluate(candidate, cancellation),
+            candidate => fitness.Tuned.Evaluate(candidate, cancellation),
             options.Search with { Evaluations = options.Evaluations, Seed = options.Seed },
             history,
             fitnesses =>
@@ -69,7 +65,42 @@ internal sealed class SearchRun(
                 progress.Report(new WorkProgress(
                     "search", fitnesses.Count, all, string.Create(CultureInfo.InvariantCulture, $"best {fitnesses.Min():F4}")));
             },
-            picking is null ? null : candidate => picking.Evaluate(candidate, cancellation));
+            fitness.Held is null ? null : finalists => Cluster is null
+                ? finalists.Select(candidate => fitness.Held.Evaluate(candidate, cancellation))
+                : Elsewhere(CandidateWork.HeldOut, fitness.Held, finalists),
+            Cluster is null ? null : candidates => Elsewhere(CandidateWork.Search, fitness.Tuned, candidates));
+
+        double[] Elsewhere(string stage, Fitness by, IReadOnlyList<ScoreCoefficients> candidates) =>
+        [
+            .. Cluster!.Evaluate(
+                new CandidateWork(
+                    stage, [], [.. candidates.Select(candidate => candidate.Vector.ToArray())], 1,
+                    some => [.. some.Select(one => new[] { by.Evaluate(unfinished.Coefficients.With(one), cancellation) })]),
+                cancellation).Select(value => value[0]),
+        ];
+    }
+
+    /// <summary>Evaluates candidates on other machines too; null for here alone.</summary>
+    public ICandidateCluster? Cluster { get; init; }
+
+    /// <summary>The fitnesses of a build, on its photos.</summary>
+    /// <param name="photos">Photos; stay the caller's.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    public Fitnesses Open(PreparedImages photos, CancellationToken cancellation)
+    {
+        (long[]? tuned, long[]? held) = Parts(photos.Count);
+        Fitness fitness = new(model, unfinished.Local, () => Images(tuned), options.Fitness, Corrections());
+        try
+        {
+            return new Fitnesses(fitness, held is null
+                ? null
+                : new Fitness(model, unfinished.Local, () => Images(held), options.Fitness, Corrections(), fitness));
+        }
+        catch
+        {
+            fitness.Dispose();
+            throw;
+        }
 
         IEnumerable<Tensor> Images(long[]? rows) => rows is null
             ? photos.Batches(options.BatchSize, options.Device, cancellation: cancellation)
@@ -88,6 +119,25 @@ internal sealed class SearchRun(
         long[] order = [.. Enumerable.Range(0, (int)images).Select(image => (long)image)];
         SeededRandom.ForPurpose(options.Seed, "held-out part").Shuffle(order.AsSpan());
         return ([.. order.Skip(held).Order()], [.. order.Take(held).Order()]);
+    }
+
+    /// <summary>What candidates are judged by.</summary>
+    /// <param name="tuned">On the photos that are searched on.</param>
+    /// <param name="held">On those that the winner is picked on; null for none.</param>
+    public sealed class Fitnesses(Fitness tuned, Fitness? held) : IDisposable
+    {
+        /// <summary>On the photos that are searched on.</summary>
+        public Fitness Tuned => tuned;
+
+        /// <summary>On those that the winner is picked on; null for none.</summary>
+        public Fitness? Held => held;
+
+        /// <inheritdoc/>
+        public void Dispose()
+        {
+            held?.Dispose();
+            tuned.Dispose();
+        }
     }
 
     private Func<ImportanceOrder, ElasticCorrection>? Corrections() =>

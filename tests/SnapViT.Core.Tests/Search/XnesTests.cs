@@ -74,6 +74,33 @@ public sealed class XnesTests
     }
 
     [Fact]
+    public void Candidates_of_a_generation_that_are_asked_for_at_once_are_those_asked_for_one_by_one()
+    {
+        Xnes one = Start(), many = Start();
+        Queue<double[]> asked = [];
+        for (int step = 0; step < 40; step++)
+        {
+            if (asked.Count == 0)
+            {
+                asked = new Queue<double[]>(many.Ask(most: 1 + (step % 9)));
+            }
+
+            double[] expected = one.Ask(), found = asked.Dequeue();
+            Assert.Equal(expected, found);
+            one.Tell(expected.Sum(value => value * value));
+            many.Tell(found.Sum(value => value * value));
+        }
+
+        Assert.Empty(many.Ask(most: 0));
+
+        static Xnes Start()
+        {
+            SeededRandom random = SeededRandom.ForPurpose(3, "test");
+            return new Xnes([1, 2, 3], random.NextNormal, new XnesOptions { Population = 5 });
+        }
+    }
+
+    [Fact]
     public void Asking_twice_and_telling_unasked_are_refused()
     {
         Xnes search = Started(3);

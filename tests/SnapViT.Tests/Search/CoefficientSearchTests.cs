@@ -148,15 +148,34 @@ public sealed class CoefficientSearchTests
         Assert.All(ended.TakeLast(5), fitness => Assert.True(fitness >= ended.SkipLast(5).Min()));
     }
 
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(3, null)]
+    [InlineData(40, null)]
+    [InlineData(60, 5)]
+    public void Generations_that_are_evaluated_at_once_give_the_search_of_one_by_one(int evaluations, int? patience)
+    {
+        SearchOptions options = new() { Evaluations = evaluations, Patience = patience };
+        SearchResult expected = CoefficientSearch.Run(Start, Bumpy, options);
+        foreach (int known in new[] { 0, 1, expected.History.Count / 2 })
+        {
+            SearchResult found = CoefficientSearch.Run(
+                Start, _ => throw new InvalidOperationException("one by one"), options, [.. expected.History.Take(known)],
+                together: candidates => [.. candidates.Select(Bumpy)]);
+            Assert.Equal(expected.History, found.History);
+            Assert.Equal(expected.Best.Vector.ToArray(), found.Best.Vector.ToArray());
+        }
+    }
+
     [Fact]
     public void The_winner_is_the_best_finalist_on_what_was_held_out()
     {
         SearchOptions options = new() { Evaluations = 20 };
         List<ScoreCoefficients> asked = [];
-        SearchResult found = CoefficientSearch.Run(Start, Bumpy, options, heldOut: candidate =>
+        SearchResult found = CoefficientSearch.Run(Start, Bumpy, options, heldOut: finalists =>
         {
-            asked.Add(candidate);
-            return -Bumpy(candidate);
+            asked.AddRange(finalists);
+            return finalists.Select(candidate => -Bumpy(candidate));
         });
         Assert.Equal(SearchOptions.Finalists + 1, asked.Count);
         Assert.Equal(Start.Vector, asked[0].Vector);

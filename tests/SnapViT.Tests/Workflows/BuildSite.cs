@@ -1,5 +1,7 @@
+using SkiaSharp;
 using SnapViT.Data;
 using SnapViT.Loading;
+using SnapViT.Search;
 using SnapViT.Tests.Data;
 using SnapViT.Workflows;
 
@@ -10,12 +12,17 @@ internal sealed class BuildSite : IDisposable
 {
     private readonly TemporaryImages _folder = new();
 
-    public BuildSite(int images = 10)
+    public BuildSite(int images = 10, int largeJpegs = 0)
     {
         ModelPath = SmallModels.Save(Path.Combine(_folder.Root, "model.safetensors"), SmallModels.Vit);
         for (int i = 0; i < images; i++)
         {
             _folder.Put($"images/{i:D4}.png", TemporaryImages.Random(20, 16, (ulong)i));
+        }
+
+        for (int i = 0; i < largeJpegs; i++)
+        {
+            _folder.Put($"images/{i:D4}-large.jpg", TemporaryImages.Random(640, 480, (ulong)i), SKEncodedImageFormat.Jpeg);
         }
     }
 
@@ -38,6 +45,12 @@ internal sealed class BuildSite : IDisposable
     /// <summary>Runs a whole build, or what is left of one.</summary>
     public BuildResult Build(BuildOptions? options = null, Action<WorkProgress>? progress = null, Action<string>? told = null) =>
         Run(options, progress, told, TestContext.Current.CancellationToken);
+
+    /// <summary>Evaluates candidates beside the build; null for in it.</summary>
+    public ICandidateCluster? Cluster { get; set; }
+
+    /// <summary>A build that is not run.</summary>
+    public ElasticBuild Of(LoadedModel model, BuildOptions options) => Begin(model, options, null, null);
 
     /// <summary>Runs one part of a build into a file beside the result.</summary>
     public string Shard(string shard, BuildOptions? options = null, CancellationToken? cancellation = null, Action<WorkProgress>? progress = null)
@@ -82,6 +95,7 @@ internal sealed class BuildSite : IDisposable
         new(model, Set ?? ImageSet.FromFolder(Images), model.Preprocessing!, options ?? Options, progress is null ? null : new Told(progress))
         {
             Told = told,
+            Cluster = Cluster,
         };
 }
 

@@ -10,7 +10,7 @@ namespace SnapViT.Tests.Workflows;
 [LeakCheck]
 public sealed class ShardMergeTests : IDisposable
 {
-    private readonly BuildSite _site = new(images: 22);
+    private readonly BuildSite _site = new(images: 18, largeJpegs: 4);
 
     /// <summary>Every kind of sum, a search and a frontier.</summary>
     private static readonly BuildOptions Options = BuildOptions.Recommended with

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.RegularExpressions;
+using SnapViT.Cluster;
+
+namespace SnapViT.Benchmarks.Clusters;
+
+/// <summary>
+/// The search of a build alone and with 1, 2 and 4 worker processes on this machine, every process with one thread. The build evaluates too,
+/// so that w workers are w + 1 processes. Every scores file is compared with that of the build alone.
+/// </summary>
+internal static partial class ClusterCommand
+{
+    public const string Name = "cluster";
+
+    private static readonly int[] Workers = [0, 1, 2, 4];
+
+    public static int Run(string[] args, string command)
+    {
+        if (args is not [string model, string photos, .. string[] rest] || rest.Length % 2 != 0)
+        {
+            Console.Error.WriteLine($"usage: {Name} MODEL PHOTOS [--evaluations 52] [--samples 192] [--out FILE]");
+            return 2;
+        }
+
+        string folder = Directory.CreateTempSubdirectory("snapvit-cluster-").FullName;
+        try
+        {
+            string options = $"build {model} --images {photos} --evaluations {Option(rest, "--evaluations") ?? "52"} "
+                + $"--samples {Option(rest, "--samples") ?? "192"} --frontier-images 0 --pca-components 16 --threads 1 --precision fp32";
+            string load = Machine.Load();
+            StringBuilder rows = new();
+            (double alone, byte[] expected) = (0, []);
+            foreach (int workers in Workers)
+            {
+                string path = Path.Combine(folder, $"scores-{workers}.safetensors");
+                (double seconds, int byWorkers, int here) = Measure(options, path, workers);
+                byte[] bytes = File.ReadAllBytes(path);
+                (alone, expected) = workers == 0 ? (seconds, bytes) : (alone, expected);
+                rows.Append(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"| {workers} | {alone / seconds:0.00} | {byWorkers} of {byWorkers + here} | {seconds:0.0} s | {(bytes.AsSpan().SequenceEqual(expected) ? "yes" : "**no**")} |\n"));
+            }
+
+            string machine = $"{Environment.ProcessorCount} logical processors, load average at the start {load}, at the end {Machine.Load()}, "
+                + DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+            string page = $"# Workers of a build\n\n{machine}  \nCommand: `{command}`\n\n"
+                + "One thread per process. The build is one of the processes, so that w workers are w + 1 of them; two processors can be used by two.\n"
+                + "Workers begin when the build does, and first open the model, the photos and the state. The time is that from the end of the scores to the end of the search.\n\n"
+                + "| Workers | Times as fast as alone | Candidates by workers | Search | Same bytes |\n|---:|---:|---:|---:|---|\n" + rows;
+            Console.WriteLine(page);
+            if (Option(rest, "--out") is string file)
+            {
+                File.WriteAllText(file, page);
+            }
+
+            return 0;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static (double Seconds, int Workers, int Here) Measure(string options, string path, int workers)
+    {
+        string address = $"127.0.0.1:{ClusterAddress.FreePort(IPAddress.Loopback)}";
+        Process[] others = [.. Enumerable.Range(0, workers).Select(_ => Start($"worker --once --cluster {address} --threads 1"))];
+        try
+        {
+            Thread.Sleep(2000);
+            using Process build = Start($"{options} --out {path} --cluster {address}");
+            long? begun = null;
+            StringBuilder said = new();
+            while (build.StandardError.ReadLine() is string line)
+            {
+                said.AppendLine(line);
+                begun ??= line.Contains("search 0/", StringComparison.Ordinal) ? Stopwatch.GetTimestamp() : null;
+            }
+
+            build.WaitForExit();
+            Match counts = Counts().Match(said.ToString());
+            return build.ExitCode == 0 && begun is long from && counts.Success
+                ? (Stopwatch.GetElapsedTime(from).TotalSeconds, Number(counts.Groups[1]), Number(counts.Groups[2]))
+                : throw new InvalidOperationException(said.ToString());
+        }
+        finally
+        {
+            foreach (Process other in others)
+            {
+                other.Kill();
+                other.Dispose();
+            }
+        }
+    }
+
+    private static int Number(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
+
+    private static Process Start(string arguments)
+    {
+        Process process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "snapvit"), arguments)
+        {
+            RedirectStandardError = true, RedirectStandardOutput = true,
+        })!;
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        return process;
+    }
+
+    private static string? Option(string[] rest, string name)
+    {
+        int at = Array.IndexOf(rest, name);
+        return at < 0 ? null : rest[at + 1];
+    }
+
+    [GeneratedRegex(@"(\d+) candidates were evaluated by workers, (\d+) here")]
+    private static partial Regex Counts();
+}
