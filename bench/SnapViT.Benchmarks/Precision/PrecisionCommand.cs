@@ -20,7 +20,7 @@ internal static class PrecisionCommand
 {
     public const string Name = "precision";
 
-    private const int Scored = 256, BatchSize = 32;
+    private const int Scored = 128, BatchSize = 32;
 
     private static readonly string[] Models = ["deit_tiny_patch16_224", "vit_tiny_patch16_224.augreg_in21k_ft_in1k"];
     private static readonly double[] Shares = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4];
@@ -30,7 +30,7 @@ internal static class PrecisionCommand
         string load = Machine.Load();
         TorchRuntime.EnsureLoaded();
         string shared = Value("--shared", "../shared"), file = Value("--out", "");
-        int photos = int.Parse(Value("--photos", "744"), CultureInfo.InvariantCulture);
+        int photos = int.Parse(Value("--photos", "372"), CultureInfo.InvariantCulture);
         ulong[] seeds = [.. Value("--seeds", "42,43,44").Split(',').Select(text => ulong.Parse(text, CultureInfo.InvariantCulture))];
         StringBuilder text = new();
         text.Append("# What bfloat16 changes\n\n").Append(Machine.Describe(load)).Append("  \nCommand: `").Append(command).Append("`\n\n");
@@ -92,7 +92,7 @@ internal static class PrecisionCommand
 
         ElasticScores Scores(ScalarType precision) => new ElasticBuild(model, all, preprocessing, BuildOptions.Recommended with
         {
-            Samples = Scored, CalibrationImages = 192, FrontierImages = 0, SortHeadDims = false, Seed = seed, Precision = precision,
+            Samples = Scored, CalibrationImages = 96, FrontierImages = 0, SortHeadDims = false, Seed = seed, Precision = precision,
         }).Run().Scores;
 
         ElasticViT Open(ElasticScores scores, ScalarType precision) =>

@@ -349,6 +349,12 @@ internal static class BuildCommand
             throw new SnapViTException(ErrorKind.Option, $"{Cluster.Name}: expected a search or a frontier with it, found none");
         }
 
+        if (isCluster && options.Search.Racing)
+        {
+            throw new SnapViTException(
+                ErrorKind.Option, $"--racing: expected candidates one after the other, found {Cluster.Name}, which evaluates generations at once");
+        }
+
         if (!isCluster && GlobalOptions.IsGiven(parsed, WorkerTimeout))
         {
             throw new SnapViTException(ErrorKind.Option, $"{WorkerTimeout.Name}: expected {Cluster.Name} with it, found none");

@@ -58,6 +58,11 @@ internal sealed class SearchOptionSet
             + "on them.",
     };
 
+    private readonly Option<bool> _racing = new("--racing")
+    {
+        Description = "Stop candidates that are surely in the worse half of their generation on a quarter of the photos.",
+    };
+
     private readonly Option<string?> _covariance = new("--initial-covariance")
     {
         Description = "A file of 'snapvit cka': factors of parts that see photos alike are drawn alike in the first generation.",
@@ -66,7 +71,7 @@ internal sealed class SearchOptionSet
     public SearchOptionSet() => _loss.AcceptOnlyFromAmong(Cosine, SquaredError, Both);
 
     private IEnumerable<Option> Options =>
-        [_loss, _components, _ratios, _population, _start, _spread, _patience, _heldOut, _covariance];
+        [_loss, _components, _ratios, _population, _start, _spread, _patience, _racing, _heldOut, _covariance];
 
     public void AddTo(Command command)
     {
@@ -116,6 +121,7 @@ internal sealed class SearchOptionSet
         Start = parsed.GetValue(_start) is string start ? Pair(start, _start.Name, "two factors such as 1.2:0.8") : null,
         Spread = parsed.GetValue(_spread),
         Patience = parsed.GetValue(_patience),
+        Racing = parsed.GetValue(_racing),
         HeldOutShare = parsed.GetValue(_heldOut),
     };
 

@@ -31,6 +31,7 @@ internal static class CoefficientSearch
     /// Fitnesses of the finalists on images that were held out, by which the winner is picked; null for that of the search.
     /// </param>
     /// <param name="together">Fitnesses of all candidates of a generation at once; null for one after the other.</param>
+    /// <param name="racing">Evaluates them, but for the start, and stops those that cannot matter; null to evaluate all to the end.</param>
     /// <exception cref="ArgumentException">Fewer than 0 evaluations.</exception>
     /// <exception cref="SnapViTException">A fitness that is not finite.</exception>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
@@ -41,7 +42,8 @@ internal static class CoefficientSearch
         IReadOnlyList<double>? history = null,
         Action<IReadOnlyList<double>>? evaluated = null,
         Func<IReadOnlyList<ScoreCoefficients>, IEnumerable<double>>? heldOut = null,
-        Func<IReadOnlyList<ScoreCoefficients>, IReadOnlyList<double>>? together = null)
+        Func<IReadOnlyList<ScoreCoefficients>, IReadOnlyList<double>>? together = null,
+        Racing? racing = null)
     {
         ArgumentNullException.ThrowIfNull(initial);
         ArgumentNullException.ThrowIfNull(evaluate);
@@ -74,7 +76,15 @@ internal static class CoefficientSearch
             }
 
             ScoreCoefficients candidate = drawn.Dequeue();
-            double fitness = known ? history![step] : ahead.TryDequeue(out double value) ? value : evaluate(candidate);
+            double fitness = known ? history![step]
+                : ahead.TryDequeue(out double value) ? value
+                : racing is null || step == 0 ? evaluate(candidate)
+                : racing.Evaluate(candidate, strategy.Population);
+            if (known && step > 0)
+            {
+                racing?.Know(candidate, fitness, strategy.Population);
+            }
+
             if (!double.IsFinite(fitness))
             {
                 throw new SnapViTException(

@@ -8,9 +8,13 @@ namespace SnapViT.Search;
 /// images, by two standard errors of the difference image by image. Where that is right, the search takes the same way as without.
 /// </summary>
 /// <param name="fitness">What candidates are judged by; stays the caller's.</param>
+/// <param name="cancellation">Stops between two batches.</param>
 /// <param name="standardErrors">How many standard errors a difference must be.</param>
-internal sealed class Racing(Fitness fitness, double standardErrors = 2)
+internal sealed class Racing(Fitness fitness, CancellationToken cancellation, double standardErrors = Racing.StandardErrors)
 {
+    /// <summary>The default: sure enough that no golden candidate of the better half is stopped at half of it.</summary>
+    public const double StandardErrors = 2;
+
     private readonly List<(double[] Losses, double Fitness)> _finished = [];
     private int _ofGeneration;
 
@@ -20,8 +24,7 @@ internal sealed class Racing(Fitness fitness, double standardErrors = 2)
     /// <summary>The fitness of the next candidate; of one that is stopped, a figure that is worse than that of the better half.</summary>
     /// <param name="candidate">The candidate.</param>
     /// <param name="population">Candidates of a generation.</param>
-    /// <param name="cancellation">Stops between two batches.</param>
-    public double Evaluate(ScoreCoefficients candidate, int population, CancellationToken cancellation)
+    public double Evaluate(ScoreCoefficients candidate, int population)
     {
         Begin(population);
         double[] losses = [];
@@ -34,8 +37,7 @@ internal sealed class Racing(Fitness fitness, double standardErrors = 2)
     /// <param name="candidate">The candidate.</param>
     /// <param name="value">What it was told then.</param>
     /// <param name="population">Candidates of a generation.</param>
-    /// <param name="cancellation">Stops between two batches.</param>
-    public void Know(ScoreCoefficients candidate, double value, int population, CancellationToken cancellation)
+    public void Know(ScoreCoefficients candidate, double value, int population)
     {
         Begin(population);
         double[] losses = [];

@@ -68,7 +68,8 @@ internal sealed class SearchRun(
             fitness.Held is null ? null : finalists => Cluster is null
                 ? finalists.Select(candidate => fitness.Held.Evaluate(candidate, cancellation))
                 : Elsewhere(CandidateWork.HeldOut, fitness.Held, finalists),
-            Cluster is null ? null : candidates => Elsewhere(CandidateWork.Search, fitness.Tuned, candidates));
+            Cluster is null ? null : candidates => Elsewhere(CandidateWork.Search, fitness.Tuned, candidates),
+            options.Search.Racing && Cluster is null ? new Racing(fitness.Tuned, cancellation) : null);
 
         double[] Elsewhere(string stage, Fitness by, IReadOnlyList<ScoreCoefficients> candidates) =>
         [

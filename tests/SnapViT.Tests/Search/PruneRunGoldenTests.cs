@@ -118,14 +118,14 @@ public sealed class PruneRunGoldenTests
             using LoadedModel loaded = Model(run);
             using PreparedImages images = Images();
             using Fitness fitness = new(loaded.Model, Local(loaded), () => images.Batches(Batch / 8), Options(run));
-            Racing racing = new(fitness, standardErrors: 1);
+            Racing racing = new(fitness, TestContext.Current.CancellationToken, standardErrors: 1);
             double[] candidates = golden.Doubles("x"), expected = golden.Doubles("fitness");
             int n = candidates.Length / expected.Length;
             int population = new Xnes(golden.Doubles("init_mean"), () => 0, new XnesOptions()).Population;
             double[] found =
             [
                 .. Enumerable.Range(0, expected.Length).Select(step => racing.Evaluate(
-                    Factors(candidates.AsSpan(step * n, n)), population, TestContext.Current.CancellationToken)),
+                    Factors(candidates.AsSpan(step * n, n)), population)),
             ];
             foreach (int[] generation in Enumerable.Range(0, expected.Length).Chunk(population))
             {

@@ -51,10 +51,10 @@ public sealed class RacingTests : IDisposable
     [Fact]
     public void A_candidate_that_is_clearly_worse_than_the_better_half_is_stopped_and_ranks_behind_it()
     {
-        Racing racing = new(_fitness);
+        Racing racing = new(_fitness, Stop);
         (ScoreCoefficients good, ScoreCoefficients bad) = Extremes();
-        double[] values = [.. Enumerable.Range(0, Population / 2).Select(_ => racing.Evaluate(good, Population, Stop))];
-        double stopped = racing.Evaluate(bad, Population, Stop);
+        double[] values = [.. Enumerable.Range(0, Population / 2).Select(_ => racing.Evaluate(good, Population))];
+        double stopped = racing.Evaluate(bad, Population);
 
         Assert.Equal(1, racing.Stopped);
         Assert.True(stopped > values.Max());
@@ -62,10 +62,10 @@ public sealed class RacingTests : IDisposable
         // A generation later nobody is there to be compared with.
         for (int rest = 0; rest < Population - (Population / 2) - 1; rest++)
         {
-            racing.Evaluate(good, Population, Stop);
+            racing.Evaluate(good, Population);
         }
 
-        Assert.Equal(_fitness.Evaluate(bad, Stop), racing.Evaluate(bad, Population, Stop));
+        Assert.Equal(_fitness.Evaluate(bad, Stop), racing.Evaluate(bad, Population));
         Assert.Equal(1, racing.Stopped);
     }
 
@@ -74,22 +74,40 @@ public sealed class RacingTests : IDisposable
     {
         (ScoreCoefficients good, ScoreCoefficients bad) = Extremes();
         ScoreCoefficients[] candidates = [good, good, good, good, good, bad, .. Candidates(8), good, good, bad, bad];
-        Racing whole = new(_fitness), rest = new(_fitness);
-        double[] expected = [.. candidates.Select(candidate => whole.Evaluate(candidate, Population, Stop))];
+        Racing whole = new(_fitness, Stop), rest = new(_fitness, Stop);
+        double[] expected = [.. candidates.Select(candidate => whole.Evaluate(candidate, Population))];
         for (int step = 0; step < candidates.Length; step++)
         {
             if (step < 5)
             {
-                rest.Know(candidates[step], expected[step], Population, Stop);
+                rest.Know(candidates[step], expected[step], Population);
             }
             else
             {
-                Assert.Equal(expected[step], rest.Evaluate(candidates[step], Population, Stop));
+                Assert.Equal(expected[step], rest.Evaluate(candidates[step], Population));
             }
         }
 
         Assert.Equal(whole.Stopped, rest.Stopped);
         Assert.True(whole.Stopped > 0);
+    }
+
+    [Fact]
+    public void A_search_takes_the_same_way_with_racing_and_goes_on_so_after_an_interruption()
+    {
+        ScoreCoefficients start = ScoreCoefficients.Initial(Vit.FullWidths);
+        SearchOptions options = new() { Evaluations = 32, Population = Population, Spread = 3 };
+        SearchResult plain = CoefficientSearch.Run(start, Full, options);
+        Racing racing = new(_fitness, Stop);
+        SearchResult raced = CoefficientSearch.Run(start, Full, options, racing: racing);
+        SearchResult rest = CoefficientSearch.Run(start, Full, options, [.. raced.History.Take(13)], racing: new Racing(_fitness, Stop));
+
+        Assert.True(racing.Stopped > 0);
+        Assert.Equal(racing.Stopped, plain.History.Zip(raced.History).Count(pair => pair.First != pair.Second));
+        Assert.Equal(plain.Best.Vector.ToArray(), raced.Best.Vector.ToArray());
+        Assert.Equal(raced.History, rest.History);
+
+        double Full(ScoreCoefficients candidate) => _fitness.Evaluate(candidate, Stop);
     }
 
     /// <summary>The best and the worst of some candidates that differ much.</summary>
