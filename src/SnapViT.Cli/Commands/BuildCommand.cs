@@ -352,7 +352,8 @@ internal static class BuildCommand
         if (isCluster && options.Search.Racing)
         {
             throw new SnapViTException(
-                ErrorKind.Option, $"--racing: expected candidates one after the other, found {Cluster.Name}, which evaluates generations at once");
+                ErrorKind.Option,
+                $"--racing: expected candidates one after the other, found {Cluster.Name}, which evaluates generations at once");
         }
 
         if (!isCluster && GlobalOptions.IsGiven(parsed, WorkerTimeout))
