@@ -45,9 +45,9 @@ if (args is [RuntimesCommand.Name, .. string[] runtimes])
     return RuntimesCommand.Run(runtimes, $"{Project} {string.Join(' ', args)}");
 }
 
-if (args is [RuntimesCommand.Child, string way, string model, string scores, string family])
+if (args is [RuntimesCommand.Child, string way, string model, string scores, string family, string budget])
 {
-    return RuntimesChild.Run(way, model, scores, family);
+    return RuntimesChild.Run(way, model, scores, family, budget);
 }
 
 if (args is [ThreadsBenchmark.Child])

@@ -12,9 +12,9 @@ namespace SnapViT.Benchmarks.Runtimes;
 internal static class RuntimesChild
 {
     private const int Eight = 8, Side = 224, Runs = 60;
-    private const string MeasuredBudget = "0.6";
-
-    public static int Run(string way, string model, string scores, string family)
+    /// <summary>Measures one way.</summary>
+    /// <param name="measured">The budget of the speed, and of the memory of one.</param>
+    public static int Run(string way, string model, string scores, string family, string measured)
     {
         string[] budgets = [.. Directory.GetFiles(family, "flops-*.onnx").Select(file => Path.GetFileNameWithoutExtension(file)["flops-".Length..])];
         if (way == "torch")
@@ -44,9 +44,9 @@ internal static class RuntimesChild
             ViTFamily open => (budget, images, count) => open.At(Budget.Parse(budget)).Run(FamilyMember.Output.Features, images, count, default),
             _ => (budget, images, count) => Onnx(sessions, Path.Combine(family, $"flops-{budget}.onnx"), images, count),
         };
-        embed(MeasuredBudget, one, 1);
+        embed(measured, one, 1);
         double start = (DateTime.Now - Process.GetCurrentProcess().StartTime).TotalMilliseconds;
-        double single = 1 / Best(Runs, () => embed(MeasuredBudget, one, 1));
+        double single = 1 / Best(Runs, () => embed(measured, one, 1));
         long oneBytes = Memory();
         foreach (string budget in budgets)
         {
@@ -54,7 +54,7 @@ internal static class RuntimesChild
         }
 
         long allBytes = Memory();
-        double batch = Eight / Best(Runs / Eight, () => embed(MeasuredBudget, eight, Eight));
+        double batch = Eight / Best(Runs / Eight, () => embed(measured, eight, Eight));
         foreach (InferenceSession session in sessions.Values)
         {
             session.Dispose();
