@@ -12,8 +12,6 @@ namespace SnapViT.Benchmarks.Runtimes;
 internal static class RuntimesChild
 {
     private const int Eight = 8, Side = 224, Runs = 60;
-    /// <summary>Measures one way.</summary>
-    /// <param name="measured">The budget of the speed, and of the memory of one.</param>
     public static int Run(string way, string model, string scores, string family, string measured)
     {
         string[] budgets = [.. Directory.GetFiles(family, "flops-*.onnx").Select(file => Path.GetFileNameWithoutExtension(file)["flops-".Length..])];
