@@ -7,7 +7,7 @@ namespace SnapViT.Cli.Tests;
 [LeakCheck]
 public sealed class BenchCommandTests : IDisposable
 {
-    private const string Quick = "--widths 64 --batches 1 2 --seconds 0 --precision fp32 --threads 1";
+    private const string Quick = "--widths 64 --batches 1,2 --seconds 0 --precision fp32 --threads 1";
 
     private readonly Workspace _work = new();
 
@@ -18,7 +18,7 @@ public sealed class BenchCommandTests : IDisposable
     {
         (string json, string chart, string table) = (_work.In("b.json"), _work.In("b.svg"), _work.In("b.md"));
         JsonElement result = await CommandRun.Json(
-            $"bench {Quick} --only embed preprocess at cut --out {json} --chart {chart} --table {table}");
+            $"bench {Quick} --only embed,preprocess,at,cut --out {json} --chart {chart} --table {table}");
 
         Assert.Equal(["fp32 products", "memory"], result.GetProperty("limits").EnumerateArray().Select(limit => limit.GetProperty("name").GetString()));
         Assert.All(result.GetProperty("limits").EnumerateArray(), limit => Assert.True(limit.GetProperty("per_second").GetDouble() > 1e6));
@@ -62,8 +62,9 @@ public sealed class BenchCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--widths 100", "--widths: expected multiples of 64, found 100")]
-    [InlineData("--batches 0", "--batches: expected at least 1, found 0")]
+    [InlineData("--widths 100", "--widths: expected multiples of 64 such as 384,768, found '100'")]
+    [InlineData("--batches 0", "--batches: expected numbers from 1 on such as 1,16, found '0'")]
+    [InlineData("--only embed,fly", "--only: expected some of decode, preprocess,")]
     [InlineData("--seconds -1", "--seconds: expected 0..60, found -1")]
     public async Task Impossible_numbers_are_named(string options, string message)
     {

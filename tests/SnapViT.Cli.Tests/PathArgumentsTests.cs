@@ -9,7 +9,7 @@ namespace SnapViT.Cli.Tests;
 public sealed class PathArgumentsTests : IDisposable
 {
     private static readonly string[] NoPaths =
-        ["--flops", "--params", "--size", "--latency", "--ratios", "--search-ratios", "--search-start", "--train-split", "--test-split", "--budgets", "--preprocess", "--damping", "--neuron-damping", "--head-damping", "--to", "--model-type", "--weights", "--listen", "--budget", "--shard", "--cluster", "--memory"];
+        ["--flops", "--params", "--size", "--latency", "--ratios", "--search-ratios", "--search-start", "--train-split", "--test-split", "--budgets", "--preprocess", "--damping", "--neuron-damping", "--head-damping", "--to", "--model-type", "--weights", "--listen", "--budget", "--shard", "--cluster", "--memory", "--only", "--widths", "--batches"];
 
     private readonly Workspace _work = new Workspace().WithScores();
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using SnapViT.Cli.Output;
 using SnapViT.Cli.Roofline;
@@ -12,23 +13,20 @@ namespace SnapViT.Cli.Commands;
 /// <summary><c>snapvit bench</c>: how near to the machine's limits every stage runs.</summary>
 internal static class BenchCommand
 {
-    private static readonly Option<string[]> Only = new("--only")
+    private static readonly Option<string?> Only = new("--only")
     {
         Description = $"Stages to measure: {string.Join(", ", Stages.All.Select(stage => stage.Name))}; {BuildStages.Name} takes "
             + "minutes and is measured only where it is named. Default: all others.",
-        AllowMultipleArgumentsPerToken = true,
     };
-    private static readonly Option<int[]> Widths = new("--widths")
+    private static readonly Option<string> Widths = new("--widths")
     {
         Description = "Embed dims of the models that embed, multiples of 64; the first one is scored and searched, the last one cut.",
-        AllowMultipleArgumentsPerToken = true,
-        DefaultValueFactory = _ => [384, 768, 1024],
+        DefaultValueFactory = _ => "384,768,1024",
     };
-    private static readonly Option<int[]> Batches = new("--batches")
+    private static readonly Option<string> Batches = new("--batches")
     {
         Description = "Images per forward pass of embed.",
-        AllowMultipleArgumentsPerToken = true,
-        DefaultValueFactory = _ => [1, 16, 64],
+        DefaultValueFactory = _ => "1,16,64",
     };
     private static readonly Option<double> Seconds = new("--seconds")
     {
@@ -49,7 +47,7 @@ internal static class BenchCommand
             Shares carry over to other machines; images a second do not.
 
               snapvit bench
-              snapvit bench --only embed threads --widths 384 --batches 1 16
+              snapvit bench --only embed,threads --widths 384 --batches 1,16
               snapvit bench --out bench.json --chart bench.svg --table bench.md
               snapvit bench --only build --widths 384
             """);
@@ -58,7 +56,6 @@ internal static class BenchCommand
             command.Options.Add(option);
         }
 
-        Only.AcceptOnlyFromAmong([.. Stages.All.Select(stage => stage.Name), BuildStages.Name]);
         command.Does(Run);
         return command;
     }
@@ -68,9 +65,9 @@ internal static class BenchCommand
         (Device device, ScalarType precision) = GlobalOptions.ReadyTorch(parsed);
         string[] files = [.. new[] { parsed.GetValue(Out), parsed.GetValue(Chart), parsed.GetValue(Table) }.OfType<string>()];
         Array.ForEach(files, OutputPath.RequireWritable);
-        int[] widths = parsed.GetRequiredValue(Widths), batches = parsed.GetRequiredValue(Batches);
-        Require(Widths, widths, width => width > 0 && width % 64 == 0, "multiples of 64");
-        Require(Batches, batches, batch => batch > 0, "at least 1");
+        int[] widths = Numbers(parsed, Widths, width => width > 0 && width % 64 == 0, "multiples of 64 such as 384,768");
+        int[] batches = Numbers(parsed, Batches, batch => batch > 0, "numbers from 1 on such as 1,16");
+        (string Name, Func<StageSettings, IEnumerable<StageRow>> Run)[] stages = Named(parsed.GetValue(Only));
         double seconds = parsed.GetValue(Seconds);
         if (seconds is < 0 or > 60)
         {
@@ -88,9 +85,6 @@ internal static class BenchCommand
         using IDisposable frozen = no_grad();
         (MachineLimits limits, List<StageRow> rows) = ProgressDisplay.Run(parsed, progress =>
         {
-            string[] asked = parsed.GetValue(Only) is { Length: > 0 } named ? named : [.. Stages.All.Select(stage => stage.Name)];
-            (string Name, Func<StageSettings, IEnumerable<StageRow>> Run)[] stages =
-                [.. Stages.All.Append((BuildStages.Name, BuildStages.Run)).Where(stage => asked.Contains(stage.Name))];
             progress.Report(new WorkProgress("limits", 0, stages.Length + 1));
             MachineLimits measured = new(precisions.Select(one => one.Type), device);
             StageSettings settings = new(new StageTimer(measured, seconds, cancellation), widths, batches, precisions, device);
@@ -127,12 +121,31 @@ internal static class BenchCommand
         }
     }
 
-    private static void Require(Option option, int[] numbers, Func<int, bool> isRight, string expected)
+    /// <summary>The stages of a list of names; all but the longest without one.</summary>
+    private static (string Name, Func<StageSettings, IEnumerable<StageRow>> Run)[] Named(string? names)
     {
-        if (numbers.Length == 0 || !Array.TrueForAll(numbers, number => isRight(number)))
-        {
-            string found = numbers.Length == 0 ? "nothing" : string.Join(' ', numbers);
-            throw new SnapViTException(ErrorKind.Option, $"{option.Name}: expected {expected}, found {found}");
-        }
+        (string Name, Func<StageSettings, IEnumerable<StageRow>> Run)[] all = [.. Stages.All, (BuildStages.Name, BuildStages.Run)];
+        string[] asked = names?.Split(',', StringSplitOptions.TrimEntries) ?? [.. Stages.All.Select(stage => stage.Name)];
+        string? unknown = Array.Find(asked, name => !Array.Exists(all, stage => stage.Name == name));
+        return unknown is null
+            ? [.. all.Where(stage => asked.Contains(stage.Name))]
+            : throw new SnapViTException(
+                ErrorKind.Option,
+                $"{Only.Name}: expected some of {string.Join(", ", all.Select(stage => stage.Name))}, found '{unknown}'");
+    }
+
+    private static int[] Numbers(ParseResult parsed, Option<string> option, Func<int, bool> isRight, string expected)
+    {
+        string text = parsed.GetRequiredValue(option);
+        int?[] numbers =
+        [
+            .. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
+                int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && isRight(number)
+                    ? number
+                    : (int?)null),
+        ];
+        return numbers.Contains(null)
+            ? throw new SnapViTException(ErrorKind.Option, $"{option.Name}: expected {expected}, found '{text}'")
+            : [.. numbers.OfType<int>()];
     }
 }

@@ -42,7 +42,6 @@ internal static class Stages
         192 => "ViT-Ti",
         384 => "ViT-S",
         768 => "ViT-B",
-        1024 => FormattableString.Invariant($"width 1024, {Blocks} blocks"),
         _ => FormattableString.Invariant($"width {width}"),
     };
 
@@ -244,7 +243,7 @@ internal static class Stages
         using ElasticViT elastic = Elastic(settings.Widths[^1], settings);
         SubnetPlan plan = elastic.Plan(Budget.Flops(0.6));
         double bytes = (double)sizeof(float) * plan.Parameters;
-        string name = $"{ModelName(settings.Widths[^1])} at 60 % of the FLOPs";
+        string name = $"{ModelName(settings.Widths[^1])} at 0.6 of the FLOPs";
         yield return settings.Timer.Time(
             "cut", $"{name}, copied", () => elastic.Cut(plan).Dispose(), LimitKind.Memory, 2 * bytes);
         using Subnet subnet = elastic.Cut(plan);
@@ -261,7 +260,7 @@ internal static class Stages
         SubnetPlan plan = elastic.Plan(Budget.Flops(0.6));
         using Subnet subnet = elastic.At(plan);
         return InFolder(folder => settings.Timer.Time(
-            "export", $"{ModelName(settings.Widths[^1])} at 60 % of the FLOPs, ONNX",
+            "export", $"{ModelName(settings.Widths[^1])} at 0.6 of the FLOPs, ONNX",
             () => subnet.ToOnnx(Path.Combine(folder, "small.onnx")), LimitKind.Memory, 2.0 * sizeof(float) * plan.Parameters));
     }
 
