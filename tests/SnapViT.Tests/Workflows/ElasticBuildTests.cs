@@ -285,13 +285,14 @@ public sealed class ElasticBuildTests : IDisposable
         BuildOptions[] ofSearch = [
             options with { Search = new SearchOptions { Population = 9 } }, options with { Search = new SearchOptions { Start = (1, 1) } },
             options with { Search = new SearchOptions { Patience = 9 } }, options with { Search = new SearchOptions { HeldOutShare = 0.5 } },
-            options with { Search = new SearchOptions { Covariance = new InitialCovariance(new double[1, 1]) } }];
+            options with { Search = new SearchOptions { Covariance = new InitialCovariance(new double[1, 1]) } },
+            options with { Search = new SearchOptions { Racing = true } }];
         Assert.Equal(ofSearch.Length, ofSearch.Select(Text).Except([Text(options)]).Distinct().Count());
         Assert.Equal(changed.Length, changed.Select(Text).Except([Text(options)]).Distinct().Count());
 
         // Samples, calibration and frontier images are there as the numbers of images that were used; whether moments are kept changes no number, and
-        // whether head dimensions are sorted, and what latencies a frontier followed, stands there where they are.
-        string[] known = ["Samples", "CalibrationImages", "FrontierImages", "KeepMoments", "SortHeadDims", "Latency"];
+        // whether head dimensions are sorted, and what latencies a frontier followed, stands there where they are; memory stands there as the batch.
+        string[] known = ["Samples", "CalibrationImages", "FrontierImages", "KeepMoments", "SortHeadDims", "Latency", "Memory"];
         Assert.Equal(changed.Length, typeof(BuildOptions).GetProperties().Where(property => property.CanWrite).Select(property => property.Name).Except(known).Count() + 3);
 
         static string Text(BuildOptions options) => string.Join(';', options.Describe()) + CalibrationRun.Describe(1, options);
