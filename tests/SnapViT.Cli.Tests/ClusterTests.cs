@@ -33,7 +33,7 @@ public sealed class ClusterTests : IDisposable
         using OpenedSite here = BuildCommand.OpenSite(SnapVitCommand.Create().Parse([.. job.Arguments]), job, CancellationToken.None);
         ulong seed = (ulong)Environment.TickCount64;
         SeededRandom random = SeededRandom.ForPurpose(seed, "what happens to workers");
-        double[][] candidates = [.. Enumerable.Range(0, 300).Select(_ => Enumerable.Range(0, FactorsOf(job)).Select(_ => random.NextDouble()).ToArray())];
+        double[][] candidates = [.. Enumerable.Range(0, 900).Select(_ => Enumerable.Range(0, FactorsOf(job)).Select(_ => random.NextDouble()).ToArray())];
         IReadOnlyList<double[]> expected = here.Site.Evaluate(CandidateWork.Search, [], candidates);
         Said said = new();
         using ClusterEvaluation cluster = new(
@@ -57,9 +57,9 @@ public sealed class ClusterTests : IDisposable
         // One dies, one hangs for longer than it may and comes back with an answer that nobody waits for, one stays.
         SnapVitProcess[] order = [.. _workers];
         random.Shuffle(order.AsSpan());
-        await Task.Delay((int)(1200 * random.NextDouble()), TestContext.Current.CancellationToken);
+        await Task.Delay((int)(300 * random.NextDouble()), TestContext.Current.CancellationToken);
         order[0].Send(SnapVitProcess.Kill);
-        await Task.Delay((int)(700 * random.NextDouble()), TestContext.Current.CancellationToken);
+        await Task.Delay((int)(200 * random.NextDouble()), TestContext.Current.CancellationToken);
         order[1].Send(Stop);
         await Task.WhenAny(evaluating, Task.Delay(2500, TestContext.Current.CancellationToken));
         order[1].Send(Continue);
