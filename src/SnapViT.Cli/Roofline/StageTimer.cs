@@ -15,6 +15,9 @@ internal sealed class StageTimer(MachineLimits limits, double seconds, Cancellat
     /// <summary>Work that takes so long needs no run that does not count.</summary>
     private const double LongSeconds = 2;
 
+    /// <summary>Work that takes so long is not repeated.</summary>
+    private const double OnceSeconds = 20;
+
     private static readonly bool HasGpu = cuda.is_available();
 
     /// <summary>Seconds of one run; what was asked of a GPU is done by then.</summary>
@@ -43,7 +46,8 @@ internal sealed class StageTimer(MachineLimits limits, double seconds, Cancellat
         List<double> times = first < LongSeconds ? [] : [first];
         double rate = limit == LimitKind.None ? 0 : limits.Measure(limit);
         long start = Stopwatch.GetTimestamp();
-        while (times.Count < FewestRuns || (times.Count < MostRuns && Stopwatch.GetElapsedTime(start).TotalSeconds < seconds))
+        bool repeats = first < OnceSeconds;
+        while (repeats && (times.Count < FewestRuns || (times.Count < MostRuns && Stopwatch.GetElapsedTime(start).TotalSeconds < seconds)))
         {
             cancellation.ThrowIfCancellationRequested();
             times.Add(Once(work));
