@@ -50,7 +50,7 @@ internal sealed class CorrectionBenchmark : IBenchmark
         using DisposeScope scope = NewDisposeScope();
         using IDisposable frozen = no_grad();
         Tensor[] tokens = [.. Enumerable.Range(0, Images).Select(image => model.EmbedTokens(images.narrow(0, image, 1)))];
-        return Enumerable.Range(0, Runs).Min(_ => Measure.Seconds(() => ColumnElimination.Correct(model, tokens, 0, kept)));
+        return Enumerable.Range(0, Runs).Min(_ => StageTimer.Once(() => ColumnElimination.Correct(model, tokens, 0, kept)));
     }
 
     /// <summary>Seconds of everything for a first budget, of its pass over the images, and of one more budget.</summary>
@@ -61,11 +61,11 @@ internal sealed class CorrectionBenchmark : IBenchmark
         {
             using DisposeScope scope = NewDisposeScope();
             using CalibrationMoments moments = new(model.Architecture, device: images.device);
-            double reading = Measure.Seconds(() => Read(model, images, moments));
+            double reading = StageTimer.Once(() => Read(model, images, moments));
             using ElasticCorrection correction = new(model.Weights, moments, new ImportanceOrder(InOrder(model.Architecture)), new CorrectionOptions { Mode = mode });
-            double solving = Measure.Seconds(() => Solve(correction, widths));
+            double solving = StageTimer.Once(() => Solve(correction, widths));
             (pass, first) = (Math.Min(pass, reading), Math.Min(first, reading + solving));
-            further = Math.Min(further, Enumerable.Range(0, 3).Min(_ => Measure.Seconds(() => Solve(correction, widths))));
+            further = Math.Min(further, Enumerable.Range(0, 3).Min(_ => StageTimer.Once(() => Solve(correction, widths))));
         }
 
         return (first, pass, further);

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Formats.Tar;
@@ -6,6 +5,7 @@ using System.IO.Compression;
 using Parquet;
 using Parquet.Schema;
 using SkiaSharp;
+using SnapViT.Cli.Roofline;
 using SnapViT.Core.Randomness;
 using SnapViT.Data;
 using SnapViT.Data.Sources;
@@ -31,7 +31,7 @@ internal sealed class DataBenchmark : IBenchmark
         DirectoryInfo folder = Directory.CreateTempSubdirectory("snapvit-data-");
         try
         {
-            byte[][] photos = [.. Enumerable.Range(0, Photos).AsParallel().AsOrdered().Select(i => Photo(i, Width, Height, SKEncodedImageFormat.Jpeg))];
+            byte[][] photos = [.. Enumerable.Range(0, Photos).AsParallel().AsOrdered().Select(i => Cli.Roofline.Photos.Of(i, Width, Height))];
             foreach (ResultRow row in OfPhotos(folder.FullName, photos))
             {
                 yield return row;
@@ -94,7 +94,7 @@ internal sealed class DataBenchmark : IBenchmark
 
         string folder = Path.Combine(root, "small");
         Directory.CreateDirectory(folder);
-        Parallel.For(0, Small, i => File.WriteAllBytes(Path.Combine(folder, $"{i:D5}.png"), Photo(i, SmallSide, SmallSide, SKEncodedImageFormat.Png)));
+        Parallel.For(0, Small, i => File.WriteAllBytes(Path.Combine(folder, $"{i:D5}.png"), Cli.Roofline.Photos.Of(i, SmallSide, SmallSide, SKEncodedImageFormat.Png)));
         string binary = Path.Combine(root, "cifar-10-batches-bin");
         Put(binary, "data_batch_1.bin", records);
         Put(binary, "batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n"u8.ToArray());
@@ -141,7 +141,7 @@ internal sealed class DataBenchmark : IBenchmark
             for (int i = 0; i < works.Length; i++)
             {
                 TimeSpan before = Environment.CpuUsage.TotalTime;
-                double elapsed = Measure.Seconds(works[i]);
+                double elapsed = StageTimer.Once(works[i]);
                 double used = (Environment.CpuUsage.TotalTime - before).TotalSeconds;
                 (seconds[i], processor[i]) = run == 0 ? (seconds[i], processor[i]) : (Math.Min(seconds[i], elapsed), Math.Min(processor[i], used));
             }
@@ -159,25 +159,6 @@ internal sealed class DataBenchmark : IBenchmark
         string path = Path.Combine(folder, name);
         File.WriteAllBytes(path, content);
         return path;
-    }
-
-    /// <summary>A smooth picture with some noise, so that it takes about the bytes of a photo.</summary>
-    private static byte[] Photo(int seed, int width, int height, SKEncodedImageFormat format)
-    {
-        SeededRandom random = SeededRandom.ForPurpose((ulong)seed, "data benchmark");
-        using SKBitmap bitmap = new(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque);
-        Span<byte> pixels = bitmap.GetPixelSpan();
-        for (int i = 0; i < width * height; i++)
-        {
-            uint value = BinaryPrimitives.ReverseEndianness((uint)((i % width * 40) + (i / width * 23) + seed)) >> 26;
-            pixels[i * 4] = (byte)((i % width * 200 / width) + random.NextInt(24));
-            pixels[(i * 4) + 1] = (byte)((i / width * 180 / height) + value);
-            pixels[(i * 4) + 2] = (byte)((seed * 37 % 120) + random.NextInt(24));
-            pixels[(i * 4) + 3] = byte.MaxValue;
-        }
-
-        using SKData data = bitmap.Encode(format, 88);
-        return data.ToArray();
     }
 
     private static byte[] Tar((string Name, byte[] Content)[] files)

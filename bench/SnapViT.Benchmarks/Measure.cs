@@ -1,6 +1,4 @@
-using System.Diagnostics;
-using TorchSharp;
-using static TorchSharp.torch;
+using SnapViT.Cli.Roofline;
 
 namespace SnapViT.Benchmarks;
 
@@ -10,8 +8,6 @@ internal static class Measure
     /// <summary>Runs of each piece of work.</summary>
     public const int Runs = 5;
 
-    private static readonly bool HasGpu = cuda.is_available();
-
     /// <summary>Best seconds of each piece of work; they take turns, so that all see the same machine. One warm-up each.</summary>
     public static double[] Best(params Action[] works)
     {
@@ -20,7 +16,7 @@ internal static class Measure
         {
             for (int i = 0; i < works.Length; i++)
             {
-                double seconds = Seconds(works[i]);
+                double seconds = StageTimer.Once(works[i]);
                 best[i] = run == 0 ? best[i] : Math.Min(best[i], seconds);
             }
         }
@@ -33,29 +29,10 @@ internal static class Measure
     {
         for (int run = 0; run < runs / 10; run++)
         {
-            Seconds(() => work(run));
+            StageTimer.Once(() => work(run));
         }
 
-        double[] sorted = [.. Enumerable.Range(0, runs).Select(run => Seconds(() => work(run))).Order()];
+        double[] sorted = [.. Enumerable.Range(0, runs).Select(run => StageTimer.Once(() => work(run))).Order()];
         return (sorted[runs / 2], sorted[^1]);
-    }
-
-    /// <summary>Seconds of one run; what was asked of a GPU is done by then.</summary>
-    public static double Seconds(Action work)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Synchronize();
-        long start = Stopwatch.GetTimestamp();
-        work();
-        Synchronize();
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
-    }
-
-    private static void Synchronize()
-    {
-        if (HasGpu)
-        {
-            cuda.synchronize();
-        }
     }
 }

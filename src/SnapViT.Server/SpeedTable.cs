@@ -13,6 +13,9 @@ internal sealed class SpeedTable
     /// <summary>Weight of the newest forward pass in the running mean.</summary>
     private const double Newest = 0.2;
 
+    /// <summary>Longer answers count as so many seconds.</summary>
+    private const double LongestAnswer = 0.05;
+
     /// <summary>Deviations from the mean, of either, that are reckoned with, and the least margin.</summary>
     private const double Deviations = 2, LeastMargin = 1.2;
 
@@ -86,6 +89,8 @@ internal sealed class SpeedTable
     /// <summary>Learns how long an answer took from the end of its forward pass until it was written.</summary>
     public void ObserveAnswer(double seconds)
     {
+        // Who reads slowly is no reason to refuse others.
+        seconds = Math.Min(seconds, LongestAnswer);
         double off = Math.Abs(seconds - Volatile.Read(ref _answer));
         Volatile.Write(ref _answerDeviation, ((1 - Newest) * _answerDeviation) + (Newest * off));
         Volatile.Write(ref _answer, ((1 - Newest) * _answer) + (Newest * seconds));

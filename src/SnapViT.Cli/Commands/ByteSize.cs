@@ -1,15 +1,12 @@
 using System.Globalization;
 using SnapViT.Core.Errors;
+using SnapViT.Core.Planning;
 
 namespace SnapViT.Cli.Commands;
 
 /// <summary>An amount of memory as people write it.</summary>
 internal static class ByteSize
 {
-    // A suffix that ends another comes after it.
-    private static readonly (string Suffix, double Factor)[] Units =
-        [("KiB", 1L << 10), ("MiB", 1L << 20), ("GiB", 1L << 30), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("B", 1)];
-
     /// <summary>Bytes of a text such as <c>4GB</c> (10^9) or <c>4GiB</c> (2^30).</summary>
     /// <param name="option">The option that it stands behind.</param>
     /// <param name="text">The text.</param>
@@ -17,7 +14,8 @@ internal static class ByteSize
     public static long Parse(string option, string text)
     {
         string trimmed = text.Trim();
-        (string? suffix, double factor) = Units.FirstOrDefault(unit => trimmed.EndsWith(unit.Suffix, StringComparison.OrdinalIgnoreCase));
+        (string? suffix, double factor) = BudgetText.Bytes.FirstOrDefault(
+            unit => trimmed.EndsWith(unit.Suffix, StringComparison.OrdinalIgnoreCase));
         return suffix is not null
             && double.TryParse(trimmed[..^suffix.Length], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number)
             && number * factor is >= 1 and < long.MaxValue

@@ -186,7 +186,7 @@ internal static class BudgetText
     private static readonly (string Suffix, double Factor)[] Decimal = [("K", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)];
 
     // A suffix that ends another comes after it.
-    private static readonly (string Suffix, double Factor)[] Bytes =
+    internal static readonly (string Suffix, double Factor)[] Bytes =
         [("KiB", 1L << 10), ("MiB", 1L << 20), ("GiB", 1L << 30), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("B", 1)];
 
     private static readonly (string Suffix, double Factor)[] Ticks =
