@@ -12,6 +12,7 @@ internal sealed class CandidateWorker(Func<ClusterJob, OpenedSite>? open, Action
     private readonly Lock _gate = new();
     private ClusterJob? _job;
     private OpenedSite? _site;
+    private bool _isDisposed;
 
     /// <summary>Numbers of candidates, in their order; null where this process evaluates nothing for others.</summary>
     public double[][]? Evaluate(ClusterJob job, string stage, double[] context, double[][] candidates)
@@ -23,6 +24,7 @@ internal sealed class CandidateWorker(Func<ClusterJob, OpenedSite>? open, Action
 
         lock (_gate)
         {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             if (_job?.Id != job.Id)
             {
                 Close();
@@ -39,6 +41,7 @@ internal sealed class CandidateWorker(Func<ClusterJob, OpenedSite>? open, Action
     {
         lock (_gate)
         {
+            _isDisposed = true;
             Close();
         }
     }

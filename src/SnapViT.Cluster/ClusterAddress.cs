@@ -1,46 +1,42 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using SnapViT.Cluster.Membership;
 using SnapViT.Core.Errors;
 
 namespace SnapViT.Cluster;
 
 /// <summary>Where the silos of a cluster find each other, and where this one listens.</summary>
-/// <param name="Build">The silo of the build, which keeps the list of all.</param>
+/// <param name="Membership">Where the list of all is.</param>
 /// <param name="Listen">The address that this silo is reached by.</param>
-internal sealed record ClusterAddress(IPEndPoint Build, IPAddress Listen)
+internal sealed record ClusterAddress(ClusterMembership Membership, IPAddress Listen)
 {
-    /// <summary>The address of the build where none is named.</summary>
-    public const string Default = "127.0.0.1:11111";
-
-    /// <summary>The address of a build on this machine.</summary>
+    /// <summary>The address of a build.</summary>
+    /// <param name="cluster">Where the list of all is: see <see cref="ClusterMembership.Parse"/>.</param>
+    /// <param name="listen">
+    /// This machine's address; null for that of the list if it names one, else for one that only this machine can reach.
+    /// </param>
     /// <exception cref="SnapViTException">It is no address.</exception>
-    public static ClusterAddress OfBuild(string build)
+    public static ClusterAddress OfBuild(string cluster, string? listen = null)
     {
-        IPEndPoint point = ParseBuild(build);
-        return new ClusterAddress(point, point.Address);
+        ClusterMembership membership = ClusterMembership.Parse(cluster);
+        return membership.Build is not { } build ? new ClusterAddress(membership, Address(listen))
+            : listen is null ? new ClusterAddress(membership, build.Address)
+            : throw new SnapViTException(ErrorKind.Option, $"cluster: expected the address of the build once, found {build} and {listen}");
     }
 
-    /// <summary>Reads addresses as they are named on a command line.</summary>
-    /// <param name="build">The build's, such as "10.0.0.5:11111"; "localhost" for <see cref="Default"/>.</param>
+    /// <summary>The address of a worker.</summary>
+    /// <param name="cluster">Where the list of all is: see <see cref="ClusterMembership.Parse"/>.</param>
     /// <param name="listen">This machine's address; null for one that only it can reach.</param>
-    /// <exception cref="SnapViTException">It is no address.</exception>
-    public static ClusterAddress Parse(string build, string? listen)
+    /// <exception cref="SnapViTException">It is no address, or one that the build could not reach.</exception>
+    public static ClusterAddress OfWorker(string cluster, string? listen)
     {
-        IPEndPoint point = ParseBuild(build);
-        IPAddress own = listen is null ? IPAddress.Loopback
-            : IPAddress.TryParse(listen, out IPAddress? address) ? address
-            : throw new SnapViTException(ErrorKind.Option, $"cluster: expected the address of this machine, found '{listen}'");
-        return IPAddress.IsLoopback(point.Address) || !IPAddress.IsLoopback(own)
-            ? new ClusterAddress(point, own)
+        ClusterMembership membership = ClusterMembership.Parse(cluster);
+        IPAddress own = Address(listen);
+        return membership.Build is not { } build || IPAddress.IsLoopback(build.Address) || !IPAddress.IsLoopback(own)
+            ? new ClusterAddress(membership, own)
             : throw new SnapViTException(
                 ErrorKind.Option, $"cluster: expected the address of this machine with {build}, found that which only it can reach");
     }
-
-    private static IPEndPoint ParseBuild(string build) =>
-        IPEndPoint.TryParse(build == "localhost" ? Default : build, out IPEndPoint? found) && found.Port > 0
-            ? found
-            : throw new SnapViTException(ErrorKind.Option, $"cluster: expected an address such as {Default}, found '{build}'");
 
     /// <summary>Whether something listens there.</summary>
     public static bool Answers(IPEndPoint point)
@@ -67,5 +63,10 @@ internal sealed record ClusterAddress(IPEndPoint Build, IPAddress Listen)
     }
 
     /// <inheritdoc/>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Build}");
+    public override string ToString() => Membership.ToString()!;
+
+    private static IPAddress Address(string? listen) =>
+        listen is null ? IPAddress.Loopback
+        : IPAddress.TryParse(listen, out IPAddress? address) ? address
+        : throw new SnapViTException(ErrorKind.Option, $"cluster: expected the address of this machine, found '{listen}'");
 }

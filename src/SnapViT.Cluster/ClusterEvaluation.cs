@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SnapViT.Core.Errors;
 using SnapViT.Search;
 
 namespace SnapViT.Cluster;
@@ -29,12 +30,13 @@ internal sealed class ClusterEvaluation : ICandidateCluster, IDisposable
     /// <param name="limit">How long a worker may take for what it is given at a time; null to judge by what was measured.</param>
     /// <param name="told">Told what happens, for people.</param>
     /// <param name="cancellation">Stops the start.</param>
+    /// <exception cref="SnapViTException">The cluster cannot be reached, or another build uses it.</exception>
     public ClusterEvaluation(
         ClusterAddress address, ClusterJob job, TimeSpan? limit, Action<string> told, CancellationToken cancellation)
     {
         (_job, _limit, _told) = (job, limit, told);
         _none = new CandidateWorker(open: null, told);
-        _silo = ClusterSilo.Start(address, address.Build.Port, _none, cancellation);
+        _silo = Start(address, cancellation);
     }
 
     /// <summary>Candidates that workers evaluated, and those that this machine did.</summary>
@@ -84,12 +86,37 @@ internal sealed class ClusterEvaluation : ICandidateCluster, IDisposable
         _none.Dispose();
     }
 
+    private ClusterSilo Start(ClusterAddress address, CancellationToken cancellation)
+    {
+        ClusterSilo silo;
+        try
+        {
+            int port = address.Membership.Build?.Port ?? ClusterAddress.FreePort(address.Listen);
+            silo = ClusterSilo.Start(address, port, _none, isBuild: true, cancellation);
+        }
+        catch (Exception exception) when (exception is not (SnapViTException or OperationCanceledException))
+        {
+            throw new SnapViTException(
+                ErrorKind.Option, $"cluster: no cluster can be started at {address}: {exception.Message.ReplaceLineEndings(" ")}",
+                exception);
+        }
+
+        if (silo.OtherBuild() is SiloAddress other)
+        {
+            silo.Dispose();
+            throw new SnapViTException(
+                ErrorKind.Option, $"cluster: expected one build at a time at {address}, found another one at {other.Endpoint}");
+        }
+
+        return silo;
+    }
+
     /// <summary>Gives every worker that is free something to do, until all is done.</summary>
     private async Task Dispatch(Board board, CancellationToken ended)
     {
         while (!board.IsDone && !ended.IsCancellationRequested)
         {
-            foreach (SiloAddress silo in _silo.Others())
+            foreach (SiloAddress silo in _silo.Workers())
             {
                 WorkerState? state;
                 lock (_workers)
@@ -133,7 +160,7 @@ internal sealed class ClusterEvaluation : ICandidateCluster, IDisposable
             await Task.WhenAny(asked, Task.Delay(Look)).ConfigureAwait(false);
             if (isGivenBack || asked.IsCompleted)
             {
-                if (!asked.IsCompleted && !_silo.Others().Contains(silo))
+                if (!asked.IsCompleted && !_silo.Workers().Contains(silo))
                 {
                     // Nobody waits for a silo that is declared dead.
                     return;

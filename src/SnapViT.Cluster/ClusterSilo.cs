@@ -3,12 +3,17 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
+using SnapViT.Core.Errors;
 
 namespace SnapViT.Cluster;
 
 /// <summary>One silo of Orleans in this process.</summary>
 internal sealed class ClusterSilo : IDisposable
 {
+    private const string Build = "build", Worker = "worker";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
     private readonly IHost _host;
 
     private readonly LostCluster _lost;
@@ -22,9 +27,12 @@ internal sealed class ClusterSilo : IDisposable
     /// <param name="address">Where the cluster is.</param>
     /// <param name="port">The port of this silo.</param>
     /// <param name="worker">What this silo evaluates.</param>
+    /// <param name="isBuild">Whether this is the silo of a build.</param>
     /// <param name="cancellation">Stops the start.</param>
-    public static ClusterSilo Start(ClusterAddress address, int port, CandidateWorker worker, CancellationToken cancellation)
+    /// <exception cref="SnapViTException">The database of the cluster cannot be reached.</exception>
+    public static ClusterSilo Start(ClusterAddress address, int port, CandidateWorker worker, bool isBuild, CancellationToken cancellation)
     {
+        address.Membership.Prepare();
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.ClearProviders();
         LostCluster lost = new();
@@ -32,7 +40,8 @@ internal sealed class ClusterSilo : IDisposable
         builder.Services.AddSingleton<EvaluationClient>();
         builder.UseOrleans(silo =>
         {
-            silo.UseDevelopmentClustering(address.Build);
+            address.Membership.Use(silo);
+            silo.Configure<SiloOptions>(options => options.SiloName = isBuild ? Build : Worker);
             silo.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = ("snapvit", "snapvit"));
             silo.Configure<EndpointOptions>(options =>
             {
@@ -60,7 +69,7 @@ internal sealed class ClusterSilo : IDisposable
         }
         catch
         {
-            host.Dispose();
+            End(host);
             throw;
         }
 
@@ -70,8 +79,13 @@ internal sealed class ClusterSilo : IDisposable
     /// <summary>Asks services of silos.</summary>
     public EvaluationClient Client => _host.Services.GetRequiredService<EvaluationClient>();
 
-    /// <summary>All other silos that are thought to be alive.</summary>
-    public IReadOnlyList<SiloAddress> Others()
+    /// <summary>The workers that are thought to be alive.</summary>
+    public IReadOnlyList<SiloAddress> Workers() => Others(Worker);
+
+    /// <summary>The silo of another process that builds; null if there is none.</summary>
+    public SiloAddress? OtherBuild() => Others(Build).FirstOrDefault(silo => ClusterAddress.Answers(silo.Endpoint));
+
+    private IReadOnlyList<SiloAddress> Others(string name)
     {
         if (IsLost)
         {
@@ -79,19 +93,26 @@ internal sealed class ClusterSilo : IDisposable
         }
 
         ISiloStatusOracle oracle = _host.Services.GetRequiredService<ISiloStatusOracle>();
-        return [.. oracle.GetApproximateSiloStatuses(onlyActive: true).Keys.Where(silo => !silo.Equals(oracle.SiloAddress))];
+        return
+        [
+            .. oracle.GetApproximateSiloStatuses(onlyActive: true).Keys.Where(silo =>
+                !silo.Equals(oracle.SiloAddress) && oracle.TryGetSiloName(silo, out string? found) && found == name),
+        ];
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        // An orderly end would wait for silos that are gone.
-        using (CancellationTokenSource soon = new(TimeSpan.FromSeconds(3)))
-        {
-            ((Task)_host.StopAsync(soon.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing).GetAwaiter().GetResult();
-        }
+    public void Dispose() => End(_host);
 
-        _host.Dispose();
+    /// <summary>An orderly end tells the others, but takes minutes where they or the database are gone: nobody waits for that.</summary>
+    private static void End(IHost host)
+    {
+        Task ending = Task.Run(async () =>
+        {
+            using CancellationTokenSource soon = new(Patience);
+            await ((Task)host.StopAsync(soon.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            host.Dispose();
+        });
+        Task.WhenAny(ending, Task.Delay(Patience * 2)).GetAwaiter().GetResult();
     }
 
     /// <summary>Orleans ends the process of a silo that the others declared dead; a build goes on alone instead.</summary>

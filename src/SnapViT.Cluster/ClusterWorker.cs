@@ -15,37 +15,68 @@ internal static class ClusterWorker
         ClusterAddress address, Func<ClusterJob, OpenedSite> open, bool isOnce, Action<string> told, CancellationToken cancellation)
     {
         told($"waits for a build at {address}");
+        string? last = null;
         while (!cancellation.IsCancellationRequested)
         {
-            if (!ClusterAddress.Answers(address.Build))
+            if (!address.Membership.IsReady())
             {
                 cancellation.WaitHandle.WaitOne(Look);
                 continue;
             }
 
+            bool isOver;
             try
             {
                 using CandidateWorker worker = new(open, told);
-                using ClusterSilo silo = ClusterSilo.Start(address, ClusterAddress.FreePort(address.Listen), worker, cancellation);
-                told($"joined the build at {address}");
-                while (!cancellation.IsCancellationRequested && !silo.IsLost && ClusterAddress.Answers(address.Build))
-                {
-                    cancellation.WaitHandle.WaitOne(Look);
-                }
+                using ClusterSilo silo = ClusterSilo.Start(
+                    address, ClusterAddress.FreePort(address.Listen), worker, isBuild: false, cancellation);
+                isOver = Follow(silo);
+                last = null;
             }
             catch (Exception exception) when (exception is not OutOfMemoryException && !cancellation.IsCancellationRequested)
             {
-                told($"could not join: {exception.Message.ReplaceLineEndings(" ")}");
+                string why = $"could not join: {exception.Message.ReplaceLineEndings(" ")}";
+                if (why != last)
+                {
+                    told(last = why);
+                }
+
                 cancellation.WaitHandle.WaitOne(Look);
                 continue;
             }
 
-            bool isOver = !ClusterAddress.Answers(address.Build);
-            told(isOver ? "the build is over" : "was taken for dead, joins again");
+            if (!cancellation.IsCancellationRequested)
+            {
+                told(isOver ? "the build is over" : "was taken for dead, joins again");
+            }
+
             if (isOnce && isOver)
             {
                 return;
             }
+        }
+
+        // Whether the build that the worker saw is over; false where the silo is of no more use.
+        bool Follow(ClusterSilo silo)
+        {
+            bool hasBuild = false;
+            while (!cancellation.IsCancellationRequested && !silo.IsLost)
+            {
+                bool isThere = address.Membership.IsReady() && silo.OtherBuild() is not null;
+                if (isThere && !hasBuild)
+                {
+                    told($"joined the build at {address}");
+                }
+                else if (!isThere && (hasBuild || !address.Membership.IsReady()))
+                {
+                    return true;
+                }
+
+                hasBuild = isThere;
+                cancellation.WaitHandle.WaitOne(Look);
+            }
+
+            return false;
         }
     }
 }

@@ -15,7 +15,7 @@ public sealed class ClusterTests : IDisposable
 
     private readonly Workspace _at = new();
     private readonly List<SnapVitProcess> _workers = [];
-    private readonly string _address = $"127.0.0.1:{ClusterAddress.FreePort(IPAddress.Loopback)}";
+    private string _address = $"127.0.0.1:{ClusterAddress.FreePort(IPAddress.Loopback)}";
 
     private string Build => $"build {_at.ModelPath} --images {_at.Photos} --evaluations 40 --batch 4 --frontier-images 4 --force {Workspace.Fixed}";
 
@@ -26,9 +26,16 @@ public sealed class ClusterTests : IDisposable
     }
 
     /// <summary>This machine is slow here, so that workers do most, and are killed, stopped and late while they do.</summary>
-    [Fact]
-    public async Task Workers_that_are_killed_stopped_and_late_change_no_number()
+    [Theory]
+    [InlineData(MembershipServer.None)]
+    [InlineData(MembershipServer.Sqlite)]
+    [InlineData(MembershipServer.Redis)]
+    [InlineData(MembershipServer.Postgres)]
+    public async Task Workers_that_are_killed_stopped_and_late_change_no_number(string membership)
     {
+        Assert.SkipUnless(MembershipServer.IsInstalled(membership), $"{membership} is not installed");
+        using MembershipServer server = MembershipServer.Start(membership, _at);
+        _address = server.Cluster ?? _address;
         ClusterJob job = await Scored();
         using OpenedSite here = BuildCommand.OpenSite(SnapVitCommand.Create().Parse([.. job.Arguments]), job, CancellationToken.None);
         ulong seed = (ulong)Environment.TickCount64;
@@ -83,7 +90,11 @@ public sealed class ClusterTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--cluster nowhere", "expected an address such as 127.0.0.1:11111, found 'nowhere'")]
+    [InlineData("--cluster nowhere", "expected an address such as 127.0.0.1:11111, redis:HOST:PORT, postgres:CONNECTION or sqlite:FILE, found 'nowhere'")]
+    [InlineData("--cluster sqlite:/nowhere/cluster.db", "sqlite:/nowhere/cluster.db: SQLite Error 14")]
+    [InlineData("--cluster postgres:Hos=here;Password=secret", "expected where a database is after postgres:, found another text")]
+    [InlineData("--cluster localhost --listen 127.0.0.1", "expected the address of the build once, found 127.0.0.1:11111 and 127.0.0.1")]
+    [InlineData("--listen 127.0.0.1", "--listen: expected --cluster with it, found none")]
     [InlineData("--cluster localhost --evaluations 0 --frontier-images 0", "--cluster: expected a search or a frontier with it, found none")]
     [InlineData("--cluster localhost --shard 1/2", "--cluster: expected a search or a frontier with it, found none")]
     [InlineData("--worker-timeout 3", "--worker-timeout: expected --cluster with it, found none")]
@@ -94,6 +105,18 @@ public sealed class ClusterTests : IDisposable
         Assert.Equal(1, run.Code);
         Assert.Contains(expected, run.Error, StringComparison.Ordinal);
         Assert.Single(run.Error.Trim().Split('\n'));
+        Assert.DoesNotContain("secret", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_second_build_in_a_database_is_refused()
+    {
+        using MembershipServer server = MembershipServer.Start(MembershipServer.Sqlite, _at);
+        ClusterJob job = new("test", Directory.GetCurrentDirectory(), _at.Out, 1, BuildState.ThisMachine(), []);
+        using ClusterEvaluation first = new(ClusterAddress.OfBuild(server.Cluster!), job, null, _ => { }, TestContext.Current.CancellationToken);
+        CommandRun run = await CommandRun.Of($"{Build} --out {_at.Out} --cluster {server.Cluster}");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("expected one build at a time", run.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -22,7 +22,7 @@ internal sealed class BuildCluster : IDisposable
     /// <param name="timeout">Seconds that a worker has; null to judge by what was measured.</param>
     /// <param name="state">The state of the build.</param>
     /// <param name="cancellation">Stops it.</param>
-    public static BuildCluster Start(ParseResult parsed, string at, double? timeout, string state, CancellationToken cancellation)
+    public static BuildCluster Start(ParseResult parsed, ClusterAddress at, double? timeout, string state, CancellationToken cancellation)
     {
         TextWriter error = parsed.InvocationConfiguration.Error;
         ClusterJob job = new(
@@ -30,7 +30,7 @@ internal sealed class BuildCluster : IDisposable
             BuildState.ThisMachine(), [.. parsed.Tokens.Select(token => token.Value)]);
         return new BuildCluster(
             new ClusterEvaluation(
-                ClusterAddress.OfBuild(at), job, timeout is double seconds ? TimeSpan.FromSeconds(seconds) : null, Tell, cancellation),
+                at, job, timeout is double seconds ? TimeSpan.FromSeconds(seconds) : null, Tell, cancellation),
             Tell);
 
         void Tell(string text)

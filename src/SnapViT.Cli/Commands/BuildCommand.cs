@@ -135,8 +135,14 @@ internal static class BuildCommand
 
     private static readonly Option<string?> Cluster = new("--cluster")
     {
-        Description = "Evaluates candidates of the search and of the frontier on workers too ('snapvit worker'): localhost, or the "
-            + "address and port of this machine that workers join at.",
+        Description = "Evaluates candidates of the search and of the frontier on workers too ('snapvit worker'): localhost, the "
+            + "address and port of this machine that workers join at, or where both find each other: redis:HOST:PORT, "
+            + "postgres:CONNECTION, sqlite:FILE.",
+    };
+    private static readonly Option<string?> Listen = new("--listen")
+    {
+        Description = "For --cluster with a database: the address of this machine that workers reach it by. Default: 127.0.0.1, for "
+            + "workers on the same machine.",
     };
     private static readonly Option<double?> WorkerTimeout = new("--worker-timeout")
     {
@@ -170,7 +176,7 @@ internal static class BuildCommand
             [
                 Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
                 PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, Memory, NeuronFloor, HeadFloor,
-                FrontierImages, HeadDims, .. Latency.Options, Shard, Cluster, WorkerTimeout, GlobalOptions.Force,
+                FrontierImages, HeadDims, .. Latency.Options, Shard, Cluster, Listen, WorkerTimeout, GlobalOptions.Force,
             ])
         {
             command.Options.Add(option);
@@ -229,7 +235,9 @@ internal static class BuildCommand
         }
 
         using BuildCluster? cluster = parsed.GetValue(Cluster) is string at
-            ? BuildCluster.Start(parsed, at, parsed.GetValue(WorkerTimeout), path + Unfinished, cancellation)
+            ? BuildCluster.Start(
+                parsed, ClusterAddress.OfBuild(at, parsed.GetValue(Listen)), parsed.GetValue(WorkerTimeout), path + Unfinished,
+                cancellation)
             : null;
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
@@ -356,9 +364,12 @@ internal static class BuildCommand
                 $"--racing: expected candidates one after the other, found {Cluster.Name}, which evaluates generations at once");
         }
 
-        if (!isCluster && GlobalOptions.IsGiven(parsed, WorkerTimeout))
+        foreach (Option option in new Option[] { WorkerTimeout, Listen })
         {
-            throw new SnapViTException(ErrorKind.Option, $"{WorkerTimeout.Name}: expected {Cluster.Name} with it, found none");
+            if (!isCluster && GlobalOptions.IsGiven(parsed, option))
+            {
+                throw new SnapViTException(ErrorKind.Option, $"{option.Name}: expected {Cluster.Name} with it, found none");
+            }
         }
 
         if (parsed.GetValue(WorkerTimeout) is double seconds && !(seconds is > 0 and < 1e6))

@@ -10,7 +10,7 @@ internal static class WorkerCommand
 {
     private static readonly Option<string> Cluster = new("--cluster")
     {
-        Description = "Where the build is: localhost, or its address and port.",
+        Description = "As that of the build: localhost, its address and port, redis:HOST:PORT, postgres:CONNECTION or sqlite:FILE.",
         DefaultValueFactory = _ => "localhost",
     };
     private static readonly Option<string?> Listen = new("--listen")
@@ -45,7 +45,7 @@ internal static class WorkerCommand
         TextWriter error = parsed.InvocationConfiguration.Error;
         GlobalOptions.ReadyTorch(parsed);
         ClusterWorker.Run(
-            ClusterAddress.Parse(parsed.GetRequiredValue(Cluster), parsed.GetValue(Listen)),
+            ClusterAddress.OfWorker(parsed.GetRequiredValue(Cluster), parsed.GetValue(Listen)),
             job => Open(job, parse, cancellation),
             parsed.GetValue(Once),
             text =>
