@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using SnapViT.Cluster.Membership;
 using SnapViT.Core.Errors;
 
@@ -36,30 +35,6 @@ internal sealed record ClusterAddress(ClusterMembership Membership, IPAddress Li
             ? new ClusterAddress(membership, own)
             : throw new SnapViTException(
                 ErrorKind.Option, $"cluster: expected the address of this machine with {build}, found that which only it can reach");
-    }
-
-    /// <summary>Whether something listens there.</summary>
-    public static bool Answers(IPEndPoint point)
-    {
-        using Socket socket = new(point.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            using CancellationTokenSource soon = new(TimeSpan.FromSeconds(2));
-            socket.ConnectAsync(point, soon.Token).AsTask().GetAwaiter().GetResult();
-            return true;
-        }
-        catch (Exception exception) when (exception is SocketException or OperationCanceledException)
-        {
-            return false;
-        }
-    }
-
-    /// <summary>A port that is free now.</summary>
-    public static int FreePort(IPAddress address)
-    {
-        using Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(address, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SnapViT.Cluster.Membership;
 using SnapViT.Core.Errors;
 using SnapViT.Search;
 
@@ -91,7 +92,7 @@ internal sealed class ClusterEvaluation : ICandidateCluster, IDisposable
         ClusterSilo silo;
         try
         {
-            int port = address.Membership.Build?.Port ?? ClusterAddress.FreePort(address.Listen);
+            int port = address.Membership.Build?.Port ?? TcpPort.Free(address.Listen);
             silo = ClusterSilo.Start(address, port, _none, isBuild: true, cancellation);
         }
         catch (Exception exception) when (exception is not (SnapViTException or OperationCanceledException))
@@ -169,7 +170,7 @@ internal sealed class ClusterEvaluation : ICandidateCluster, IDisposable
                 continue;
             }
 
-            bool isGone = !await Task.Run(() => ClusterAddress.Answers(silo.Endpoint)).ConfigureAwait(false);
+            bool isGone = !await Task.Run(() => TcpPort.Answers(silo.Endpoint)).ConfigureAwait(false);
             if (isGone || watch.Elapsed > Limit)
             {
                 isGivenBack = true;

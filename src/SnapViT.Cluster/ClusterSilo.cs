@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
+using SnapViT.Cluster.Membership;
 using SnapViT.Core.Errors;
 
 namespace SnapViT.Cluster;
@@ -83,7 +84,7 @@ internal sealed class ClusterSilo : IDisposable
     public IReadOnlyList<SiloAddress> Workers() => Others(Worker);
 
     /// <summary>The silo of another process that builds; null if there is none.</summary>
-    public SiloAddress? OtherBuild() => Others(Build).FirstOrDefault(silo => ClusterAddress.Answers(silo.Endpoint));
+    public SiloAddress? OtherBuild() => Others(Build).FirstOrDefault(silo => TcpPort.Answers(silo.Endpoint));
 
     private IReadOnlyList<SiloAddress> Others(string name)
     {

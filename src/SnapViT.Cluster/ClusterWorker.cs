@@ -1,3 +1,5 @@
+using SnapViT.Cluster.Membership;
+
 namespace SnapViT.Cluster;
 
 /// <summary>A process that evaluates candidates for builds, one build after the other.</summary>
@@ -29,7 +31,7 @@ internal static class ClusterWorker
             {
                 using CandidateWorker worker = new(open, told);
                 using ClusterSilo silo = ClusterSilo.Start(
-                    address, ClusterAddress.FreePort(address.Listen), worker, isBuild: false, cancellation);
+                    address, TcpPort.Free(address.Listen), worker, isBuild: false, cancellation);
                 isOver = Follow(silo);
                 last = null;
             }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using SnapViT.Cli.Commands;
 using SnapViT.Cluster;
+using SnapViT.Cluster.Membership;
 using SnapViT.Core.Randomness;
 using SnapViT.Search;
 using SnapViT.Workflows;
@@ -15,7 +16,7 @@ public sealed class ClusterTests : IDisposable
 
     private readonly Workspace _at = new();
     private readonly List<SnapVitProcess> _workers = [];
-    private string _address = $"127.0.0.1:{ClusterAddress.FreePort(IPAddress.Loopback)}";
+    private string _address = $"127.0.0.1:{TcpPort.Free(IPAddress.Loopback)}";
 
     private string Build => $"build {_at.ModelPath} --images {_at.Photos} --evaluations 40 --batch 4 --frontier-images 4 --force {Workspace.Fixed}";
 

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using Garnet;
 using Garnet.server;
-using SnapViT.Cluster;
+using SnapViT.Cluster.Membership;
 
 namespace SnapViT.Cli.Tests;
 
@@ -33,7 +33,7 @@ internal sealed class MembershipServer(string? cluster, Action end) : IDisposabl
     /// <summary>A server in this process that speaks Redis's protocol.</summary>
     private static MembershipServer StartRedis()
     {
-        int port = ClusterAddress.FreePort(IPAddress.Loopback);
+        int port = TcpPort.Free(IPAddress.Loopback);
         GarnetServer server = new(new GarnetServerOptions
         {
             EndPoints = [new IPEndPoint(IPAddress.Loopback, port)], QuietMode = true, EnableLua = true, LuaOptions = new LuaOptions(),
@@ -46,7 +46,7 @@ internal sealed class MembershipServer(string? cluster, Action end) : IDisposabl
     private static MembershipServer StartPostgres()
     {
         string bin = Programs()!, folder = Directory.CreateTempSubdirectory("snapvit-postgres-").FullName, data = Path.Combine(folder, "data");
-        int port = ClusterAddress.FreePort(IPAddress.Loopback);
+        int port = TcpPort.Free(IPAddress.Loopback);
         if (Environment.UserName == "root")
         {
             Run("chown", "postgres", folder);

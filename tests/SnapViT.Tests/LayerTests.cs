@@ -49,7 +49,7 @@ public sealed class LayerTests
             ],
             [("Elastic", "Data"), ("Calibration", "Data"), ("Correction", "Data"), ("Evaluation", "Elastic"), ("Evaluation", "Importance")]),
         ["server"] = new FolderLayers(typeof(EmbedServer).Assembly, "SnapViT.Server", [["SnapViT.Server"]], []),
-        ["cluster"] = new FolderLayers(typeof(ClusterJob).Assembly, "SnapViT.Cluster", [["SnapViT.Cluster"]], []),
+        ["cluster"] = new FolderLayers(typeof(ClusterJob).Assembly, "SnapViT.Cluster", [["Membership"], ["SnapViT.Cluster"]], []),
         ["command"] = new FolderLayers(Command, "SnapViT.Cli", [["Output"], ["Pages"], ["Roofline"], ["Demo"], ["Experiments"], ["Commands"], ["SnapViT.Cli"]], []),
     };
 

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
-using SnapViT.Cluster;
+using SnapViT.Cluster.Membership;
 
 namespace SnapViT.Benchmarks.Clusters;
 
@@ -72,7 +72,7 @@ internal static partial class ClusterCommand
 
     private static Measured Measure(string options, string path, int workers)
     {
-        string address = $"127.0.0.1:{ClusterAddress.FreePort(IPAddress.Loopback)}";
+        string address = $"127.0.0.1:{TcpPort.Free(IPAddress.Loopback)}";
         Process[] others = [.. Enumerable.Range(0, workers).Select(_ => Start($"worker --once --cluster {address} --threads 1"))];
         try
         {

@@ -27,7 +27,8 @@ internal static class GlobalOptions
     };
 
     public static readonly Option<string> Precision = OneOf(
-        "--precision", "Precision of the matrix products; auto takes bf16 where the processor has it.", "auto", "fp32", "bf16", "auto");
+        "--precision", "Precision of the matrix products; auto takes bf16 where this machine is faster in it.", "auto", "fp32", "bf16",
+        "auto");
 
     public static readonly Option<string> Device = OneOf("--device", "Where the network runs.", "cpu", "cpu", "cuda");
 

@@ -14,7 +14,7 @@ internal sealed class BuildMembership(IPEndPoint build) : ClusterMembership
     public override IPEndPoint Build => build;
 
     /// <inheritdoc/>
-    public override bool IsReady() => ClusterAddress.Answers(build);
+    public override bool IsReady() => TcpPort.Answers(build);
 
     /// <inheritdoc/>
     public override void Use(ISiloBuilder silo) => silo.UseDevelopmentClustering(build);

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using SnapViT.Core.Errors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -21,7 +20,7 @@ internal static class ComputeSettings
     };
 
     /// <summary>The precision of a name.</summary>
-    /// <param name="name"><c>fp32</c>, <c>bf16</c>, or <c>auto</c>: bf16 where the device computes it natively, else fp32.</param>
+    /// <param name="name"><c>fp32</c>, <c>bf16</c>, or <c>auto</c>: bf16 where the device is faster in it, else fp32.</param>
     /// <param name="device">The device.</param>
     /// <exception cref="SnapViTException">Another name.</exception>
     public static ScalarType ParsePrecision(string name, Device device)
@@ -31,11 +30,8 @@ internal static class ComputeSettings
         {
             "fp32" => ScalarType.Float32,
             "bf16" => ScalarType.BFloat16,
-            "auto" => device.type == DeviceType.CUDA || HasNativeBFloat16() ? ScalarType.BFloat16 : ScalarType.Float32,
+            "auto" => device.type == DeviceType.CUDA || BFloat16Speed.IsFaster ? ScalarType.BFloat16 : ScalarType.Float32,
             _ => throw new SnapViTException(ErrorKind.Option, $"precision: expected fp32, bf16 or auto, found '{name}'"),
         };
     }
-
-    /// <summary>CPUID leaf 7.1, EAX bit 5: AVX512-BF16.</summary>
-    private static bool HasNativeBFloat16() => X86Base.IsSupported && (X86Base.CpuId(7, 1).Eax & (1 << 5)) != 0;
 }
