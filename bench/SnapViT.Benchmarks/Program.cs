@@ -84,7 +84,7 @@ if (args is [RandomFiles.Name, string folder])
 
 IBenchmark[] all =
 [
-    new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(), new AxesBenchmark(), new DataBenchmark(), new ThreadsBenchmark(),
+    new AttentionBenchmark(), new PlanningBenchmark(), new LatencyBenchmark(), new CorrectionBenchmark(), new AxesBenchmark(), new DataBenchmark(), new ThreadsBenchmark(),
 ];
 
 string? file = Option("--out"), only = Option("--only");

@@ -60,11 +60,11 @@ internal sealed class PerSampleFisher : IGradientScore
     private static Tensor SquaredNorms(Tensor input, Tensor delta)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = input.to(ScalarType.Float32), d = delta.to(ScalarType.Float32);
 
         // Squares of gradients of 1e-20 would vanish in float32: scale every image's row to 1 first, and back in double.
-        Tensor scale = LargestOrOne(d);
-        return (Scaled(x, d / scale) * scale.squeeze(1).to(ScalarType.Float64).square()).DetachFromDisposeScope();
+        Tensor scale = LargestOrOne(delta).to(ScalarType.Float32);
+        Tensor scaled = delta.to(ScalarType.Float32, copy: true).div_(scale);
+        return (Scaled(input.to(ScalarType.Float32), scaled) * scale.squeeze(1).to(ScalarType.Float64).square()).DetachFromDisposeScope();
     }
 
     /// <summary>The same of a delta that is of 1 at most, by whichever of the two forms multiplies less.</summary>
@@ -74,7 +74,7 @@ internal sealed class PerSampleFisher : IGradientScore
         if (tokens * (width + rows) <= width * rows)
         {
             Tensor mixed = bmm(bmm(x, x.transpose(1, 2)), delta);
-            return (mixed * delta).sum(1, type: ScalarType.Float64).relu();
+            return mixed.mul_(delta).sum(1, type: ScalarType.Float64).relu();
         }
 
         // Many crops per image: one image's gradient at a time is smaller than its token-by-token matrix.

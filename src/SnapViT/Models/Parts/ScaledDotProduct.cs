@@ -16,21 +16,33 @@ internal static class ScaledDotProduct
     /// <param name="divisor">What logits are divided by: sqrt(d) of the unpruned head, whatever dimensions are left of it.</param>
     /// <param name="keyBias">What is added to the logits of every key, [B, 1, 1, N]; null for nothing.</param>
     /// <remarks>
-    /// In bfloat16 on a CPU two batched products and a softmax are about twice as fast as torch's fused kernel, which is best in float32.
+    /// Whichever form is faster, by the shapes of <c>bench/results/attention.md</c>: in bfloat16 on a CPU two batched products and a
+    /// softmax, else torch's fused kernel.
     /// </remarks>
-    public static Tensor Attend(Tensor queries, Tensor keys, Tensor values, double divisor, Tensor? keyBias = null)
+    public static Tensor Attend(Tensor queries, Tensor keys, Tensor values, double divisor, Tensor? keyBias = null) =>
+        queries.dtype == ScalarType.BFloat16 && queries.device_type == TorchSharp.DeviceType.CPU
+            ? ByProducts(queries, keys, values, divisor, keyBias)
+            : Fused(queries, keys, values, divisor, keyBias);
+
+    /// <summary>By torch's kernel.</summary>
+    /// <inheritdoc cref="Attend(Tensor, Tensor, Tensor, double, Tensor?)"/>
+    public static Tensor Fused(Tensor queries, Tensor keys, Tensor values, double divisor, Tensor? keyBias = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        if (queries.dtype != ScalarType.BFloat16 || queries.device_type != TorchSharp.DeviceType.CPU)
-        {
-            // The fused kernel divides by the root of the width that it sees, and wants all three of one width.
-            long q = queries.shape[^1], v = values.shape[^1], wide = Math.Max(q, v);
-            double factor = Math.Sqrt(wide) / divisor;
-            Tensor scaled = factor == 1 ? queries : queries.Times(factor);
-            return F.scaled_dot_product_attention(Padded(scaled, wide), Padded(keys, wide), Padded(values, wide), keyBias)
-                .narrow(-1, 0, v).MoveToOuterDisposeScope();
-        }
 
+        // The kernel divides by the root of the width that it sees, and wants all three of one width.
+        long q = queries.shape[^1], v = values.shape[^1], wide = Math.Max(q, v);
+        double factor = Math.Sqrt(wide) / divisor;
+        Tensor scaled = factor == 1 ? queries : queries.Times(factor);
+        return F.scaled_dot_product_attention(Padded(scaled, wide), Padded(keys, wide), Padded(values, wide), keyBias)
+            .narrow(-1, 0, v).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>By two batched products and a softmax.</summary>
+    /// <inheritdoc cref="Attend(Tensor, Tensor, Tensor, double, Tensor?)"/>
+    public static Tensor ByProducts(Tensor queries, Tensor keys, Tensor values, double divisor, Tensor? keyBias = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
         (long batch, long heads, long asked, long tokens) = (queries.shape[0], queries.shape[1], queries.shape[2], keys.shape[2]);
         Tensor rows = queries.Div(divisor).reshape(batch * heads, asked, queries.shape[^1]);
         Tensor k = keys.reshape(batch * heads, tokens, keys.shape[^1]);
