@@ -14,6 +14,9 @@ namespace SnapViT.Tensors;
 /// </remarks>
 internal static class SideBySide
 {
+    /// <summary>Images of a piece at most: what more of them have in a block leaves the cache of a core before it is used again.</summary>
+    private const long Most = 4;
+
     private static readonly Lock Gate = new();
 
     private static readonly Stack<Worker> Idle = [];
@@ -43,7 +46,7 @@ internal static class SideBySide
     }
 
     /// <summary>
-    /// A batch in pieces, about two for each thread, since a thread that other programs hold up then takes fewer; one where there are fewer
+    /// A batch in pieces, two or more for each thread, since a thread that is held up then takes fewer; one where there are fewer
     /// images than threads, or on a GPU. The caller disposes them.
     /// </summary>
     /// <param name="images">Any tensor whose first dimension counts images; stays the caller's.</param>
@@ -53,7 +56,7 @@ internal static class SideBySide
         int threads = images.device_type == TorchSharp.DeviceType.CPU ? Free : 1;
         return threads == 1 || count < threads
             ? [images.alias()]
-            : images.split(Math.Max(1, (count + (2 * threads) - 1) / (2 * threads)), 0);
+            : images.split(Math.Min(Most, Math.Max(1, (count + (2 * threads) - 1) / (2 * threads))), 0);
     }
 
     /// <summary>
