@@ -28,8 +28,8 @@ internal static class BFloat16Speed
     private static bool IsEmulated => X86Base.IsSupported && (X86Base.CpuId(7, 1).Eax & (1 << 5)) == 0;
 
     /// <summary>
-    /// On one thread, since waiting for another says nothing. The best of a few rounds where bfloat16 is clearly faster, of more where it is
-    /// clearly slower, and else of half a second.
+    /// On one thread, since waiting for another says nothing. The best of a few rounds where bfloat16 is clearly faster, of more where it
+    /// is clearly slower, and else of half a second.
     /// </summary>
     private static double Measure()
     {
