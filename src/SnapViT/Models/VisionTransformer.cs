@@ -109,22 +109,34 @@ public sealed class VisionTransformer : IDisposable
     {
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);
-        using DisposeScope scope = NewDisposeScope();
-        long count = images.shape[0];
-        int threads = images.device_type == DeviceType.CPU && !is_grad_enabled() ? SideBySide.Free : 1;
-        (Tensor? Features, Tensor? Logits)[] parts =
-            threads == 1 ? [OutputsOf(images)]
-            : count >= threads ? SideBySide.Run(SideBySide.Pieces(images), OutputsOf)
-            : count * CostModel.Flops(Architecture, Widths) >= FlopsForThreads(threads) ? [OutputsOf(images)]
-            : SideBySide.Run([images], OutputsOf);
-        return (Joined(parts.Select(part => part.Features)), Joined(parts.Select(part => part.Logits)));
+        (long count, int threads) = (images.shape[0], SideBySide.Free);
+        bool isWhole = count < threads && count * CostModel.Flops(Architecture, Widths) >= FlopsForThreads(threads);
+        return isWhole ? OutputsOf(images) : InPieces(images, OutputsOf);
 
         (Tensor?, Tensor?) OutputsOf(Tensor piece)
         {
-            using DisposeScope ofPiece = NewDisposeScope();
+            using DisposeScope scope = NewDisposeScope();
             (Tensor? vector, Tensor? scores) = Outputs(ToPooled(new TokenStream(EmbedTokens(piece)), first: 0), features, logits);
-            return (vector?.DetachFromDisposeScope(), scores?.DetachFromDisposeScope());
+            return (vector?.MoveToOuterDisposeScope(), scores?.MoveToOuterDisposeScope());
         }
+    }
+
+    /// <summary>What comes of images, or of their tokens, in pieces side by side; on a GPU and with gradients as a whole.</summary>
+    private static (Tensor? Features, Tensor? Logits) InPieces(Tensor images, Func<Tensor, (Tensor? Features, Tensor? Logits)> outputs)
+    {
+        if (images.device_type != DeviceType.CPU || is_grad_enabled())
+        {
+            return outputs(images);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor? Features, Tensor? Logits)[] parts = SideBySide.Run(SideBySide.Pieces(images), piece =>
+        {
+            using DisposeScope ofPiece = NewDisposeScope();
+            (Tensor? features, Tensor? logits) = outputs(piece);
+            return (features?.DetachFromDisposeScope(), logits?.DetachFromDisposeScope());
+        });
+        return (Joined(parts.Select(part => part.Features)), Joined(parts.Select(part => part.Logits)));
 
         static Tensor? Joined(IEnumerable<Tensor?> parts)
         {
@@ -147,7 +159,7 @@ public sealed class VisionTransformer : IDisposable
     /// waits. A rule and no measurement, since the two round differently: the same images always give the same features.
     /// </summary>
     private double FlopsForThreads(int threads) =>
-        (Weights.Blocks[0].Attention.Qkv.Weight.dtype == ScalarType.BFloat16 ? 18e9 : 9e9) / threads;
+        (Weights.Blocks[0].Attention.Qkv.Weight.dtype == ScalarType.BFloat16 ? 24e9 : 9e9) / threads;
 
     private (Tensor? Features, Tensor? Logits) Outputs(TokenStream stream, bool features, bool logits)
     {
@@ -239,7 +251,8 @@ public sealed class VisionTransformer : IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         bool classifies = _classifier is not null;
-        (Tensor? features, Tensor? logits) = Outputs(ToPooled(new TokenStream(tokens.alias()), block), !classifies, classifies);
+        (Tensor? features, Tensor? logits) = InPieces(
+            tokens, piece => Outputs(ToPooled(new TokenStream(piece.alias()), block), !classifies, classifies));
         return (logits ?? features)!.MoveToOuterDisposeScope();
     }
 

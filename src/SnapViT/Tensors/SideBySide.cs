@@ -47,16 +47,15 @@ internal static class SideBySide
 
     /// <summary>
     /// A batch in pieces, two or more for each thread, since a thread that is held up then takes fewer; one where there are fewer
-    /// images than threads, or on a GPU. The caller disposes them.
+    /// images than threads, or on a GPU. The caller disposes them. One thread too is faster with small pieces.
     /// </summary>
     /// <param name="images">Any tensor whose first dimension counts images; stays the caller's.</param>
     public static Tensor[] Pieces(Tensor images)
     {
         long count = images.shape[0];
-        int threads = images.device_type == TorchSharp.DeviceType.CPU ? Free : 1;
-        return threads == 1 || count < threads
-            ? [images.alias()]
-            : images.split(Math.Min(Most, Math.Max(1, (count + (2 * threads) - 1) / (2 * threads))), 0);
+        int threads = Free;
+        return images.device_type != TorchSharp.DeviceType.CPU || count < threads ? [images.alias()]
+            : images.split(threads == 1 ? Most : Math.Min(Most, Math.Max(1, (count + (2 * threads) - 1) / (2 * threads))), 0);
     }
 
     /// <summary>
