@@ -133,23 +133,6 @@ internal static class BuildCommand
             + "parts together.",
     };
 
-    private static readonly Option<string?> Cluster = new("--cluster")
-    {
-        Description = "Evaluates candidates of the search and of the frontier on workers too ('snapvit worker'): localhost, the "
-            + "address and port of this machine that workers join at, or where both find each other: redis:HOST:PORT, "
-            + "postgres:CONNECTION, sqlite:FILE.",
-    };
-    private static readonly Option<string?> Listen = new("--listen")
-    {
-        Description = "For --cluster with a database: the address of this machine that workers reach it by. Default: 127.0.0.1, for "
-            + "workers on the same machine.",
-    };
-    private static readonly Option<double?> WorkerTimeout = new("--worker-timeout")
-    {
-        Description = "For --cluster: seconds after which what a worker was given goes to others. Default: ten times the slowest so far, "
-            + "at least 60.",
-    };
-
     /// <summary>A named table has a frontier of its own.</summary>
     private static readonly LatencyOptions Latency = new();
 
@@ -176,7 +159,7 @@ internal static class BuildCommand
             [
                 Images, Labels, Out, Preset, Samples, Criterion, Normalise, Evaluations, Crops, Calibration, CalibrationViews, WholeImages,
                 PrefixWeight, LastPrefixWeight, NeuronDamping, HeadDamping, FeatureShare, Moments, Batch, Memory, NeuronFloor, HeadFloor,
-                FrontierImages, HeadDims, .. Latency.Options, Shard, Cluster, Listen, WorkerTimeout, GlobalOptions.Force,
+                FrontierImages, HeadDims, .. Latency.Options, Shard, .. BuildCluster.Options, GlobalOptions.Force,
             ])
         {
             command.Options.Add(option);
@@ -213,7 +196,7 @@ internal static class BuildCommand
         BuildOptions options = Read(parsed);
         Search.Require(parsed, options.Evaluations);
         ImageShard? shard = parsed.GetValue(Shard) is string part ? ImageShard.Parse(part) : null;
-        RequireClusterFor(parsed, options, shard);
+        BuildCluster.Require(parsed, options, shard);
         string path = parsed.GetRequiredValue(Out);
         OutputPath.RequireWritable(path);
         OutputPath.RequireWritable(path + Unfinished);
@@ -234,11 +217,7 @@ internal static class BuildCommand
             return ShardReport.Of(path, run, read, folders.LeftOut);
         }
 
-        using BuildCluster? cluster = parsed.GetValue(Cluster) is string at
-            ? BuildCluster.Start(
-                parsed, ClusterAddress.OfBuild(at, parsed.GetValue(Listen)), parsed.GetValue(WorkerTimeout), path + Unfinished,
-                cancellation)
-            : null;
+        using BuildCluster? cluster = BuildCluster.Start(parsed, path + Unfinished, cancellation);
         BuildResult result = ProgressDisplay.Run(parsed, progress =>
         {
             ElasticBuild build = Begin(progress, cluster?.Evaluation);
@@ -348,35 +327,6 @@ internal static class BuildCommand
                 parsed, model, options.Device, options.Precision, needed: Latency.IsNamed(parsed), cancellation),
             Search = Search.WithCovariance(parsed, options.Search, model),
         }).Validated();
-
-    private static void RequireClusterFor(ParseResult parsed, BuildOptions options, ImageShard? shard)
-    {
-        bool isCluster = GlobalOptions.IsGiven(parsed, Cluster);
-        if (isCluster && (shard is not null || (options.Evaluations == 0 && options.FrontierImages == 0)))
-        {
-            throw new SnapViTException(ErrorKind.Option, $"{Cluster.Name}: expected a search or a frontier with it, found none");
-        }
-
-        if (isCluster && options.Search.Racing)
-        {
-            throw new SnapViTException(
-                ErrorKind.Option,
-                $"--racing: expected candidates one after the other, found {Cluster.Name}, which evaluates generations at once");
-        }
-
-        foreach (Option option in new Option[] { WorkerTimeout, Listen })
-        {
-            if (!isCluster && GlobalOptions.IsGiven(parsed, option))
-            {
-                throw new SnapViTException(ErrorKind.Option, $"{option.Name}: expected {Cluster.Name} with it, found none");
-            }
-        }
-
-        if (parsed.GetValue(WorkerTimeout) is double seconds && !(seconds is > 0 and < 1e6))
-        {
-            throw new SnapViTException(ErrorKind.Option, $"{WorkerTimeout.Name}: expected a number above 0, found {seconds}");
-        }
-    }
 
     /// <summary>What cut will say of the second moments.</summary>
     private static string? DoubtOf(BuildResult result, LoadedModel model) => result.Scores.Moments is { } moments

@@ -19,7 +19,7 @@ internal static class BFloat16Speed
     private static readonly Lazy<double> Measured = new(() => SideBySide.Run([0], _ => Measure())[0]);
 
     /// <summary>Whether matrix products are faster than in float32. Takes milliseconds the first time, half a second at most.</summary>
-    public static bool IsFaster => !IsEmulated && Measured.Value > Faster;
+    public static bool IsFaster => !IsEmulated && Ratio > Faster;
 
     /// <summary>How many times as fast as float32 matrix products are.</summary>
     public static double Ratio => Measured.Value;
