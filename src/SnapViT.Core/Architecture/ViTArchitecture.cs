@@ -18,6 +18,9 @@ public sealed record ViTArchitecture
     /// <summary>The most blocks: a bound for the same files, so that widths of every block can be listed.</summary>
     private const int MaxDepth = 1024;
 
+    /// <summary>Most register tokens: as many as the largest grid has patches, so that the tokens of an image are counted without overflow.</summary>
+    private const int MaxRegisterTokens = MaxGrid * MaxGrid;
+
     /// <summary>Number of transformer blocks, L.</summary>
     public required int Depth { get; init; }
 
@@ -147,7 +150,9 @@ public sealed record ViTArchitecture
 
         Require(Depth <= MaxDepth, $"{nameof(Depth)} must be at most {MaxDepth}, found {Depth}");
         Require(Classes >= 0, $"{nameof(Classes)} must not be negative, found {Classes}");
-        Require(RegisterTokens >= 0, $"{nameof(RegisterTokens)} must not be negative, found {RegisterTokens}");
+        Require(
+            RegisterTokens is >= 0 and <= MaxRegisterTokens,
+            $"{nameof(RegisterTokens)} must be 0 to {MaxRegisterTokens}, found {RegisterTokens}");
         Require(ProjectionDim >= 0, $"{nameof(ProjectionDim)} must not be negative, found {ProjectionDim}");
         Require(PatchSize <= 0 || ImageSize % PatchSize == 0, $"image size {ImageSize} is no multiple of the patch size {PatchSize}");
         Require(

@@ -15,7 +15,7 @@ internal static class PositionInference
     public static (PositionEmbedding Kind, int Grid) Infer(string path, ShapeFacts facts, int? imageSize)
     {
         long positions = facts.Positions!.Value;
-        (PositionEmbedding Kind, int Without)[] kinds = facts.Registers > 0 && facts.HasClassToken
+        (PositionEmbedding Kind, long Without)[] kinds = facts.Registers > 0 && facts.HasClassToken
             ? [
                 (PositionEmbedding.AllTokens, facts.PrefixTokens),
                 (PositionEmbedding.ClassAndPatches, facts.PrefixTokens - facts.Registers),

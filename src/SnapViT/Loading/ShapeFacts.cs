@@ -75,7 +75,7 @@ internal sealed class ShapeFacts
     /// <summary>Neurons of the attention pool's MLP, which is as wide as those of the unpruned blocks; null where there is none.</summary>
     public int? PoolNeurons => Has(AttentionPoolSpec.MlpFirst.Weight) ? Size(Shape(AttentionPoolSpec.MlpFirst.Weight, 2)[0]) : null;
 
-    public int PrefixTokens => (HasClassToken ? 1 : 0) + (HasDistillationToken ? 1 : 0) + Registers;
+    public long PrefixTokens => (HasClassToken ? 1L : 0) + (HasDistillationToken ? 1 : 0) + Registers;
 
     public bool HasClassifier => Has(OutputSpec.ClassifierName.Weight);
 

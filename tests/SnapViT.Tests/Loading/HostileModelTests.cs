@@ -66,6 +66,16 @@ public sealed class HostileModelTests
             threads: 1);
 
     [Fact]
+    public void More_register_tokens_than_can_be_counted_are_refused_by_name()
+    {
+        using ShapesOnly whole = ShapesOnly.Of(Small with { RegisterTokens = 4, Position = PositionEmbedding.ClassAndPatches }, "dinov2");
+        TensorEntry registers = whole.Tensors["register_tokens"];
+        using ShapesOnly file = new([.. whole.Tensors.Values.Except([registers]), new TensorEntry(registers.Name, registers.Type, [1, int.MaxValue, 8])]);
+        string message = Assert.Throws<CheckpointFormatException>(() => ModelFile.Describe(file, new ModelHints { Heads = 2 })).Message;
+        Assert.Contains("RegisterTokens must be 0 to 1048576, found 2147483647", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_hundred_thousand_unexpected_names_are_one_line()
     {
         using ShapesOnly whole = ShapesOnly.Of(Small, "timm");
