@@ -136,7 +136,8 @@ public sealed class ExactSumTests
     /// <summary>The sum in integers of a unit that divides all terms, rounded by the conversion of a ratio.</summary>
     private static double Expected(double[] terms)
     {
-        const int Unit = 400;
+        // The last bit of the smallest float64 with 52 more below it, so that no number loses a bit in units of 2^-1126.
+        const int Unit = 1126;
         BigInteger sum = terms.Aggregate(BigInteger.Zero, (all, term) => all + InUnits(term, Unit));
         int spare = Math.Max(0, (int)BigInteger.Abs(sum).GetBitLength() - 60);
         BigInteger kept = sum >> spare;
