@@ -102,7 +102,8 @@ internal static class BuildCommand
     private static readonly Option<int> Batch = new("--batch") { Description = "Images per forward pass.", DefaultValueFactory = _ => 16 };
     private static readonly Option<string?> Memory = new("--memory")
     {
-        Description = "The most that activations may take, such as 4GB or 800MB: fewer images than --batch then go through at a time.",
+        Description = "The most that activations may take, such as 4GB or 800MB: fewer images than --batch then go through at a time, and "
+            + "where not even one fits, activations are computed twice instead of being kept. Default: half of the machine's memory.",
     };
     private static readonly SearchOptionSet Search = new();
     private static readonly Option<double> NeuronFloor = new("--neuron-floor")

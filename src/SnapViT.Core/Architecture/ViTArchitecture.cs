@@ -18,7 +18,7 @@ public sealed record ViTArchitecture
     /// <summary>The most blocks: a bound for the same files, so that widths of every block can be listed.</summary>
     private const int MaxDepth = 1024;
 
-    /// <summary>Most register tokens: as many as the largest grid has patches, so that the tokens of an image are counted without overflow.</summary>
+    /// <summary>The most register tokens, as many as the largest grid has patches: the tokens of an image are counted in an int.</summary>
     private const int MaxRegisterTokens = MaxGrid * MaxGrid;
 
     /// <summary>Number of transformer blocks, L.</summary>

@@ -1,4 +1,5 @@
 using SnapViT.Core.Architecture;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SnapViT.Importance;
@@ -34,4 +35,15 @@ internal static class ActivationMemory
         long attention = precision == ScalarType.BFloat16 ? OfAttention * bytes * a.Heads * a.Tokens : 0;
         return a.Depth * a.Tokens * (ofToken + attention);
     }
+
+    /// <summary>The same where activations are recomputed: tokens before every block, and all of one block.</summary>
+    /// <param name="a">The unpruned architecture.</param>
+    /// <param name="precision">Precision of the matrix products.</param>
+    public static long OfRecomputedView(ViTArchitecture a, ScalarType precision) =>
+        (OfView(a, precision) / a.Depth) + (sizeof(float) * (long)a.Depth * a.Tokens * a.EmbedDim);
+
+    /// <summary>Bytes that activations may take where nobody says it: half of the memory of the machine or container.</summary>
+    /// <param name="device">Where the network runs: what a GPU has is not known.</param>
+    public static long OfMachine(Device device) =>
+        device.type == DeviceType.CPU ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 : long.MaxValue;
 }

@@ -1,23 +1,19 @@
 using SnapViT.Core.Errors;
 using SnapViT.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
 namespace SnapViT.Importance;
 
-/// <summary>One backward pass of the cross-entropy of the model's own classifier.</summary>
+/// <summary>The cross-entropy of the model's own classifier.</summary>
 internal static class ClassificationLoss
 {
-    /// <summary>Runs the model over labelled images; afterwards the hook's tensors have their gradients.</summary>
+    /// <summary>The loss of labelled images, which throws where it is not finite.</summary>
     /// <param name="model">The unpruned model, with a classifier.</param>
     /// <param name="images">Normalised images, float32 [B, 3, S, S].</param>
     /// <param name="labels">Classes, int64 [B].</param>
-    /// <param name="hook">Asks for gradients at what it keeps.</param>
-    /// <returns>The loss summed over images.</returns>
     /// <exception cref="ArgumentException">No image, or labels of another number.</exception>
-    /// <exception cref="SnapViTException">A loss that is not finite.</exception>
-    public static double Backward(VisionTransformer model, Tensor images, Tensor labels, IForwardHook hook)
+    public static TokenLoss Of(VisionTransformer model, Tensor images, Tensor labels)
     {
         if (images.shape[0] == 0 || labels.shape.Length != 1 || labels.shape[0] != images.shape[0])
         {
@@ -27,19 +23,13 @@ internal static class ClassificationLoss
                 nameof(labels));
         }
 
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable mode = enable_grad();
-        Tensor logits = model.Classify(model.Tokens(images, hook));
-        Tensor loss = F.cross_entropy(logits, labels, reduction: nn.Reduction.Sum);
-        double sum = loss.item<float>();
-        if (!double.IsFinite(sum))
+        return new TokenLoss(images, tokens =>
         {
-            throw new SnapViTException(
+            Tensor loss = F.cross_entropy(model.Classify(tokens), labels, reduction: nn.Reduction.Sum);
+            float sum = loss.item<float>();
+            return float.IsFinite(sum) ? loss : throw new SnapViTException(
                 ErrorKind.Numbers,
                 $"images: expected a finite cross-entropy, found {sum}; the model or the images hold NaN or infinite values");
-        }
-
-        loss.backward();
-        return sum;
+        });
     }
 }

@@ -153,9 +153,6 @@ public sealed record WeightCriterion : Criterion
 /// <summary>What a criterion scores a model by.</summary>
 internal sealed class CriterionInput
 {
-    /// <summary>A backward pass takes about two forward passes.</summary>
-    private const int WithBackward = 3;
-
     /// <summary>The unpruned model, in the precision and on the device of the build.</summary>
     public required VisionTransformer Model { get; init; }
 
@@ -183,6 +180,9 @@ internal sealed class CriterionInput
     /// <summary>Images per forward pass.</summary>
     public required int BatchSize { get; init; }
 
+    /// <summary>Whether backward passes compute activations again instead of keeping them, for the memory.</summary>
+    public bool Recomputes { get; init; }
+
     /// <summary>Seed of everything random.</summary>
     public required ulong Seed { get; init; }
 
@@ -191,6 +191,9 @@ internal sealed class CriterionInput
 
     /// <summary>Which views of an image are compared.</summary>
     public DistillationPairs Pairs => DistillationPairs.Of(Crops);
+
+    /// <summary>Forward passes that gradients cost: a backward pass takes about two.</summary>
+    private int WithBackward => Recomputes ? 4 : 3;
 
     /// <summary>A consumer that takes gradients of whole images, [B, 3, S, S].</summary>
     public ImageConsumer OfWhole(ImageSet images, Action<ImageBatch> take) =>

@@ -72,8 +72,8 @@ public sealed record CurvatureCriterion : Criterion
         public Run(CurvatureCriterion criterion, CriterionInput input)
         {
             (_criterion, _input) = (criterion, input);
-            _loss = new CurvatureEstimator(input.Model);
-            _features = criterion.FeatureShare > 0 ? new CurvatureEstimator(input.Model) : null;
+            _loss = new CurvatureEstimator(input.Model, input.Recomputes);
+            _features = criterion.FeatureShare > 0 ? new CurvatureEstimator(input.Model, input.Recomputes) : null;
             ImageConsumer crops = input.OfCrops(batch => _loss.Add(batch.Images, input.Pairs));
             Consumers = _features is null ? [crops] : [crops, input.OfWhole(input.Calibration, AddProbes)];
         }

@@ -19,12 +19,15 @@ namespace SnapViT.Importance;
 internal sealed class CurvatureEstimator : IRunningSums, IDisposable
 {
     private readonly VisionTransformer _model;
+    private readonly BackwardPasses _passes;
     private readonly OutputGradientMoments _gradients = new();
     private readonly ExactSum _loss = new([1]);
 
     /// <summary>An estimator over one model, which stays the caller's.</summary>
     /// <param name="model">The unpruned model.</param>
-    public CurvatureEstimator(VisionTransformer model) => _model = model;
+    /// <param name="recomputes">Whether activations are computed again instead of being kept.</param>
+    public CurvatureEstimator(VisionTransformer model, bool recomputes = false) =>
+        (_model, _passes) = (model, new BackwardPasses(model, recomputes));
 
     /// <summary>Images added so far.</summary>
     public long Images { get; private set; }
@@ -41,7 +44,7 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     {
         ArgumentNullException.ThrowIfNull(crops);
         ArgumentNullException.ThrowIfNull(pairs);
-        _loss.Add(Accumulate(crops, crops, (_, piece, hook) => SelfDistillation.Backward(_model, pairs, piece, hook)));
+        _loss.Add(Accumulate(crops, crops, (piece, _) => SelfDistillation.Of(_model, pairs, piece)));
     }
 
     /// <summary>Adds the gradients of one random projection of the L2-normalised features of each image of a batch.</summary>
@@ -53,11 +56,7 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(probes);
-        Accumulate(images, probes, (piece, ofPiece, hook) =>
-        {
-            FeatureProbes.Backward(_model, piece, ofPiece, hook);
-            return 0;
-        });
+        Accumulate(images, probes, (piece, ofPiece) => FeatureProbes.Of(_model, piece, ofPiece));
     }
 
     /// <summary>The scores: [L, H] for neurons, [L, A] for heads.</summary>
@@ -117,9 +116,9 @@ internal sealed class CurvatureEstimator : IRunningSums, IDisposable
         _loss.Dispose();
     }
 
-    private double Accumulate(Tensor images, Tensor others, Func<Tensor, Tensor, OutputHook, double> backward)
+    private double Accumulate(Tensor images, Tensor others, Func<Tensor, Tensor, TokenLoss> loss)
     {
-        double sum = BackwardPasses.Run(images, others, () => new OutputHook(), backward, _gradients.Add);
+        double sum = _passes.Run(images, others, loss, () => new OutputHook(), _gradients.Add);
         Images += images.shape[0];
         return sum;
     }

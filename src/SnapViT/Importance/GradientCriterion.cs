@@ -30,7 +30,7 @@ internal sealed record GradientCriterion : Criterion
 
         public Run(GradientCriterion criterion, CriterionInput input)
         {
-            _estimator = new ScoreEstimator(input.Model, criterion, input.Pairs);
+            _estimator = new ScoreEstimator(input.Model, criterion, input.Pairs, input.Recomputes);
             Consumers =
             [
                 criterion.NeedsLabels

@@ -16,6 +16,7 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
     private readonly VisionTransformer _model;
     private readonly DistillationPairs _pairs;
     private readonly GradientCriterion _criterion;
+    private readonly BackwardPasses _passes;
     private readonly IGradientScore _score;
     private readonly ExactSum _loss;
 
@@ -23,10 +24,11 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
     /// <param name="model">The unpruned model; teacher and student at once.</param>
     /// <param name="criterion">How gradients become scores, and by which loss.</param>
     /// <param name="pairs">Which views of an image are compared.</param>
+    /// <param name="recomputes">Whether activations are computed again instead of being kept.</param>
     /// <exception cref="ArgumentException">The criterion is not one of gradients.</exception>
     /// <exception cref="SnapViTException">The model is pruned already.</exception>
     /// <exception cref="SnapViTException">The model has no classifier where the criterion needs one.</exception>
-    public ScoreEstimator(VisionTransformer model, Criterion criterion, DistillationPairs pairs)
+    public ScoreEstimator(VisionTransformer model, Criterion criterion, DistillationPairs pairs, bool recomputes = false)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(criterion);
@@ -46,6 +48,7 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
         _criterion = criterion as GradientCriterion
             ?? throw new ArgumentException($"expected a criterion of gradients, found {criterion}", nameof(criterion));
         _score = _criterion.Score(model.Weights);
+        _passes = new BackwardPasses(model, recomputes);
         _loss = new ExactSum([1]);
     }
 
@@ -66,7 +69,7 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
     {
         ArgumentNullException.ThrowIfNull(crops);
         Require(labels: false);
-        Accumulate(crops, crops, (piece, _, hook) => SelfDistillation.Backward(_model, _pairs, piece, hook));
+        Accumulate(crops, crops, (piece, _) => SelfDistillation.Of(_model, _pairs, piece));
     }
 
     /// <summary>Adds a batch of images by the cross-entropy of the model's classifier.</summary>
@@ -80,7 +83,7 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(labels);
         Require(labels: true);
-        Accumulate(images, labels, (piece, ofPiece, hook) => ClassificationLoss.Backward(_model, piece, ofPiece, hook));
+        Accumulate(images, labels, (piece, ofPiece) => ClassificationLoss.Of(_model, piece, ofPiece));
     }
 
     /// <summary>The scores of all images added: [L, H] for neurons, [L, A] for heads, without global factors.</summary>
@@ -113,11 +116,11 @@ internal sealed class ScoreEstimator : IRunningSums, IDisposable
         _loss.Dispose();
     }
 
-    private void Accumulate(Tensor batch, Tensor others, Func<Tensor, Tensor, GradientHook, double> backward)
+    private void Accumulate(Tensor batch, Tensor others, Func<Tensor, Tensor, TokenLoss> loss)
     {
         long images = batch.shape[0];
-        _loss.Add(BackwardPasses.Run(
-            batch, others, () => new GradientHook { HeadDim = _model.Architecture.HeadDim }, backward,
+        _loss.Add(_passes.Run(
+            batch, others, loss, () => new GradientHook { HeadDim = _model.Architecture.HeadDim },
             hooks => GradientHook.Visit(hooks, images, _score.Add)));
         Images += images;
     }

@@ -94,9 +94,11 @@ public sealed class VisionTransformer : IDisposable
         using DisposeScope scope = NewDisposeScope();
         TokenStream stream = new(EmbedTokens(images));
         stream = Through(Merges ? stream.Tracked(Architecture) : stream, first: 0, Architecture.Depth, hook);
-        Tensor all = stream.Restored(Architecture.PrefixTokens);
-        return (_norm?.Forward(all) ?? all).MoveToOuterDisposeScope();
+        return Normed(stream.Restored(Architecture.PrefixTokens)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Tokens behind the final norm; as they are where the norm follows the pooling.</summary>
+    internal Tensor Normed(Tensor tokens) => _norm?.Forward(tokens) ?? tokens;
 
     /// <summary>
     /// Features and class scores in one pass, without what neither needs: the last block gives the pooled tokens alone.
@@ -110,8 +112,7 @@ public sealed class VisionTransformer : IDisposable
         ObjectDisposedException.ThrowIf(Weights.IsDisposed, this);
         RequireImages(images);
         (long count, int threads) = (images.shape[0], SideBySide.Free);
-        bool isWhole = count < threads && count * CostModel.Flops(Architecture, Widths) >= FlopsForThreads(threads);
-        return isWhole ? OutputsOf(images) : InPieces(images, OutputsOf);
+        return count < threads && IsWorthThreads(count) ? OutputsOf(images) : InPieces(images, OutputsOf);
 
         (Tensor?, Tensor?) OutputsOf(Tensor piece)
         {
@@ -155,11 +156,11 @@ public sealed class VisionTransformer : IDisposable
     }
 
     /// <summary>
-    /// From so many FLOPs on, fewer images than threads are faster by threads inside every matrix product than on one thread that never
-    /// waits. A rule and no measurement, since the two round differently: the same images always give the same features.
+    /// Whether images that are fewer than threads are faster by threads inside every matrix product than on one thread that never waits:
+    /// from some FLOPs on. A rule and no measurement, since the two round differently: the same images always give the same features.
     /// </summary>
-    private double FlopsForThreads(int threads) =>
-        (Weights.Blocks[0].Attention.Qkv.Weight.dtype == ScalarType.BFloat16 ? 24e9 : 9e9) / threads;
+    internal bool IsWorthThreads(long images) => images * CostModel.Flops(Architecture, Widths) * SideBySide.Free
+        >= (Weights.Blocks[0].Attention.Qkv.Weight.dtype == ScalarType.BFloat16 ? 24e9 : 9e9);
 
     private (Tensor? Features, Tensor? Logits) Outputs(TokenStream stream, bool features, bool logits)
     {

@@ -130,9 +130,13 @@ public sealed record BuildOptions
 
     /// <summary>
     /// Bytes that the activations of a pass may take, above 0: fewer images than <see cref="BatchSize"/> then go through the model at a
-    /// time. The weights, the sums and the photos that are kept are not counted. Null, the default, for no bound.
+    /// time, and where not even one fits, activations are computed again for the backward pass instead of being kept. The weights, the sums
+    /// and the photos that are kept are not counted. Null, the default, for half of the machine's memory, and no bound on a GPU.
     /// </summary>
     public long? Memory { get; init; }
+
+    /// <summary>Whether activations are recomputed: <see cref="Within"/> decides it.</summary>
+    internal bool Recomputes { get; private init; }
 
     /// <summary>Precision of the matrix products, float32 or bfloat16; default float32.</summary>
     public ScalarType Precision { get; init; } = ScalarType.Float32;
@@ -199,21 +203,26 @@ public sealed record BuildOptions
         return faults.Count == 0 ? this : throw new SnapViTException(ErrorKind.Option, string.Join("; ", faults));
     }
 
-    /// <summary>These options with as many images per forward pass as the memory allows.</summary>
+    /// <summary>
+    /// These options with as many images per forward pass as the memory allows; where not one fits, its activations are recomputed.
+    /// </summary>
     /// <param name="architecture">The unpruned architecture.</param>
-    /// <exception cref="SnapViTException">It is not enough for one image.</exception>
+    /// <exception cref="SnapViTException">It is not enough for one image even so.</exception>
     internal BuildOptions Within(ViTArchitecture architecture)
     {
-        if (Memory is not long memory)
-        {
-            return this;
-        }
-
         // All views of an image are in one pass.
         int least = Criterion is WeightCriterion ? 1 : DistillationPairs.Of(Crops).StudentViews;
-        long ofView = ActivationMemory.OfView(architecture, Precision), views = memory / ofView;
-        return views >= least
-            ? this with { BatchSize = (int)Math.Min(BatchSize, views) }
+        long memory = Memory ?? ActivationMemory.OfMachine(Device);
+        long views = memory / ActivationMemory.OfView(architecture, Precision);
+        if (views >= least)
+        {
+            return this with { BatchSize = (int)Math.Min(BatchSize, views) };
+        }
+
+        long ofView = ActivationMemory.OfRecomputedView(architecture, Precision);
+        views = memory / ofView;
+        return views >= least || Memory is null
+            ? this with { BatchSize = (int)Math.Clamp(views, 1, BatchSize), Recomputes = true }
             : throw new SnapViTException(
                 ErrorKind.Option,
                 $"memory: expected at least {(least * ofView / 1_000_000) + 1}MB for one image of this model in {least} views, "

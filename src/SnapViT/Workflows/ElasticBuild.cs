@@ -368,6 +368,7 @@ internal sealed class ElasticBuild
         Whole = _whole,
         Crops = _options.Crops,
         BatchSize = _options.BatchSize,
+        Recomputes = _options.Recomputes,
         Seed = _options.Seed,
         Device = _options.Device,
     };

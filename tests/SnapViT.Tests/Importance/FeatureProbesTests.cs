@@ -30,10 +30,17 @@ public sealed class FeatureProbesTests
 
     private static Tensor Gradient(VisionTransformer model, Tensor images, Tensor probes, int block, string layer)
     {
-        using OutputHook hook = new();
-        FeatureProbes.Backward(model, images, probes, hook);
         BlockLinear wanted = layer == "proj" ? BlockLinear.Proj : BlockLinear.Fc2;
-        return hook.Gradients().Single(kept => kept.Block == block && kept.Layer == wanted).Gradient.sum([0, 1]);
+        Tensor[] parts = [];
+        new BackwardPasses(model, recomputes: false).Run(
+            images, probes, (piece, ofPiece) => FeatureProbes.Of(model, piece, ofPiece), () => new OutputHook(),
+            hooks => parts =
+            [
+                .. hooks.SelectMany(hook => hook.Gradients())
+                    .Where(kept => kept.Block == block && kept.Layer == wanted)
+                    .Select(kept => kept.Gradient.sum([0, 1]).MoveToOuterDisposeScope()),
+            ]);
+        return stack(parts).sum([0]);
     }
 
     private static double Projected(VisionTransformer model, Tensor images, Tensor probes, int block, string layer, Tensor change)

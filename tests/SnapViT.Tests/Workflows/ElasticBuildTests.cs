@@ -49,6 +49,38 @@ public sealed class ElasticBuildTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("fisher", CropProtocol.Reference)]
+    [InlineData("ssl", CropProtocol.Independent)]
+    [InlineData("curvature", CropProtocol.Independent)]
+    public void Where_not_even_one_image_fits_activations_are_recomputed_and_the_file_is_the_same(string criterion, CropProtocol crops)
+    {
+        BuildOptions options = BuildSite.Options with { Criterion = Criterion.Named(criterion), Crops = crops, BatchSize = 1 };
+        int views = DistillationPairs.Of(crops).StudentViews;
+        long memory = views * ActivationMemory.OfRecomputedView(SmallModels.Vit, torch.ScalarType.Float32);
+        Assert.True(memory < views * ActivationMemory.OfView(SmallModels.Vit, torch.ScalarType.Float32));
+        Assert.True((options with { Memory = memory }).Within(SmallModels.Vit).Recomputes);
+        _site.Build(options);
+        byte[] kept = File.ReadAllBytes(_site.Out);
+        _site.Build(options with { Memory = memory });
+        Assert.Equal(kept, File.ReadAllBytes(_site.Out));
+    }
+
+    [Fact]
+    public void Without_a_bound_a_model_that_fits_the_machine_takes_whole_batches()
+    {
+        BuildOptions options = BuildSite.Options.Within(SmallModels.Vit);
+        Assert.Equal((BuildSite.Options.BatchSize, false), (options.BatchSize, options.Recomputes));
+    }
+
+    [Fact]
+    public void Without_a_bound_a_model_beyond_the_machine_is_scored_one_image_at_a_time_and_recomputed()
+    {
+        ViTArchitecture vast = SmallModels.Vit with { Depth = 1024, EmbedDim = 1 << 16, Heads = 1 << 14, MlpDim = 1 << 20, PatchSize = 1, ImageSize = 1024 };
+        BuildOptions options = BuildSite.Options.Within(vast);
+        Assert.Equal((1, true), (options.BatchSize, options.Recomputes));
+    }
+
     [Fact]
     public void Memory_that_one_image_does_not_fit_into_is_named_before_any_work()
     {
