@@ -17,7 +17,7 @@ internal sealed class AttentionBenchmark : IBenchmark
     [
         (1, 3, 197, 64, "ViT-Ti, one image"), (1, 6, 197, 64, "ViT-S, one image"), (4, 6, 197, 64, "ViT-S, a piece of a batch"),
         (16, 6, 197, 64, "ViT-S, batch 16"), (4, 12, 197, 64, "ViT-B, a piece of a batch"), (4, 6, 37, 64, "ViT-S, crops of 96 pixels"),
-        (4, 6, 257, 64, "DINOv2 ViT-S/14"), (1, 6, 1025, 64, "ViT-S/16 at 512 pixels"), (4, 6, 120, 64, "tokens merged"),
+        (4, 6, 257, 64, "DINOv2 ViT-S/14"), (1, 6, 1025, 64, "ViT-S/16 at 512 pixels"), (4, 6, 1370, 64, "DINOv2 ViT-S/14 at 518 pixels"), (1, 16, 1370, 64, "DINOv2 ViT-L/14 at 518 pixels"), (4, 6, 120, 64, "tokens merged"),
         (4, 6, 197, 32, "half of the dimensions"), (4, 16, 257, 80, "ViT-H/14"), (4, 6, 197, 40, "40 dimensions"),
     ];
 

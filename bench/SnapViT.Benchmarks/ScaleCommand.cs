@@ -25,13 +25,20 @@ internal static class ScaleCommand
 
     private const int Fewest = 8;
 
-    private static readonly (string Title, ViTArchitecture Architecture, int Images)[] Cases =
+    private static readonly BuildOptions Within2GB = BuildOptions.Reference with { Memory = 2_000_000_000, Precision = ScalarType.BFloat16 };
+
+    private static readonly (string Title, ViTArchitecture Architecture, int Images, BuildOptions Options)[] Cases =
     [
-        ("ViT-Ti/16", RandomModel.Tiny, 100), ("ViT-Ti/16", RandomModel.Tiny, 1000), ("ViT-Ti/16", RandomModel.Tiny, 10_000),
-        ("width 384, 6 blocks", RandomModel.Of(384, 6), 64), ("width 384, 12 blocks", RandomModel.Of(384), 64),
-        ("width 384, 24 blocks", RandomModel.Of(384, 24), 64), ("width 768, 12 blocks", RandomModel.Of(768), 64),
-        ("ViT-H/14", Large(1280, 32, 16, 5120), Fewest), ("ViT-g/14", Large(1408, 40, 16, 6144), Fewest),
+        ("ViT-Ti/16", RandomModel.Tiny, 100, Within2GB), ("ViT-Ti/16", RandomModel.Tiny, 1000, Within2GB), ("ViT-Ti/16", RandomModel.Tiny, 10_000, Within2GB),
+        ("width 384, 6 blocks", RandomModel.Of(384, 6), 64, Within2GB), ("width 384, 12 blocks", RandomModel.Of(384), 64, Within2GB),
+        ("width 384, 24 blocks", RandomModel.Of(384, 24), 64, Within2GB), ("width 768, 12 blocks", RandomModel.Of(768), 64, Within2GB),
+        ("ViT-H/14", Large(1280, 32, 16, 5120), Fewest, Within2GB), ("ViT-g/14", Large(1408, 40, 16, 6144), Fewest, Within2GB),
+        ("ViT-L/14 at 518 pixels, `--memory 8GB`, activations kept", Detailed, Fewest, Within2GB with { BatchSize = 1, Memory = 8_000_000_000 }),
+        ("the same, `--memory 2GB`, activations recomputed", Detailed, Fewest, Within2GB with { BatchSize = 1 }),
     ];
+
+    /// <summary>The first case of each kind, to which the others are compared.</summary>
+    private static readonly int[] Firsts = [0, 3, 7, 9];
 
     public static int Run(string[] args, string command)
     {
@@ -63,7 +70,7 @@ internal static class ScaleCommand
             string answer = child.StandardOutput.ReadToEnd();
             child.WaitForExit();
             double[] found = Array.ConvertAll(answer.Split(' ', StringSplitOptions.RemoveEmptyEntries), number => double.Parse(number, CultureInfo.InvariantCulture));
-            first = i is 0 or 3 or 7 ? found : first;
+            first = Firsts.Contains(i) ? found : first;
             text.Append(CultureInfo.InvariantCulture, $"| {Cases[i].Title} | {found[0] / 1e6:0.0} M | {Cases[i].Images} | {found[1]:0.0} | {found[1] / first![1]:0.00} ");
             text.Append(CultureInfo.InvariantCulture, $"| {found[2]:0.0} | {found[3]:0.0} | {found[4] / 1e9:0.00} GB |\n");
             if (Array.IndexOf(args, "--out") is int at and >= 0)
@@ -80,13 +87,14 @@ internal static class ScaleCommand
     public static int RunChild(string which)
     {
         TorchRuntime.EnsureLoaded();
-        (_, ViTArchitecture a, int images) = Cases[int.Parse(which, CultureInfo.InvariantCulture)];
-        int batch = (BuildOptions.Reference with { Memory = 2_000_000_000, Precision = ScalarType.BFloat16 }).Within(a).BatchSize;
+        (_, ViTArchitecture a, int images, BuildOptions options) = Cases[int.Parse(which, CultureInfo.InvariantCulture)];
+        options = options.Within(a);
+        int batch = options.BatchSize;
         using VisionTransformer wide = RandomModel.Create(a, ScalarType.Float32, CPU), model = new(wide.Weights.To(ScalarType.BFloat16));
         using Tensor crops = RandomModel.Images(a, CPU, Math.Min(batch, images), 2);
         long start = Stopwatch.GetTimestamp();
         ImportanceScores local;
-        using (ScoreEstimator estimator = new(model, Criterion.Ssl, DistillationPairs.OnePair))
+        using (ScoreEstimator estimator = new(model, Criterion.Ssl, DistillationPairs.OnePair, options.Recomputes))
         {
             for (long left = images; left > 0; left -= crops.shape[0])
             {
@@ -125,6 +133,8 @@ internal static class ScaleCommand
             CultureInfo.InvariantCulture, $"{parameters} {scoring:R} {fitting:R} {cutting:R} {self.PeakWorkingSet64}"));
         return 0;
     }
+
+    private static ViTArchitecture Detailed => Large(1024, 24, 16, 4096) with { ImageSize = 518 };
 
     private static ViTArchitecture Large(int width, int depth, int heads, int mlp) => new ViTArchitecture
     {

@@ -47,11 +47,21 @@ public sealed class BenchCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Larger_images_are_more_work_and_named()
+    {
+        JsonElement[] rows = [.. (await CommandRun.Json($"bench {Quick} --only embed --image-size 256")).GetProperty("rows").EnumerateArray()];
+        JsonElement[] usual = [.. (await CommandRun.Json($"bench {Quick} --only embed")).GetProperty("rows").EnumerateArray()];
+        Assert.Equal("width 64 of 256 pixels fp32, batch 1", rows[0].GetProperty("case").GetString());
+        Assert.Equal("width 64 fp32, batch 1", usual[0].GetProperty("case").GetString());
+        Assert.True(rows[0].GetProperty("work").GetDouble() > usual[0].GetProperty("work").GetDouble() * 256 / 224);
+    }
+
+    [Fact]
     public void Every_stage_gives_rows_of_its_own_name()
     {
         using MachineLimits limits = new([TorchSharp.torch.ScalarType.Float32], TorchSharp.torch.CPU);
         StageSettings settings = new(
-            new StageTimer(limits, 0, TestContext.Current.CancellationToken), [64], [1], [(TorchSharp.torch.ScalarType.Float32, "fp32")],
+            new StageTimer(limits, 0, TestContext.Current.CancellationToken), [64], 32, [1], [(TorchSharp.torch.ScalarType.Float32, "fp32")],
             TorchSharp.torch.CPU);
 
         // Neighbours of 50,000 rows take a second, and are left to the command.
@@ -65,6 +75,7 @@ public sealed class BenchCommandTests : IDisposable
     [InlineData("--widths 100", "--widths: expected multiples of 64 such as 384,768, found '100'")]
     [InlineData("--batches 0", "--batches: expected numbers from 1 on such as 1,16, found '0'")]
     [InlineData("--only embed,fly", "--only: expected some of decode, preprocess,")]
+    [InlineData("--image-size 100", "--image-size: expected a multiple of 16 up to 1024, found 100")]
     [InlineData("--seconds -1", "--seconds: expected 0..60, found -1")]
     public async Task Impossible_numbers_are_named(string options, string message)
     {

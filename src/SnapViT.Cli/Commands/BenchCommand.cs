@@ -23,6 +23,11 @@ internal static class BenchCommand
         Description = "Embed dims of the models that embed, multiples of 64; the first one is scored and searched, the last one cut.",
         DefaultValueFactory = _ => "384,768,1024",
     };
+    private static readonly Option<int> ImageSize = new("--image-size")
+    {
+        Description = "Side of the models' images in pixels, a multiple of 16 up to 1024.",
+        DefaultValueFactory = _ => 224,
+    };
     private static readonly Option<string> Batches = new("--batches")
     {
         Description = "Images per forward pass of embed.",
@@ -48,10 +53,11 @@ internal static class BenchCommand
 
               snapvit bench
               snapvit bench --only embed,threads --widths 384 --batches 1,16
+              snapvit bench --only embed --widths 1024 --image-size 512
               snapvit bench --out bench.json --chart bench.svg --table bench.md
               snapvit bench --only build --widths 384
             """);
-        foreach (Option option in new Option[] { Only, Widths, Batches, Seconds, Out, Chart, Table, GlobalOptions.Force })
+        foreach (Option option in new Option[] { Only, Widths, ImageSize, Batches, Seconds, Out, Chart, Table, GlobalOptions.Force })
         {
             command.Options.Add(option);
         }
@@ -68,6 +74,13 @@ internal static class BenchCommand
         int[] widths = Numbers(parsed, Widths, width => width > 0 && width % 64 == 0, "multiples of 64 such as 384,768");
         int[] batches = Numbers(parsed, Batches, batch => batch > 0, "numbers from 1 on such as 1,16");
         (string Name, Func<StageSettings, IEnumerable<StageRow>> Run)[] stages = Named(parsed.GetValue(Only));
+        int side = parsed.GetValue(ImageSize);
+        if (side is < 16 or > 1024 || side % 16 != 0)
+        {
+            throw new SnapViTException(
+                ErrorKind.Option, Figures.Invariant($"{ImageSize.Name}: expected a multiple of 16 up to 1024, found {side}"));
+        }
+
         double seconds = parsed.GetValue(Seconds);
         if (seconds is < 0 or > 60)
         {
@@ -87,7 +100,7 @@ internal static class BenchCommand
         {
             progress.Report(new WorkProgress("limits", 0, stages.Length + 1));
             MachineLimits measured = new(precisions.Select(one => one.Type), device);
-            StageSettings settings = new(new StageTimer(measured, seconds, cancellation), widths, batches, precisions, device);
+            StageSettings settings = new(new StageTimer(measured, seconds, cancellation), widths, side, batches, precisions, device);
             List<StageRow> found = [];
             for (int stage = 0; stage < stages.Length; stage++)
             {

@@ -52,7 +52,7 @@ internal static class BuildStages
 
     private static IEnumerable<StageRow> Built(StageSettings settings, ScalarType precision, string name, string folder, string images)
     {
-        ViTArchitecture a = RandomModel.Of(settings.Widths[0]);
+        ViTArchitecture a = settings.Model(settings.Widths[0]);
         string path = Path.Combine(folder, "model.safetensors");
         using (VisionTransformer model = RandomModel.Create(a, ScalarType.Float32, CPU))
         {
@@ -67,7 +67,7 @@ internal static class BuildStages
         using LoadedModel loaded = ModelFile.Load(path);
         StageClock clock = new();
         StageRow whole = settings.Timer.Time(
-            Name, $"ViT of width {settings.Widths[0]} {name}, {Photos} photos, {Evaluations} evaluations, all",
+            Name, $"{settings.NameOf(settings.Widths[0])} {name}, {Photos} photos, {Evaluations} evaluations, all",
             () =>
             {
                 clock.Start();

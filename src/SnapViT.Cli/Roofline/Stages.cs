@@ -16,18 +16,40 @@ namespace SnapViT.Cli.Roofline;
 /// <summary>What stages are measured with.</summary>
 /// <param name="Timer">Times them.</param>
 /// <param name="Widths">Embed dims of the models that embed; the first one's model is scored, searched, corrected and cut.</param>
+/// <param name="ImageSize">Side of the models' images in pixels.</param>
 /// <param name="Batches">Images per forward pass.</param>
 /// <param name="Precisions">Float32, bfloat16, or both.</param>
 /// <param name="Device">Where networks run.</param>
 internal sealed record StageSettings(
-    StageTimer Timer, IReadOnlyList<int> Widths, IReadOnlyList<int> Batches, IReadOnlyList<(ScalarType Type, string Name)> Precisions,
-    Device Device);
+    StageTimer Timer,
+    IReadOnlyList<int> Widths,
+    int ImageSize,
+    IReadOnlyList<int> Batches,
+    IReadOnlyList<(ScalarType Type, string Name)> Precisions,
+    Device Device)
+{
+    /// <summary>The model of an embed dim.</summary>
+    public ViTArchitecture Model(int width) => (RandomModel.Of(width) with { ImageSize = ImageSize }).Validated();
+
+    /// <summary>What people call it.</summary>
+    public string NameOf(int width)
+    {
+        string name = width switch
+        {
+            192 => "ViT-Ti",
+            384 => "ViT-S",
+            768 => "ViT-B",
+            _ => FormattableString.Invariant($"width {width}"),
+        };
+        return ImageSize == RandomModel.Of(width).ImageSize ? name : FormattableString.Invariant($"{name} of {ImageSize} pixels");
+    }
+}
 
 /// <summary>The stages of the main job, each on random models and images: what is in them does not change the time.</summary>
 internal static class Stages
 {
     private const int Batch = 16, SearchBatches = 4, PhotoCount = 64, PhotoWidth = 500, PhotoHeight = 375;
-    private const int TrainRows = 50_000, Queries = 10_000, Classes = 1000, Blocks = 12;
+    private const int TrainRows = 50_000, Queries = 10_000, Classes = 1000;
     private const double ForwardAndBackward = 2;
 
     /// <summary>All stages in the order of the job, and how many rows each has.</summary>
@@ -36,14 +58,6 @@ internal static class Stages
         ("decode", Decode), ("preprocess", Preprocess), ("embed", Embed), ("threads", Threads), ("score", Score), ("fitness", Evaluate),
         ("moments", Moments), ("correct", Correct), ("at", Switch), ("cut", Cut), ("export", Export), ("knn", Neighbours),
     ];
-
-    private static string ModelName(int width) => width switch
-    {
-        192 => "ViT-Ti",
-        384 => "ViT-S",
-        768 => "ViT-B",
-        _ => FormattableString.Invariant($"width {width}"),
-    };
 
     private static double ForwardFlops(ViTArchitecture a) => CostModel.Flops(a, a.FullWidths);
 
@@ -73,7 +87,7 @@ internal static class Stages
     {
         foreach (int width in settings.Widths)
         {
-            ViTArchitecture a = RandomModel.Of(width, Blocks);
+            ViTArchitecture a = settings.Model(width);
             foreach ((ScalarType precision, string name) in settings.Precisions)
             {
                 using VisionTransformer model = RandomModel.Create(a, precision, settings.Device);
@@ -81,8 +95,8 @@ internal static class Stages
                 {
                     using Tensor images = RandomModel.Images(a, settings.Device, batch);
                     yield return settings.Timer.Time(
-                        "embed", $"{ModelName(width)} {name}, batch {batch}", () => model.Embed(images), MachineLimits.KindOf(precision),
-                        batch * ForwardFlops(a), batch);
+                        "embed", $"{settings.NameOf(width)} {name}, batch {batch}", () => model.Embed(images),
+                        MachineLimits.KindOf(precision), batch * ForwardFlops(a), batch);
                 }
             }
         }
@@ -91,7 +105,7 @@ internal static class Stages
     /// <summary>The same batch with fewer threads.</summary>
     private static IEnumerable<StageRow> Threads(StageSettings settings)
     {
-        ViTArchitecture a = RandomModel.Of(settings.Widths[0], Blocks);
+        ViTArchitecture a = settings.Model(settings.Widths[0]);
         int all = get_num_threads();
         foreach ((ScalarType precision, string name) in settings.Precisions)
         {
@@ -105,7 +119,8 @@ internal static class Stages
                 try
                 {
                     row = settings.Timer.Time(
-                        "threads", FormattableString.Invariant($"{ModelName(settings.Widths[0])} {name}, batch {Batch}, {threads} threads"),
+                        "threads",
+                        FormattableString.Invariant($"{settings.NameOf(settings.Widths[0])} {name}, batch {Batch}, {threads} threads"),
                         () => model.Embed(images), images: Batch);
                 }
                 finally
@@ -125,7 +140,7 @@ internal static class Stages
     /// </summary>
     private static IEnumerable<StageRow> Score(StageSettings settings)
     {
-        ViTArchitecture a = RandomModel.Of(settings.Widths[0], Blocks);
+        ViTArchitecture a = settings.Model(settings.Widths[0]);
         DistillationPairs pairs = DistillationPairs.OnePair;
         double rows = (double)a.Tokens * a.Depth;
         double toActivations = ForwardFlops(a) * (pairs.TeacherViews + (ForwardAndBackward * pairs.StudentViews));
@@ -149,7 +164,7 @@ internal static class Stages
             yield return Time(Criterion.Curvature.Name, () => curvature.Add(crops, pairs), ofOutputs);
 
             StageRow Time(string criterion, Action work, double more) => settings.Timer.Time(
-                "score", $"{ModelName(settings.Widths[0])} {name}, {criterion}, batch {Batch}", work, MachineLimits.KindOf(precision),
+                "score", $"{settings.NameOf(settings.Widths[0])} {name}, {criterion}, batch {Batch}", work, MachineLimits.KindOf(precision),
                 Batch * (toActivations + (more * pairs.StudentViews)), Batch);
         }
     }
@@ -157,7 +172,7 @@ internal static class Stages
     /// <summary>One candidate of the search: sort by its factors, cut at every ratio, embed, compare.</summary>
     private static IEnumerable<StageRow> Evaluate(StageSettings settings)
     {
-        ViTArchitecture a = RandomModel.Of(settings.Widths[0], Blocks);
+        ViTArchitecture a = settings.Model(settings.Widths[0]);
         ImportanceScores scores = RandomModel.Scores(a);
         ScoreCoefficients factors = ScoreCoefficients.Initial(a.FullWidths);
         int count = Batch * SearchBatches;
@@ -170,7 +185,7 @@ internal static class Stages
             using PreparedImages photos = new(RandomModel.Images(a, CPU, count));
             using Fitness fitness = new(model, scores, () => photos.Batches(Batch, settings.Device), options);
             yield return settings.Timer.Time(
-                "fitness", $"{ModelName(settings.Widths[0])} {name}, {count} images, {options.Ratios.Count} sub-networks",
+                "fitness", $"{settings.NameOf(settings.Widths[0])} {name}, {count} images, {options.Ratios.Count} sub-networks",
                 () => fitness.Evaluate(factors), MachineLimits.KindOf(precision), count * flops, count);
         }
     }
@@ -178,7 +193,7 @@ internal static class Stages
     /// <summary>Second moments of what the layers that pruning shortens read: a forward pass and a product of each with itself.</summary>
     private static IEnumerable<StageRow> Moments(StageSettings settings)
     {
-        ViTArchitecture a = RandomModel.Of(settings.Widths[0], Blocks);
+        ViTArchitecture a = settings.Model(settings.Widths[0]);
         double squares = 2.0 * a.Tokens * a.Depth * (((double)a.MlpDim * a.MlpDim) + ((double)a.EmbedDim * a.EmbedDim));
         foreach ((ScalarType precision, string name) in settings.Precisions)
         {
@@ -186,7 +201,7 @@ internal static class Stages
             using Tensor images = RandomModel.Images(a, settings.Device, Batch);
             using CalibrationMoments moments = new(a, device: settings.Device);
             yield return settings.Timer.Time(
-                "moments", $"{ModelName(settings.Widths[0])} {name}, batch {Batch}", () => moments.Add(model, images),
+                "moments", $"{settings.NameOf(settings.Widths[0])} {name}, batch {Batch}", () => moments.Add(model, images),
                 MachineLimits.KindOf(precision), Batch * (ForwardFlops(a) + squares), Batch) with
             {
                 Note = "products of float32",
@@ -197,14 +212,14 @@ internal static class Stages
     /// <summary>The closed form: factors of all layers once, then every budget.</summary>
     private static IEnumerable<StageRow> Correct(StageSettings settings)
     {
-        ViTArchitecture a = RandomModel.Of(settings.Widths[0], Blocks);
+        ViTArchitecture a = settings.Model(settings.Widths[0]);
         ImportanceScores scores = RandomModel.Scores(a);
         SubnetWidths widths = new SubnetPlanner(a, scores, new KeepFloors()).Plan(Budget.Ratios(0.45, 0.3)).Widths;
         using VisionTransformer model = RandomModel.Create(a, ScalarType.Float32, settings.Device);
         using Tensor images = RandomModel.Images(a, settings.Device, Batch);
         using CalibrationMoments moments = new(a, device: settings.Device);
         moments.Add(model, images);
-        string name = $"{ModelName(settings.Widths[0])}, ratios 0.45 and 0.3";
+        string name = $"{settings.NameOf(settings.Widths[0])}, ratios 0.45 and 0.3";
         yield return settings.Timer.Time("correct", $"{name}, first budget", () =>
         {
             using ElasticCorrection fresh = Correction();
@@ -231,9 +246,9 @@ internal static class Stages
         {
             using ElasticViT elastic = Elastic(width, settings);
             int run = 0;
-            yield return settings.Timer.Time("at", $"{ModelName(width)}, At(FLOPs)", () => elastic.At(AnyBudget(run++)).Dispose());
+            yield return settings.Timer.Time("at", $"{settings.NameOf(width)}, At(FLOPs)", () => elastic.At(AnyBudget(run++)).Dispose());
             SubnetPlan plan = elastic.Plan(Budget.Flops(0.6));
-            yield return settings.Timer.Time("at", $"{ModelName(width)}, At(plan)", () => elastic.At(plan).Dispose());
+            yield return settings.Timer.Time("at", $"{settings.NameOf(width)}, At(plan)", () => elastic.At(plan).Dispose());
         }
     }
 
@@ -243,7 +258,7 @@ internal static class Stages
         using ElasticViT elastic = Elastic(settings.Widths[^1], settings);
         SubnetPlan plan = elastic.Plan(Budget.Flops(0.6));
         double bytes = (double)sizeof(float) * plan.Parameters;
-        string name = $"{ModelName(settings.Widths[^1])} at 0.6 of the FLOPs";
+        string name = $"{settings.NameOf(settings.Widths[^1])} at 0.6 of the FLOPs";
         yield return settings.Timer.Time(
             "cut", $"{name}, copied", () => elastic.Cut(plan).Dispose(), LimitKind.Memory, 2 * bytes);
         using Subnet subnet = elastic.Cut(plan);
@@ -260,7 +275,7 @@ internal static class Stages
         SubnetPlan plan = elastic.Plan(Budget.Flops(0.6));
         using Subnet subnet = elastic.At(plan);
         return InFolder(folder => settings.Timer.Time(
-            "export", $"{ModelName(settings.Widths[^1])} at 0.6 of the FLOPs, ONNX",
+            "export", $"{settings.NameOf(settings.Widths[^1])} at 0.6 of the FLOPs, ONNX",
             () => subnet.ToOnnx(Path.Combine(folder, "small.onnx")), LimitKind.Memory, 2.0 * sizeof(float) * plan.Parameters));
     }
 
@@ -278,7 +293,7 @@ internal static class Stages
 
     private static ElasticViT Elastic(int width, StageSettings settings)
     {
-        ViTArchitecture a = RandomModel.Of(width, Blocks);
+        ViTArchitecture a = settings.Model(width);
         using VisionTransformer model = RandomModel.Create(a, ScalarType.Float32, settings.Device);
         return new ElasticViT(model, RandomModel.Scores(a), new KeepFloors());
     }

@@ -9,6 +9,12 @@ namespace SnapViT.Models.Parts;
 /// <summary><c>softmax(q k^T / sqrt(d)) v</c> over heads.</summary>
 internal static class ScaledDotProduct
 {
+    /// <summary>
+    /// Attention weights of a thread at a time, 2 MiB in bfloat16: heads that have as many are multiplied together. More leave the cache
+    /// between the products, and beyond 32 MiB the allocator asks the system for every tensor anew.
+    /// </summary>
+    private const long Cached = 1 << 20;
+
     /// <summary>Mixes the values: queries [B, A, M, q], keys [B, A, N, q] and values [B, A, N, v], any strides, to [B, A, M, v].</summary>
     /// <param name="queries">Queries.</param>
     /// <param name="keys">Keys.</param>
@@ -47,13 +53,20 @@ internal static class ScaledDotProduct
         Tensor rows = queries.Div(divisor).reshape(batch * heads, asked, queries.shape[^1]);
         Tensor k = keys.reshape(batch * heads, tokens, keys.shape[^1]);
         Tensor content = values.reshape(batch * heads, tokens, values.shape[^1]);
-        Tensor logits = bmm(rows, k.transpose(1, 2));
-        if (keyBias is not null)
-        {
-            logits = logits.view(batch, heads, asked, tokens).Plus(keyBias).view(batch * heads, asked, tokens);
-        }
-
-        return bmm(logits.softmax(-1), content).view(batch, heads, asked, values.shape[^1]).MoveToOuterDisposeScope();
+        Tensor? bias = keyBias?.expand(batch, heads, 1, tokens).reshape(batch * heads, 1, tokens);
+        long together = Math.Max(1, Cached * SideBySide.Free / (asked * tokens));
+        Tensor[] mixed =
+        [
+            .. Enumerable.Range(0, (int)(((batch * heads) + together - 1) / together)).Select(part =>
+            {
+                using DisposeScope ofPart = NewDisposeScope();
+                long first = part * together, count = Math.Min(together, (batch * heads) - first);
+                Tensor logits = bmm(rows.narrow(0, first, count), k.narrow(0, first, count).transpose(1, 2));
+                Tensor biased = bias is null ? logits : logits.Plus(bias.narrow(0, first, count));
+                return bmm(biased.softmax(-1), content.narrow(0, first, count)).MoveToOuterDisposeScope();
+            }),
+        ];
+        return (mixed.Length == 1 ? mixed[0] : cat(mixed, 0)).view(batch, heads, asked, values.shape[^1]).MoveToOuterDisposeScope();
     }
 
     private static Tensor Padded(Tensor x, long width) =>
