@@ -48,10 +48,11 @@ internal static class ScaleCommand
         text.Append("# Cost against images, depth and width\n\n").Append(Machine.Describe(load)).Append("  \nCommand: `").Append(command).Append("`\n\n");
         text.Append("""
             Random models and images, bfloat16, `--memory 2GB`. Scores are of the self-supervised loss, one pair of crops an image. A fitness is one
-            candidate at four ratios, over at most 64 of the images. The largest memory is that of the whole process, with the float32 weights.
+            candidate at four ratios, over at most 64 of the images. Memory is that of the process at its largest: what scoring
+            added to it, and all together with the float32 weights.
 
-            | Model | Parameters | Images | Score, ms an image | to the first row of its kind | One fitness, ms an image | Cut, s | Largest memory |
-            |---|---:|---:|---:|---:|---:|---:|---:|
+            | Model | Parameters | Images | Score, ms an image | to the first row of its kind | One fitness, ms an image | Cut, s | Added by scoring | Largest memory |
+            |---|---:|---:|---:|---:|---:|---:|---:|---:|
 
             """);
         double[]? first = null;
@@ -72,7 +73,7 @@ internal static class ScaleCommand
             double[] found = Array.ConvertAll(answer.Split(' ', StringSplitOptions.RemoveEmptyEntries), number => double.Parse(number, CultureInfo.InvariantCulture));
             first = Firsts.Contains(i) ? found : first;
             text.Append(CultureInfo.InvariantCulture, $"| {Cases[i].Title} | {found[0] / 1e6:0.0} M | {Cases[i].Images} | {found[1]:0.0} | {found[1] / first![1]:0.00} ");
-            text.Append(CultureInfo.InvariantCulture, $"| {found[2]:0.0} | {found[3]:0.0} | {found[4] / 1e9:0.00} GB |\n");
+            text.Append(CultureInfo.InvariantCulture, $"| {found[2]:0.0} | {found[3]:0.0} | {found[4] / 1e9:0.00} GB | {found[5] / 1e9:0.00} GB |\n");
             if (Array.IndexOf(args, "--out") is int at and >= 0)
             {
                 File.WriteAllText(args[at + 1], text.ToString());
@@ -83,7 +84,7 @@ internal static class ScaleCommand
         return 0;
     }
 
-    /// <summary>One case: parameters, milliseconds an image of score and fitness, seconds of the cut, and the largest memory.</summary>
+    /// <summary>One case: parameters, milliseconds an image of score and fitness, seconds of the cut, what scoring added to the memory, and the largest.</summary>
     public static int RunChild(string which)
     {
         TorchRuntime.EnsureLoaded();
@@ -92,6 +93,7 @@ internal static class ScaleCommand
         int batch = options.BatchSize;
         using VisionTransformer wide = RandomModel.Create(a, ScalarType.Float32, CPU), model = new(wide.Weights.To(ScalarType.BFloat16));
         using Tensor crops = RandomModel.Images(a, CPU, Math.Min(batch, images), 2);
+        long before = Peak();
         long start = Stopwatch.GetTimestamp();
         ImportanceScores local;
         using (ScoreEstimator estimator = new(model, Criterion.Ssl, DistillationPairs.OnePair, options.Recomputes))
@@ -106,6 +108,7 @@ internal static class ScaleCommand
         }
 
         double scoring = Stopwatch.GetElapsedTime(start).TotalMilliseconds / images;
+        long added = Peak() - before;
         int compared = Math.Min(images, 64);
         double fitting;
         using (PreparedImages photos = new(RandomModel.Images(a, CPU, compared)))
@@ -127,11 +130,16 @@ internal static class ScaleCommand
         double cutting = Stopwatch.GetElapsedTime(start).TotalSeconds;
         File.Delete(file);
         File.Delete(file + ".safetensors");
-        using Process self = Process.GetCurrentProcess();
         double parameters = CostModel.Parameters(a, a.FullWidths);
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{parameters} {scoring:R} {fitting:R} {cutting:R} {self.PeakWorkingSet64}"));
+            CultureInfo.InvariantCulture, $"{parameters} {scoring:R} {fitting:R} {cutting:R} {added} {Peak()}"));
         return 0;
+    }
+
+    private static long Peak()
+    {
+        using Process self = Process.GetCurrentProcess();
+        return self.PeakWorkingSet64;
     }
 
     private static ViTArchitecture Detailed => Large(1024, 24, 16, 4096) with { ImageSize = 518 };

@@ -103,7 +103,8 @@ internal static class BuildCommand
     private static readonly Option<string?> Memory = new("--memory")
     {
         Description = "The most that activations may take, such as 4GB or 800MB: fewer images than --batch then go through at a time, and "
-            + "where not even one fits, activations are computed twice instead of being kept. Default: half of the machine's memory.",
+            + "where not even one fits, activations are computed twice instead of being kept. Default: they are computed twice, for the "
+            + "same scores, where --batch images take more than half of the machine's memory.",
     };
     private static readonly SearchOptionSet Search = new();
     private static readonly Option<double> NeuronFloor = new("--neuron-floor")

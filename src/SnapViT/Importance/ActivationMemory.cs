@@ -19,9 +19,6 @@ internal static class ActivationMemory
     /// <summary>Values of the residual stream and the norms, which are float32.</summary>
     private const int InFloat32 = 4;
 
-    /// <summary>Attention weights before and after the softmax.</summary>
-    private const int OfAttention = 2;
-
     /// <summary>Bytes that a view of an image takes: the forward pass of the model, and the backward pass to every block.</summary>
     /// <param name="a">The unpruned architecture.</param>
     /// <param name="precision">Precision of the matrix products.</param>
@@ -31,8 +28,8 @@ internal static class ActivationMemory
         long mlp = a.Mlp == MlpKind.SwiGlu ? 2 * OfMlpDim : OfMlpDim;
         long ofToken = (bytes * ((OfEmbedDim * (long)a.EmbedDim) + (mlp * a.MlpDim))) + (InFloat32 * sizeof(float) * (long)a.EmbedDim);
 
-        // The fused kernel of float32 keeps no attention weights.
-        long attention = precision == ScalarType.BFloat16 ? OfAttention * bytes * a.Heads * a.Tokens : 0;
+        // Attention weights behind the softmax; the fused kernel of float32 keeps none.
+        long attention = precision == ScalarType.BFloat16 ? bytes * a.Heads * a.Tokens : 0;
         return a.Depth * a.Tokens * (ofToken + attention);
     }
 

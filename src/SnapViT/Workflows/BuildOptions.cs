@@ -131,7 +131,8 @@ public sealed record BuildOptions
     /// <summary>
     /// Bytes that the activations of a pass may take, above 0: fewer images than <see cref="BatchSize"/> then go through the model at a
     /// time, and where not even one fits, activations are computed again for the backward pass instead of being kept. The weights, the sums
-    /// and the photos that are kept are not counted. Null, the default, for half of the machine's memory, and no bound on a GPU.
+    /// and the photos that are kept are not counted. Null, the default, leaves the batch as it is, and recomputes activations that take
+    /// more than half of the machine's memory; on a GPU, whose memory is not known, never.
     /// </summary>
     public long? Memory { get; init; }
 
@@ -204,7 +205,8 @@ public sealed record BuildOptions
     }
 
     /// <summary>
-    /// These options with as many images per forward pass as the memory allows; where not one fits, its activations are recomputed.
+    /// These options within the memory: as many images per forward pass as fit, and where not one does, with recomputed activations.
+    /// Without a bound the number stays, so that machines of different memory give the same bytes: what does not fit is recomputed.
     /// </summary>
     /// <param name="architecture">The unpruned architecture.</param>
     /// <exception cref="SnapViTException">It is not enough for one image even so.</exception>
@@ -212,17 +214,17 @@ public sealed record BuildOptions
     {
         // All views of an image are in one pass.
         int least = Criterion is WeightCriterion ? 1 : DistillationPairs.Of(Crops).StudentViews;
-        long memory = Memory ?? ActivationMemory.OfMachine(Device);
-        long views = memory / ActivationMemory.OfView(architecture, Precision);
-        if (views >= least)
+        long ofView = ActivationMemory.OfView(architecture, Precision);
+        if (Memory is not long memory)
         {
-            return this with { BatchSize = (int)Math.Min(BatchSize, views) };
+            return this with { Recomputes = Math.Max(least, BatchSize) * ofView > ActivationMemory.OfMachine(Device) };
         }
 
-        long ofView = ActivationMemory.OfRecomputedView(architecture, Precision);
-        views = memory / ofView;
-        return views >= least || Memory is null
-            ? this with { BatchSize = (int)Math.Clamp(views, 1, BatchSize), Recomputes = true }
+        bool recomputes = memory / ofView < least;
+        ofView = recomputes ? ActivationMemory.OfRecomputedView(architecture, Precision) : ofView;
+        long views = memory / ofView;
+        return views >= least
+            ? this with { BatchSize = (int)Math.Min(BatchSize, views), Recomputes = recomputes }
             : throw new SnapViTException(
                 ErrorKind.Option,
                 $"memory: expected at least {(least * ofView / 1_000_000) + 1}MB for one image of this model in {least} views, "
