@@ -59,7 +59,11 @@ internal sealed class BackwardPasses(VisionTransformer model, bool recomputes)
                 for (int block = model.Architecture.Depth - 1; block >= 0; block--)
                 {
                     int current = block;
-                    Hooked((at, hook) => passes[at].Backward(current, hook));
+                    Hooked((at, hook) =>
+                    {
+                        passes[at].Backward(current, hook);
+                        return at;
+                    });
                 }
 
                 return sums.Sum();

@@ -42,8 +42,7 @@ internal sealed class RecomputedPass(VisionTransformer model) : IDisposable
     /// <summary>Differentiates one block, after all behind it; afterwards the hook's tensors of this block have their gradients.</summary>
     /// <param name="block">Block, L-1 first.</param>
     /// <param name="hook">Asks for gradients at what it keeps.</param>
-    /// <returns>True.</returns>
-    public bool Backward(int block, IForwardHook hook)
+    public void Backward(int block, IForwardHook hook)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = enable_grad();
@@ -54,7 +53,6 @@ internal sealed class RecomputedPass(VisionTransformer model) : IDisposable
         (_before[block], _gradient) = (null, null);
         model.Block(before, block, hook).backward([behind]);
         _gradient = block > 0 ? Gradient(before) : null;
-        return true;
     }
 
     /// <inheritdoc/>

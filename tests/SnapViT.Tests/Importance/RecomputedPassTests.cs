@@ -40,7 +40,6 @@ public sealed class RecomputedPassTests
         Same(OfCurvature(a, recomputes: false), OfCurvature(a, recomputes: true));
     }
 
-    // The most that is alive at once, in tokens: those before every block, and of one block what a backward pass needs.
     [Fact]
     public void Only_one_block_is_differentiated_at_a_time()
     {
