@@ -40,6 +40,14 @@ public sealed class RecomputedPassTests
         Same(OfCurvature(a, recomputes: false), OfCurvature(a, recomputes: true));
     }
 
+    // Its FLOPs are enough for threads inside the products of one image.
+    [Fact]
+    public void One_image_of_a_large_model_has_the_same_scores_too()
+    {
+        ViTArchitecture large = SmallModels.Vit with { Depth = 2, EmbedDim = 768, Heads = 12, HeadDim = 64, MlpDim = 3072, PatchSize = 16, ImageSize = 224 };
+        Same(OfGradients(large, ScalarType.Float32, "ssl", 1, recomputes: false), OfGradients(large, ScalarType.Float32, "ssl", 1, recomputes: true));
+    }
+
     [Fact]
     public void Only_one_block_is_differentiated_at_a_time()
     {
