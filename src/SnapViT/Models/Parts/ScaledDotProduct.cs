@@ -55,18 +55,18 @@ internal static class ScaledDotProduct
         Tensor content = values.reshape(batch * heads, tokens, values.shape[^1]);
         Tensor? bias = keyBias?.expand(batch, heads, 1, tokens).reshape(batch * heads, 1, tokens);
         long together = Math.Max(1, Cached * SideBySide.Free / (asked * tokens));
-        Tensor[] mixed =
-        [
-            .. Enumerable.Range(0, (int)(((batch * heads) + together - 1) / together)).Select(part =>
-            {
-                using DisposeScope ofPart = NewDisposeScope();
-                long first = part * together, count = Math.Min(together, (batch * heads) - first);
-                Tensor logits = bmm(rows.narrow(0, first, count), k.narrow(0, first, count).transpose(1, 2));
-                Tensor biased = bias is null ? logits : logits.Plus(bias.narrow(0, first, count));
-                return bmm(biased.softmax(-1), content.narrow(0, first, count)).MoveToOuterDisposeScope();
-            }),
-        ];
+        (Tensor[] ofKeys, Tensor[] ofContent) = (k.split(together, 0), content.split(together, 0));
+        Tensor[]? ofBias = bias?.split(together, 0);
+        Tensor[] mixed = [.. rows.split(together, 0).Select((part, at) => Mixed(part, ofKeys[at], ofContent[at], ofBias?[at]))];
         return (mixed.Length == 1 ? mixed[0] : cat(mixed, 0)).view(batch, heads, asked, values.shape[^1]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Some heads: queries [h, M, q], keys [h, N, q], values [h, N, v] and a bias [h, 1, N] to [h, M, v].</summary>
+    private static Tensor Mixed(Tensor queries, Tensor keys, Tensor values, Tensor? bias)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor logits = bmm(queries, keys.transpose(1, 2));
+        return bmm((bias is null ? logits : logits.Plus(bias)).softmax(-1), values).MoveToOuterDisposeScope();
     }
 
     private static Tensor Padded(Tensor x, long width) =>
